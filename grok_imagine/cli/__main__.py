@@ -1,0 +1,5 @@
+"""``python -m grok_imagine.cli``."""
+
+from . import main
+
+main()

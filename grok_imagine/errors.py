@@ -1,0 +1,227 @@
+"""Every error that the engine raises, and what each one means for the user's money.
+
+GrokImagineError
+├── SettingsError                  something is not set up, or set up wrongly
+│   └── MissingKey                 the connection has no API key
+├── RequestError(violations)       the request breaks a rule; nothing was uploaded, sent or charged
+│   ├── UnsupportedOption          the connection cannot do what was asked at all
+│   └── MediaError                 an image or a video
+│       ├── EncodeError            could not be encoded for upload
+│       └── DecodeError            could not be decoded
+├── TransportError                 HTTP failed
+│   ├── ConnectFailed              no byte of the request was sent
+│   ├── TimedOut                   the answer did not come in time; the server may have acted
+│   └── FetchFailed(status)        a file could not be downloaded; ``is_gone`` where its URL is dead
+├── ProviderError(status, code, request_id)    the provider answered, and said no
+│   ├── AuthRejected               the key was refused
+│   ├── OutOfCredit                balance or spend limit is used up
+│   ├── RateLimited(retry_after)   too many requests; nothing was accepted
+│   ├── BadRequest                 the provider refuses the request as it is
+│   ├── TaskNotFound               the provider does not know the task id
+│   ├── ProviderDown               the provider failed; on a submit the outcome is unknown
+│   └── UnreadableReply            the answer cannot be understood
+├── JobError(job_id, task_id)      a job ended, or stopped, without a clip
+│   ├── JobFailed                  the provider reports failure
+│   │   └── ContentRejected        moderation refused the prompt, a reference or the result
+│   ├── JobExpired                 the result is no longer kept by the provider
+│   ├── JobTimedOut                our deadline passed; the job goes on and can be resumed
+│   ├── JobCanceled                the provider reports that the task was canceled
+│   ├── ResultNotFetched           the clip is ready and paid, but not downloaded yet; resume the job
+│   ├── SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
+│   └── OverBudget                 the user's own limit would be passed
+├── StorageError                   a reference could not be made public
+└── JournalError                   the journal cannot be read or written; nothing is submitted without it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class GrokImagineError(Exception):
+    """Root of the tree. ``str(error)`` is fit for a user: it says what to do and holds no secret."""
+
+
+class SettingsError(GrokImagineError):
+    """Something is not set up, or set up wrongly."""
+
+
+class MissingKey(SettingsError):
+    """The connection has no API key."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule of a request.
+
+    ``rule`` is the rule's id in the contract (``R5``, ``C7``), ``field`` the request's field, and
+    ``message`` says what is wrong and what would be right. A warning does not stop the request.
+    """
+
+    rule: str
+    field: str
+    message: str
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message} [{self.rule}]"
+
+
+class RequestError(GrokImagineError):
+    """The request breaks one or more rules; nothing was uploaded, sent or charged."""
+
+    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
+        self.violations = tuple(violations)
+        listed = "".join(f"\n  - {violation}" for violation in self.violations)
+        super().__init__(message + listed)
+
+
+class UnsupportedOption(RequestError):
+    """The connection cannot do what was asked at all."""
+
+
+class MediaError(RequestError):
+    """An image or a video that cannot be used."""
+
+
+class EncodeError(MediaError):
+    """An image could not be encoded for upload."""
+
+
+class DecodeError(MediaError):
+    """A media file could not be decoded."""
+
+
+class TransportError(GrokImagineError):
+    """HTTP failed after the request may have been sent."""
+
+
+class ConnectFailed(TransportError):
+    """No connection was made: certainly no byte of the request was sent."""
+
+
+class TimedOut(TransportError):
+    """The answer did not come in time; the server may have acted."""
+
+
+class FetchFailed(TransportError):
+    """A file could not be downloaded. ``status`` is the HTTP status, where there was one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the URL itself is dead, so that only a fresh one can help."""
+        return self.status in (401, 403, 404, 410)
+
+
+class ProviderError(GrokImagineError):
+    """The provider answered, and said no."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        labels = (("HTTP", status), ("code", code), ("request", request_id))
+        known = ", ".join(f"{label} {value}" for label, value in labels if value not in (None, ""))
+        super().__init__(f"{message} ({known})" if known else message)
+
+
+class AuthRejected(ProviderError):
+    """The key was refused."""
+
+
+class OutOfCredit(ProviderError):
+    """The balance, or a spend limit that was set at the provider, is used up."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests. Nothing was accepted. ``retry_after`` is in seconds, if the provider named it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class BadRequest(ProviderError):
+    """The provider refuses the request as it is; sending it again changes nothing."""
+
+
+class TaskNotFound(ProviderError):
+    """The provider does not know the task id (or not yet, right after a submit)."""
+
+
+class ProviderDown(ProviderError):
+    """The provider failed (5xx). After a submit the outcome is unknown."""
+
+
+class UnreadableReply(ProviderError):
+    """The answer cannot be understood."""
+
+
+class JobError(GrokImagineError):
+    """A job ended, or stopped, without a clip. The ids are in the text, so that nothing is lost."""
+
+    def __init__(self, message: str, *, job_id: str, task_id: str | None = None) -> None:
+        self.job_id = job_id
+        self.task_id = task_id
+        ids = f"job {job_id}" + (f", task {task_id}" if task_id else "")
+        super().__init__(f"{message} ({ids})")
+
+
+class JobFailed(JobError):
+    """The provider reports that the task failed."""
+
+
+class ContentRejected(JobFailed):
+    """Moderation refused the prompt, a reference or the result."""
+
+
+class JobExpired(JobError):
+    """The provider no longer keeps the result."""
+
+
+class JobTimedOut(JobError):
+    """Our deadline passed. The job goes on at the provider and can be resumed."""
+
+
+class JobCanceled(JobError):
+    """The provider reports that the task was canceled."""
+
+
+class ResultNotFetched(JobError):
+    """The clip is ready at the provider, and paid, but could not be downloaded yet. Resume the job."""
+
+
+class SubmitUncertain(JobError):
+    """It is unknown whether the provider accepted, and bills, the job. It is never sent again by itself."""
+
+
+class OverBudget(JobError):
+    """The user's own spending limit would be passed."""
+
+
+class StorageError(GrokImagineError):
+    """A reference could not be made public."""
+
+
+class JournalError(GrokImagineError):
+    """The journal cannot be read or written."""

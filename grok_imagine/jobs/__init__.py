@@ -1,0 +1,22 @@
+"""The corridor that a job walks, from the wish to the file. Open a :class:`Session` and ask it for a clip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .progress import Progress, SilentProgress, Update
+    from .session import Result, Session
+
+__all__ = ["Progress", "Result", "Session", "SilentProgress", "Update"]
+
+
+def __getattr__(name: str) -> Any:
+    """Each name on its first use: a session loads an HTTP client and a database, which listing connections needs not."""
+    if name in ("Result", "Session"):
+        from . import session as home
+    elif name in __all__:
+        from . import progress as home
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)

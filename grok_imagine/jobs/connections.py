@@ -1,0 +1,129 @@
+"""Connections by name: what the settings say of one, completed by its dialect's defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from ..errors import MissingKey, SettingsError
+from ..models.url import is_loopback
+from ..providers import PROVIDERS, Provider
+from ..settings import ConnectionSettings, Settings, clean_key
+
+if TYPE_CHECKING:
+    from ..transport.client import Endpoint
+
+SANDBOX = "sandbox"
+_SANDBOX_DIALECT = "reapi"
+SANDBOX_PACE = 0.1
+"""The sandbox is this machine: it may be asked ten times as often as the provider it stands for."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A connection that can be chosen. ``key_source`` is environment, file, sandbox or None (no key yet)."""
+
+    name: str
+    provider: Provider
+    base_url: str | None
+    key: SecretStr | None
+    key_source: str | None
+    pace: float = 1.0
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether it leads to the offline sandbox, whose address is only known once it runs."""
+        return self.key_source == SANDBOX
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection that is ready to be used."""
+
+    name: str
+    provider: Provider
+    endpoint: Endpoint
+    pace: float
+    sandbox_url: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it leads to this very machine, so that private URLs are no fault."""
+        return is_loopback(self.endpoint.base_url)
+
+
+def profiles(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, Profile]:
+    """Every connection that can be chosen: the sandbox first, then the user's own, then the known providers."""
+    found = {name: _sandbox_profile(name, dialect) for name, dialect in sandbox_names().items()}
+    for name, stated in settings.connections.items():
+        if name not in found:
+            found[name] = _profile(name, stated, environment)
+    for name, provider in PROVIDERS.items():
+        if name not in found and provider.default_base_url:
+            found[name] = _profile(name, ConnectionSettings(), environment)
+    return found
+
+
+def sandbox_names() -> dict[str, str]:
+    """The sandbox's connections and the dialect of each: ``sandbox`` itself speaks reAPI's."""
+    others = {f"{SANDBOX}-{name}": name for name in PROVIDERS if name != _SANDBOX_DIALECT}
+    return {SANDBOX: _SANDBOX_DIALECT, **others}
+
+
+def profile(settings: Settings, name: str) -> Profile:
+    """The connection of that name. Raises SettingsError that lists what there is."""
+    known = profiles(settings)
+    if name not in known:
+        raise SettingsError(
+            f"There is no connection {name!r} here; there is: {', '.join(known)}. "
+            "Choose one of these, or add it to the settings."
+        )
+    return known[name]
+
+
+def connect(profile: Profile, sandbox_url: str | None = None) -> Connection:
+    """The connection, ready to be used. Raises MissingKey or SettingsError that say how to complete it."""
+    from ..transport.client import Endpoint  # loads the HTTP client, which listing profiles does not need
+
+    base_url = profile.base_url
+    if profile.is_sandbox:
+        base_url = f"{sandbox_url}/{profile.provider.name}"
+    if not base_url:
+        raise SettingsError(f"The connection {profile.name!r} has no base_url. Set one in the settings.")
+    if profile.key is None:
+        raise MissingKey(
+            f"The connection {profile.name!r} has no API key. Set the environment variable "
+            f"{profile.provider.key_variable}, or store one with: grok-imagine key {profile.name}. "
+            "The connection 'sandbox' needs none. Nothing was sent or charged."
+        )
+    endpoint = Endpoint(base_url, profile.key, profile.provider.authorize)
+    return Connection(profile.name, profile.provider, endpoint, profile.pace, sandbox_url)
+
+
+def _sandbox_profile(name: str, dialect: str) -> Profile:
+    provider = PROVIDERS[dialect]
+    # Not a secret: the sandbox takes any key of the right form with this word in it.
+    key = SecretStr(f"{provider.key_prefix}sandbox")
+    return Profile(name, provider, None, key, SANDBOX, SANDBOX_PACE)
+
+
+def _profile(name: str, stated: ConnectionSettings, environment: Mapping[str, str]) -> Profile:
+    dialect = stated.dialect or name
+    if dialect not in PROVIDERS:
+        raise SettingsError(f"The connection {name!r} names no known dialect; choose {', '.join(PROVIDERS)}.")
+    provider = PROVIDERS[dialect]
+    base_url = stated.base_url or provider.default_base_url
+    from_environment = name == dialect and environment.get(provider.key_variable, "").strip()
+    if from_environment:
+        try:
+            key = clean_key(SecretStr(from_environment))
+        except ValueError as error:
+            raise SettingsError(f"{provider.key_variable}: {error}") from None
+        return Profile(name, provider, base_url, key, "environment", stated.pace)
+    own = f"GROK_IMAGINE_CONNECTIONS__{name}__API_KEY".upper()
+    source = "environment" if any(variable.upper() == own for variable in environment) else "file"
+    return Profile(name, provider, base_url, stated.api_key, source if stated.api_key else None, stated.pace)

@@ -1,0 +1,38 @@
+"""The port through which a job tells its host how it goes: ComfyUI shows text, the command line a bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..models import Cost, Job
+
+
+@dataclass(frozen=True)
+class Update:
+    """One moment of a job. ``elapsed`` is in seconds since the walk began; ``percent`` is the provider's own, if any.
+
+    ``step`` is one of preparing, uploading, submitting, queued, generating, downloading, done.
+    """
+
+    job: Job
+    step: str
+    elapsed: float
+    percent: float | None = None
+    note: str = ""
+    cost: Cost | None = None
+
+
+class Progress(Protocol):
+    """Whoever wants to know. Called on the session's loop; it must return at once."""
+
+    def update(self, update: Update) -> None:
+        """Take notice."""
+        ...
+
+
+class SilentProgress:
+    """For hosts that do not look."""
+
+    def update(self, update: Update) -> None:
+        """Take no notice."""

@@ -1,0 +1,37 @@
+"""The corridor: one loop for a new job, a resumed one and a retried one, entered wherever the job stands."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from ..journal.store import JobMoved
+from ..models import Job, State
+from .fetch import fetch
+from .submit import refuse, submit
+from .wait import wait
+from .walk import Walk
+
+Step = Callable[[Job, Walk], Awaitable[Job]]
+
+STEPS: dict[State, Step] = {
+    State.PREPARED: submit,
+    State.SUBMITTING: refuse,
+    State.SUBMITTED: wait,
+    State.SUCCEEDED: fetch,
+}
+
+
+async def run(job: Job, walk: Walk) -> Job:
+    """Walk on from wherever the job stands, to SAVED. Raises what its steps raise; the journal knows where it is."""
+    walk.report(job, "preparing", note=" ".join(walk.notes))
+    while not job.state.is_final:
+        try:
+            job = await STEPS[job.state](job, walk)
+        except JobMoved:
+            # Somebody else took this very step (the same job, waited for twice). Go on from where it stands now.
+            moved = await walk.tools.journal.get(job.id)
+            if moved is None or moved.state is job.state:
+                raise
+            job = moved
+    walk.report(job, "done", percent=100.0)
+    return job

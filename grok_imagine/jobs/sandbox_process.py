@@ -1,0 +1,86 @@
+"""Starts the sandbox as a child process when it is first needed; it ends with the process that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from queue import Empty, Queue
+
+from ..errors import SettingsError
+from ..settings import private_folder
+
+_START_SECONDS = 30.0
+# ``-m`` would not find the package under an embedded Python, which ignores PYTHONPATH and the working folder.
+_BOOT = (
+    "import sys, runpy; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('grok_imagine.sandbox', run_name='__main__', alter_sys=True)"
+)
+
+
+class SandboxProcess:
+    """One sandbox for one host process. The pipe to its standard input is its life line."""
+
+    def __init__(self, home: Path, url: str | None = None) -> None:
+        self._folder = home / "sandbox"
+        self._url = url
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    async def url(self) -> str:
+        """Where the sandbox answers; started now if it does not run. Raises SettingsError when it cannot start."""
+        return await asyncio.to_thread(self._ensure)
+
+    def close(self) -> None:
+        """End the sandbox that was started here."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+    def _ensure(self) -> str:
+        with self._lock:
+            if self._url and (self._process is None or self._process.poll() is None):
+                return self._url
+            self._url = self._start()
+            return self._url
+
+    def _start(self) -> str:
+        private_folder(self._folder)
+        root = Path(__file__).resolve().parents[2]
+        command = [sys.executable, "-c", _BOOT, str(root), "--exit-with-parent", "--state", str(self._folder)]
+        with (self._folder / "sandbox.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8"
+            )
+        line = _first_line(self._process)
+        try:
+            return str(json.loads(line)["url"])
+        except (ValueError, KeyError, TypeError):
+            self._process.kill()
+            raise SettingsError(f"the sandbox did not start; see {self._folder / 'sandbox.log'}") from None
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    """The process's first line of output, or nothing after a while; a pipe has no timeout of its own."""
+    lines: Queue[str] = Queue()
+    stdout = process.stdout
+    if stdout is None:
+        return ""
+    threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
+    try:
+        return lines.get(timeout=_START_SECONDS)
+    except Empty:
+        return ""

@@ -1,0 +1,264 @@
+"""A session: client, journal and sandbox, opened together and closed together, and what one can ask of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import SecretStr
+
+from ..errors import FetchFailed, JobFailed, SettingsError
+from ..journal.store import Journal
+from ..models import Call, Job, State, VideoRequest
+from ..models.url import is_below, is_loopback
+from ..providers import Checked
+from ..settings import Settings, load
+from ..storage.base import OwnUrlsOnly, Store
+from ..storage.sandbox import SandboxStore
+from ..transport.client import Client, Endpoint
+from ..transport.download import OnBytes, download
+from . import connections
+from .connections import Connection
+from .progress import Progress, SilentProgress
+from .runner import run
+from .sandbox_process import SandboxProcess
+from .walk import Tools, Walk
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished job and its file. ``warnings`` are what the user should know about the request."""
+
+    job: Job
+    file: Path
+    warnings: tuple[str, ...] = ()
+    is_reused: bool = False
+
+
+class Session:
+    """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
+
+    ``home`` is the data folder: settings, journal, results. One session lives on one event loop.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings | None = None,
+        *,
+        sandbox: SandboxProcess | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.home = home
+        self.settings = settings or load(home)
+        self._sandbox = sandbox or SandboxProcess(home, self.settings.sandbox_url)
+        self._own_sandbox = sandbox is None
+        self._now = now
+        self._kept: dict[str, asyncio.Task[Job]] = {}
+        self.journal = Journal(home, now)
+        self._client = Client(sleep=sleep)
+        self._tools = Tools(
+            journal=self.journal,
+            client=self._client,
+            results=home / "results",
+            sleep=sleep,
+            keep=self._keep,
+            flying=self._flying,
+            deadline_seconds=self.settings.deadline_seconds,
+            max_download_bytes=self.settings.max_download_bytes,
+            now=now,
+        )
+
+    async def __aenter__(self) -> Session:
+        await self.journal.__aenter__()
+        try:
+            await self._client.__aenter__()
+        except BaseException:
+            await self.journal.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._kept:  # a POST in flight: its answer is worth the wait, it names a paid task
+            await asyncio.wait(self._kept.values())
+        await self._client.__aexit__(kind, error, trace)
+        await self.journal.__aexit__(kind, error, trace)
+        if self._own_sandbox:
+            await asyncio.to_thread(self._sandbox.close)
+
+    async def connect(self, name: str) -> Connection:
+        """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
+        profile = connections.profile(self.settings, name)
+        return connections.connect(profile, await self._sandbox.url() if profile.is_sandbox else None)
+
+    def check(self, request: VideoRequest, connection: Connection) -> Checked:
+        """Every rule of the connection's contract, before anything is sent. Raises RequestError."""
+        return connection.provider.check(request, allow_private_urls=connection.is_local)
+
+    async def generate(
+        self,
+        request: VideoRequest,
+        connection_name: str,
+        *,
+        owner: str = "",
+        progress: Progress | None = None,
+    ) -> Result:
+        """Make the clip, or go on with the job that already makes it.
+
+        The same inputs and seed of the same owner are the same clip, paid once, also after a restart; a new seed
+        is a new clip. Raises the errors of :mod:`grok_imagine.errors`.
+        """
+        connection = await self.connect(connection_name)
+        checked = self.check(request, connection)
+        job = await self._find(request, connection, owner)
+        is_reused = job is not None and job.state is State.SAVED
+        if job is None:
+            job = await self.journal.add(self._new_job(request, connection, checked, owner))
+        warnings = tuple(str(warning) for warning in checked.warnings)
+        walk = self._walk(connection, request=request, progress=progress, notes=warnings)
+        return _result(await run(job, walk), warnings, is_reused)
+
+    async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
+        """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
+        job = await self._known(job_id)
+        if job.state is State.FAILED:
+            raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
+        if job.state is State.SAVED and job.file and job.file.is_file():
+            return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
+        connection = await self.connect(job.connection)
+        return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
+
+    async def attach(self, job_id: str, task_id: str) -> Job:
+        """Give a job of unknown outcome the task id that its user found at the provider."""
+        job = await self._known(job_id)
+        if job.state is not State.SUBMITTING:
+            raise SettingsError(f"Job {job_id} is {job.state.value}; only a job of unknown outcome takes a task id.")
+        changes = {"task_id": task_id, "submitted_at": self._now(), "error": None, "error_kind": None}
+        return await self.journal.advance(job, State.SUBMITTED, "attached by hand", **changes)
+
+    async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
+        """Wait for a task by its id at the provider, whoever submitted it."""
+        connection = await self.connect(connection_name)
+        job = await self.journal.by_task(connection.name, task_id)
+        if job is None:
+            job = await self.journal.add(self._adopted(connection, task_id))
+        if job.state is State.FAILED:
+            raise JobFailed(f"This task has failed: {job.error}", job_id=job.id, task_id=task_id)
+        return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
+
+    async def bring(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
+        """Download a video that the user names by its URL: public https, or a file of the running sandbox.
+
+        No key goes along. Raises FetchFailed or another TransportError.
+        """
+        base_url = url
+        if is_loopback(url):
+            sandbox_url = await self._sandbox.url()
+            if not is_below(url, sandbox_url):
+                raise FetchFailed("the URL names this machine; only files of the running sandbox are fetched from it")
+            base_url = sandbox_url
+        nobody = Endpoint(base_url, SecretStr(""), lambda call, _key: call)
+        call = Call.get(url, authorized=False)
+        await download(self._client, call, nobody, target, limit=self.settings.max_download_bytes, on_bytes=on_bytes)
+
+    # -- inside
+
+    async def _find(self, request: VideoRequest, connection: Connection, owner: str) -> Job | None:
+        job = await self.journal.by_wish(self._fingerprint(request, connection), owner)
+        return await self._reopened(job) if job else None
+
+    async def _reopened(self, job: Job) -> Job:
+        """The job; one that is SAVED but whose file is gone goes back to SUCCEEDED."""
+        if job.state is not State.SAVED or (job.file and job.file.is_file()):
+            return job
+        return await self.journal.advance(job, State.SUCCEEDED, "the file is gone; fetching it again")
+
+    async def _known(self, job_id: str) -> Job:
+        job = await self.journal.get(job_id)
+        if job is None:
+            raise SettingsError(f"There is no job {job_id!r} in the journal {self.journal.path}.")
+        return job
+
+    def _walk(
+        self,
+        connection: Connection,
+        *,
+        request: VideoRequest | None = None,
+        progress: Progress | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Walk:
+        store: Store = OwnUrlsOnly()
+        if connection.sandbox_url:
+            store = SandboxStore(connection.sandbox_url, self._client.put_public)
+        return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
+
+    def _new_job(self, request: VideoRequest, connection: Connection, checked: Checked, owner: str) -> Job:
+        estimate = connection.provider.estimate(request, checked.capability)
+        return Job(
+            id=self._new_id(),
+            state=State.PREPARED,
+            connection=connection.name,
+            provider=connection.provider.name,
+            model=checked.capability.model,
+            mode=checked.capability.mode.value,
+            request=request.as_json(),
+            fingerprint=self._fingerprint(request, connection),
+            owner=owner,
+            estimate_usd=estimate.usd if estimate else None,
+            estimate_credits=estimate.credits if estimate else None,
+        )
+
+    def _adopted(self, connection: Connection, task_id: str) -> Job:
+        """A job for a task that was submitted elsewhere: its request is not known, its result can be fetched."""
+        return Job(
+            id=self._new_id(),
+            state=State.SUBMITTED,
+            connection=connection.name,
+            provider=connection.provider.name,
+            model="",
+            mode="",
+            request={},
+            fingerprint="",
+            task_id=task_id,
+            submitted_at=self._now(),
+        )
+
+    def _new_id(self) -> str:
+        """Readable, sortable by time, unique: 20261121-101500-3f9a2c7b."""
+        return time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._now())) + f"-{secrets.token_hex(4)}"
+
+    @staticmethod
+    def _fingerprint(request: VideoRequest, connection: Connection) -> str:
+        return hashlib.sha256(f"{connection.name}\n{request.fingerprint()}".encode()).hexdigest()
+
+    async def _keep(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
+        """Run a paid step to its end, also when whoever waits for it is interrupted: its answer is not lost."""
+        task = asyncio.ensure_future(step)
+        self._kept[job_id] = task
+        task.add_done_callback(lambda done: self._dropped(job_id, done))
+        return await asyncio.shield(task)
+
+    def _flying(self, job_id: str) -> Awaitable[Job] | None:
+        task = self._kept.get(job_id)
+        return asyncio.shield(task) if task else None
+
+    def _dropped(self, job_id: str, done: asyncio.Task[Job]) -> None:
+        del self._kept[job_id]
+        if not done.cancelled():
+            done.exception()  # seen: the journal has what it means, even when nobody waits for it any more
+
+
+def _result(job: Job, warnings: tuple[str, ...] = (), is_reused: bool = False) -> Result:
+    if job.file is None:
+        raise JobFailed(job.error or "the job ended without a file", job_id=job.id, task_id=job.task_id)
+    return Result(job, job.file, warnings, is_reused)

@@ -1,0 +1,126 @@
+"""PREPARED to SUBMITTED: make the references public, then the one POST that costs money.
+
+The POST is journaled before it leaves and after its answer. It is sent again only when it is certain that nothing
+was accepted: no byte was sent, or the provider said 429. Everything else leaves the job SUBMITTING, *outcome
+unknown*, which only the user can resolve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..errors import (
+    ConnectFailed,
+    GrokImagineError,
+    JobFailed,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    StorageError,
+    SubmitUncertain,
+    TransportError,
+    UnreadableReply,
+)
+from ..models import Blob, Job, MediaInput, State, VideoRequest
+from ..providers import PublicUrls
+from .walk import Walk
+
+UNKNOWN_OUTCOME = (
+    "Outcome unknown: the request may have reached {label}, and may be billed, but no answer was recorded. It is "
+    "not sent again by itself. Look at your dashboard at {label}: if the task is there, attach its id to this job "
+    "(grok-imagine attach JOB TASK_ID, or the Wait For Task node); if it is not, change the seed to submit anew."
+)
+
+
+class _NotAccepted(Exception):
+    """The job is back at PREPARED, and why."""
+
+    def __init__(self, job: Job, cause: GrokImagineError) -> None:
+        self.job = job
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+async def submit(job: Job, walk: Walk) -> Job:
+    """Walk from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
+    if walk.request is None:
+        raise JobFailed(
+            "This job was prepared but never sent, and its inputs are no longer at hand. Nothing was charged; "
+            "run the graph or the command again",
+            job_id=job.id,
+        )
+    urls = await _publish(job, walk, walk.request)
+    failures = 0
+    while True:
+        walk.report(job, "submitting")
+        try:
+            return await walk.tools.keep(job.id, _post(job, walk, walk.request, urls))
+        except _NotAccepted as refused:
+            job, cause = refused.job, refused.cause
+            failures += 1
+            if failures >= walk.tools.submit_backoff.tries:
+                raise cause from None
+            delay = walk.tools.submit_backoff.delay(failures, getattr(cause, "retry_after", None))
+            walk.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
+            await walk.tools.sleep(delay)
+
+
+async def refuse(job: Job, walk: Walk) -> Job:
+    """What happens to a job that is found SUBMITTING: nothing, and the user is told.
+
+    Unless this very session is posting it (an interrupted node, queued again at once): then its answer is awaited.
+    """
+    flying = walk.tools.flying(job.id)
+    if flying is not None:
+        return await flying
+    label = walk.connection.provider.label
+    raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
+
+
+async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
+    """Public URLs for the request's media, in order; each different blob is uploaded once, all side by side."""
+    video = request.source_video
+    inputs: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
+    blobs = {media.sha256: media for media in inputs if isinstance(media, Blob)}
+    if blobs:
+        walk.report(job, "uploading")
+    try:
+        files = await asyncio.gather(*(walk.store.publish(blob) for blob in blobs.values()))
+    except StorageError as error:
+        await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
+        raise
+    where = {sha256: file.url for sha256, file in zip(blobs, files, strict=True)}
+    urls = [media if isinstance(media, str) else where[media.sha256] for media in inputs]
+    count = len(request.reference_images)
+    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None)
+
+
+async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -> Job:
+    """The POST itself, between its two lines in the journal."""
+    journal, provider = walk.tools.journal, walk.connection.provider
+    call = provider.submit(request, urls)
+    job = await journal.advance(job, State.SUBMITTING)
+    try:
+        reply = await walk.tools.client.send(call, walk.connection.endpoint)
+        if not reply.is_success:
+            raise provider.refusal(reply)
+        task_id = provider.task_id(reply)
+    except (ConnectFailed, RateLimited) as error:
+        job = await journal.advance(job, State.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
+        raise _NotAccepted(job, error) from error
+    except (TransportError, ProviderDown, UnreadableReply) as error:
+        await journal.remember(job, error=str(error), error_kind=SubmitUncertain.__name__)
+        text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
+        raise SubmitUncertain(text, job_id=job.id) from error
+    except ProviderError as error:
+        await journal.advance(
+            job, State.FAILED, error=str(error), error_kind=_kind(error), finished_at=walk.tools.now()
+        )
+        raise
+    return await journal.advance(
+        job, State.SUBMITTED, task_id=task_id, submitted_at=walk.tools.now(), error=None, error_kind=None
+    )
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__

@@ -1,0 +1,82 @@
+"""The journal's tables, in SQLAlchemy Core. Changed only together with a new revision in ``migrations/versions``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData()
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact amount, kept as a whole number of 10^-10 units: SQLite has no decimals, and sums must be exact.
+
+    The scale is that of the finest price seen (xAI's cost ticks).
+    """
+
+    impl = BigInteger
+    cache_ok = True
+    SCALE = Decimal(10) ** 10
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value * self.SCALE)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else (Decimal(value) / self.SCALE).normalize()
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("connection", String(64), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("model", String(96), nullable=False),
+    Column("mode", String(32), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("owner", String(128), nullable=False, default=""),
+    Column("task_id", String(256)),
+    Column("result_url", Text),
+    Column("file", Text),
+    Column("estimate_usd", Money),
+    Column("estimate_credits", Money),
+    Column("billed_usd", Money),
+    Column("error", Text),
+    Column("error_kind", String(48)),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("submitted_at", Float),
+    Column("finished_at", Float),
+    Index("jobs_by_wish", "fingerprint", "owner"),
+    Index("jobs_by_state", "state"),
+    Index("jobs_by_task", "connection", "task_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("before", String(16)),
+    Column("after", String(16), nullable=False),
+    Column("note", Text),
+)
+"""Every step of every job, only ever added to: what happened, and when."""

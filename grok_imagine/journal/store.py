@@ -1,0 +1,208 @@
+"""Reads and writes the journal: SQLite in WAL mode through SQLAlchemy Core, one thread for all its work.
+
+Every change of state is a compare-and-swap in one durable transaction (``synchronous=FULL``): of two processes
+that want to take the same step, one is told that the job has moved on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from ..errors import JournalError
+from ..models import ALLOWED, Job, State
+from ..settings import private_folder
+from .schema import events, jobs
+
+T = TypeVar("T")
+FILE_NAME = "journal.db"
+_COLUMNS = tuple(one.name for one in fields(Job))
+
+
+class JobMoved(JournalError):
+    """Another process, or another task of this one, has taken the job on from the state that was expected."""
+
+
+class Journal:
+    """The journal of one data folder. ``async with Journal(folder) as journal: …``"""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+        self.path = folder / FILE_NAME
+        self._now = now
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="grok-imagine-journal")
+        self._engine: sa.Engine | None = None
+
+    async def __aenter__(self) -> Journal:
+        try:
+            await self._run(self._open)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._run(self._close)
+        self._thread.shutdown()
+
+    async def add(self, job: Job) -> Job:
+        """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
+        return await self._run(self._add, job)
+
+    async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
+        """Move the job on, with ``changes`` to its other fields, in one transaction.
+
+        Raises JobMoved when the job no longer stands in ``job.state``, JournalError when it cannot be written.
+        """
+        if to not in ALLOWED[job.state]:
+            raise JournalError(f"job {job.id} cannot go from {job.state.value} to {to.value}")
+        return await self._run(self._advance, job, to, note, changes)
+
+    async def remember(self, job: Job, **changes: Any) -> Job:
+        """Change fields of a job that stays where it stands (its last error, a fresh URL)."""
+        return await self._run(self._advance, job, job.state, None, changes)
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job of that id; None where there is none."""
+        found = await self._run(self._select, jobs.c.id == job_id, 1)
+        return found[0] if found else None
+
+    async def by_task(self, connection: str, task_id: str) -> Job | None:
+        """The newest job of that connection and task id."""
+        found = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
+        return found[0] if found else None
+
+    async def by_wish(self, fingerprint: str, owner: str) -> Job | None:
+        """The newest job for the same wish of the same node or command, unless it failed."""
+        same = (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & (jobs.c.state != State.FAILED.value)
+        found = await self._run(self._select, same, 1)
+        return found[0] if found else None
+
+    async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
+        """The newest jobs first."""
+        final = [state.value for state in State if state.is_final]
+        return await self._run(self._select, jobs.c.state.not_in(final) if unfinished else sa.true(), limit)
+
+    async def history(self, job_id: str) -> list[dict[str, Any]]:
+        """The steps of a job, oldest first: at, before, after, note."""
+        return await self._run(self._history, job_id)
+
+    # -- in the journal's own thread
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
+        except (SQLAlchemyError, sqlite3.Error, OSError, CommandError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise JournalError(
+                f"the journal {self.path} cannot be used: {type(cause).__name__}: {cause}. "
+                "Nothing is submitted without it; free disk space or mend the file's permissions, then try again."
+            ) from error
+
+    def _open(self) -> None:
+        private_folder(self.path.parent)
+        if not self.path.exists():
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
+        engine = sa.create_engine(f"sqlite:///{self.path}", poolclass=StaticPool)
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        with engine.begin() as connection:
+            _upgrade(connection)
+        self._engine = engine
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    @property
+    def _db(self) -> sa.Engine:
+        if self._engine is None:
+            raise JournalError("the journal is closed")
+        return self._engine
+
+    def _add(self, job: Job) -> Job:
+        now = self._now()
+        job = replace(job, created_at=now, updated_at=now)
+        with self._db.begin() as connection:
+            connection.execute(jobs.insert().values(**_row(job)))
+            self._write_event(connection, job.id, None, job.state, None)
+        return job
+
+    def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
+        moved = replace(job, state=to, updated_at=self._now(), **changes)
+        values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
+        where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)
+        with self._db.begin() as connection:
+            if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
+                raise JobMoved(f"job {job.id} is no longer {job.state.value}")
+            if note or to is not job.state:
+                self._write_event(connection, job.id, job.state, to, note)
+        return moved
+
+    def _write_event(
+        self, connection: sa.Connection, job_id: str, before: State | None, after: State, note: str | None
+    ) -> None:
+        row = {"job_id": job_id, "at": self._now(), "before": before and before.value, "after": after.value}
+        connection.execute(events.insert().values(note=note, **row))
+
+    def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
+        order = (jobs.c.created_at.desc(), jobs.c.id.desc())
+        with self._db.begin() as connection:
+            rows = connection.execute(jobs.select().where(where).order_by(*order).limit(limit)).mappings().all()
+        return [_job(row) for row in rows]
+
+    def _history(self, job_id: str) -> list[dict[str, Any]]:
+        query = sa.select(events.c.at, events.c.before, events.c.after, events.c.note)
+        with self._db.begin() as connection:
+            rows = connection.execute(query.where(events.c.job_id == job_id).order_by(events.c.number)).mappings()
+            return [dict(row) for row in rows]
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    """Durable before fast: a paid step must be on the disk before the POST leaves."""
+    connection.isolation_level = None  # transactions are begun by _begin, so that DDL is inside them too
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Take the write lock at once: a transaction that reads first could fail to upgrade its lock later."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {name: getattr(job, name) for name in _COLUMNS}
+    return {**row, "state": job.state.value, "file": None if job.file is None else str(job.file)}
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    values["state"] = State(values["state"])
+    values["file"] = Path(values["file"]) if values["file"] else None
+    return Job(**values)

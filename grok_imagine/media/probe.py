@@ -1,0 +1,87 @@
+"""What a video file says about itself, before anything large is decoded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+from av.error import InvalidDataError
+from av.video.frame import VideoFrame
+
+from ..errors import DecodeError
+from .opening import OpenVideo, frame_rate, open_video, promised_frames, stream_duration
+from .orientation import Orientation
+
+BYTES_PER_PIXEL = 3 * 4
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A video file in numbers.
+
+    ``width`` and ``height`` are of the upright picture in pixels, ``rotation`` is the clockwise turn in degrees
+    that made it upright. ``rate`` is in frames per second, ``duration`` in seconds. ``frame_count`` is an
+    estimate unless ``frame_count_is_exact``, which means that the header names it. ``codec`` and
+    ``pixel_format`` are FFmpeg's names. ``audio_rate`` and ``audio_channels`` are 0 without sound.
+    """
+
+    width: int
+    height: int
+    rotation: int
+    rate: Fraction
+    frame_count: int
+    frame_count_is_exact: bool
+    duration: Fraction
+    codec: str
+    pixel_format: str
+    has_audio: bool
+    audio_rate: int
+    audio_channels: int
+    file_bytes: int
+
+    @property
+    def tensor_bytes(self) -> int:
+        """The memory that all frames take as float32 RGB."""
+        return self.frame_count * self.width * self.height * BYTES_PER_PIXEL
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """The numbers of the video at ``path``. Decodes one frame: only a frame tells which way up it is.
+
+    Raises DecodeError if the file is missing, empty, no video, or not decodable.
+    """
+    with open_video(path) as source:
+        frame = _first_frame(source)
+        orientation = Orientation.of(frame)
+        width, height = orientation.size(frame.width, frame.height)
+        count, is_exact = promised_frames(source)
+        rate = frame_rate(source.video)
+        duration = stream_duration(source) or (count / rate if rate else Fraction(count))
+        audio = source.audio
+        return VideoInfo(
+            width=width,
+            height=height,
+            rotation=orientation.degrees,
+            rate=rate or count / duration,
+            frame_count=count,
+            frame_count_is_exact=is_exact,
+            duration=duration,
+            codec=source.video.codec_context.name,
+            pixel_format=frame.format.name,
+            has_audio=audio is not None,
+            audio_rate=audio.codec_context.sample_rate if audio else 0,
+            audio_channels=len(audio.codec_context.layout.channels) if audio else 0,
+            file_bytes=source.file_bytes,
+        )
+
+
+def _first_frame(source: OpenVideo) -> VideoFrame:
+    for packet in source.container.demux(source.video):
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            continue
+        if frames:
+            return frames[0]
+    raise DecodeError(f"{source.name} has no frame that can be decoded.")

@@ -1,0 +1,80 @@
+"""A job: one clip's walk, from the wish to the file, as the journal remembers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+
+class State(str, Enum):
+    """Where a job stands. Only SAVED and FAILED are final.
+
+    SUBMITTING found by anyone but the process that is posting means *outcome unknown*: the provider may have
+    accepted, and may bill, the job. It is shown as such and never posted again by itself.
+    """
+
+    PREPARED = "prepared"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    SAVED = "saved"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more can happen to the job."""
+        return self in (State.SAVED, State.FAILED)
+
+
+ALLOWED: dict[State, frozenset[State]] = {
+    State.PREPARED: frozenset({State.SUBMITTING, State.FAILED}),
+    # Back to PREPARED only when it is certain that nothing was accepted; to SUBMITTED also when the user
+    # attaches a task id by hand.
+    State.SUBMITTING: frozenset({State.PREPARED, State.SUBMITTED, State.FAILED}),
+    State.SUBMITTED: frozenset({State.SUCCEEDED, State.FAILED}),
+    # SUCCEEDED to itself: a fresh URL for the same result.
+    State.SUCCEEDED: frozenset({State.SUCCEEDED, State.SAVED}),
+    # SAVED back to SUCCEEDED: the file was removed by the user, and can be fetched again.
+    State.SAVED: frozenset({State.SUCCEEDED}),
+    State.FAILED: frozenset(),
+}
+"""Which state may follow which. The journal refuses every other step."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the journal, as a value. Times are Unix seconds. It never holds a key.
+
+    ``request`` is :meth:`VideoRequest.as_json`; ``fingerprint`` identifies the wish; ``owner`` is the node or
+    command that asked; ``error`` is the last thing to tell the user, and stays when the job is resumable.
+    """
+
+    id: str
+    state: State
+    connection: str
+    provider: str
+    model: str
+    mode: str
+    request: dict[str, Any]
+    fingerprint: str
+    owner: str = ""
+    task_id: str | None = None
+    result_url: str | None = field(default=None, repr=False)
+    file: Path | None = None
+    estimate_usd: Decimal | None = None
+    estimate_credits: Decimal | None = None
+    billed_usd: Decimal | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    submitted_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether it is unknown if the provider accepted the job."""
+        return self.state is State.SUBMITTING

@@ -1,0 +1,119 @@
+"""URLs as values: is this one public, does it lie below that one. No DNS; names are judged as written."""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from urllib.parse import SplitResult, unquote, urlsplit
+
+_LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa")
+
+
+def split(url: str) -> SplitResult | None:
+    """The parts of an absolute http(s) URL; None when it is not one, or when clients would disagree on what it is."""
+    if "\\" in url or any(c.isspace() or ord(c) < 0x20 or ord(c) == 0x7F for c in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host:
+        return None
+    # Percent signs (but for an IPv6 zone) and invisible characters are read as something else by some.
+    return parts if host.isprintable() and ("%" not in host or ":" in host) else None
+
+
+def fault_of(url: str, *, allow_private: bool = False) -> str | None:
+    """Why a provider could not fetch ``url``, in words that follow "it"; None when it could."""
+    scheme = url.split(":", 1)[0].lower() if ":" in url else ""
+    if scheme in ("data", "file", "blob"):
+        return f"is a {scheme}: URI; give a public http(s) URL"
+    parts = split(url)
+    if parts is None or parts.hostname is None:
+        return "is not an absolute http(s) URL without spaces"
+    if parts.username is not None or parts.password is not None:
+        return "carries a user name or password; use a signed URL instead"
+    if not allow_private and is_private_host(parts.hostname):
+        return f"points to {parts.hostname}, which the provider cannot reach from the internet"
+    return None
+
+
+def is_private_host(host: str) -> bool:
+    """Whether ``host`` (a name or an address literal) is local, private or otherwise not on the internet."""
+    name = _plain(host)
+    address = _address(name)
+    if address is not None:
+        mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+        if address.is_multicast or address.is_reserved or not address.is_global:
+            return True
+        return mapped is not None and not mapped.is_global
+    labels = name.split(".")
+    # A last label of digits makes it an address to a resolver; one that is not well-formed is nobody's on the internet.
+    if len(labels) == 1 or labels[-1].isdigit() or labels[-1].startswith("0x"):
+        return True
+    return any(name.endswith("." + local) for local in _LOCAL_NAMES) or name in _LOCAL_NAMES
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL names this very machine."""
+    parts = split(url)
+    if parts is None or parts.hostname is None:
+        return False
+    name = _plain(parts.hostname)
+    address = _address(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_below(url: str, base: str) -> bool:
+    """Whether ``url`` has the origin of ``base`` and a path below it: only there does the key travel."""
+    one, other = split(url), split(base)
+    if one is None or other is None or "@" in one.netloc:
+        return False
+    same_origin = (one.scheme, one.hostname, one.port or _default(one)) == (
+        other.scheme,
+        other.hostname,
+        other.port or _default(other),
+    )
+    climbs = any(segment in (".", "..") for segment in unquote(one.path).replace("\\", "/").split("/"))
+    return same_origin and not climbs and one.path.startswith(other.path.rstrip("/") + "/")
+
+
+def _plain(host: str) -> str:
+    """The host as a resolver gets it: full-width letters, digits and dots are the plain ones (IDNA)."""
+    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".")
+    return name.strip("[]").rstrip(".").lower()
+
+
+def _default(parts: SplitResult) -> int:
+    return 443 if parts.scheme == "https" else 80
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that ``host`` spells, odd spellings of IPv4 (``127.1``, ``0x7f000001``) included."""
+    try:
+        return ipaddress.ip_address(host.split("%")[0])
+    except ValueError:
+        pass
+    parts = host.split(".")
+    if not 1 <= len(parts) <= 4:
+        return None
+    try:
+        numbers = [_number(part) for part in parts]
+    except ValueError:
+        return None
+    *head, last = numbers
+    if any(number > 255 for number in head) or last >= 256 ** (5 - len(parts)):
+        return None
+    value = last + sum(number << (8 * (3 - place)) for place, number in enumerate(head))
+    return ipaddress.IPv4Address(value)
+
+
+def _number(text: str) -> int:
+    """One part of an IPv4 address as inet_aton reads it: decimal, 0x hexadecimal or 0 octal."""
+    if not text.isascii() or not text.isalnum():
+        raise ValueError(text)
+    if text.startswith("0x"):
+        return int(text[2:] or "0", 16)
+    return int(text, 8) if len(text) > 1 and text.startswith("0") else int(text, 10)

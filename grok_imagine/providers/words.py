@@ -1,0 +1,27 @@
+"""Status words: every spelling that is understood. Anything else is UNKNOWN, which is never final."""
+
+from __future__ import annotations
+
+from ..models import Phase
+
+# Sources: each provider's own pages, and the families that they resell or run on: QuantumNous/new-api (dto/task.go and
+# relay/channel/task/*), docs.kie.ai, docs.x.ai. "accepted", "active" and "rejected" are precautions.
+_SPELLINGS: dict[Phase, str] = {
+    Phase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
+    "preparing initializing accepted",
+    Phase.RUNNING: "processing in_progress inprogress running generating active",
+    Phase.DONE: "completed complete succeeded succeed success done finished",
+    Phase.FAILED: "failed fail failure error rejected moderation_blocked expired",
+    Phase.CANCELED: "cancelled canceled canceling",
+}
+PHASES: dict[str, Phase] = {word: phase for phase, words in _SPELLINGS.items() for word in words.split()}
+
+
+def normal(word: str) -> str:
+    """The word as the table spells it: trimmed, in lower case, with underscores."""
+    return word.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def phase_of(word: str) -> Phase:
+    """The phase that a status word means."""
+    return PHASES.get(normal(word), Phase.UNKNOWN)

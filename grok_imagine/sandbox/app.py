@@ -1,0 +1,134 @@
+"""The routes of all dialects in one aiohttp application, and the doorkeeper in front of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from . import faults as fault_table
+from .control import Control
+from .core import Core
+from .crew import Crew
+from .delivery import Delivery
+from .desk import FAULT_HEADER, LAST_BODY, Desk
+from .dialects import DIALECTS
+from .faults import Fault, UnknownFaultError
+from .gateway_files import GatewayFiles
+from .uploads import NotMediaError, Uploads
+from .wire import refusing_fault, send
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Seven data URIs of 10 MB each, in base64, is the largest body any dialect takes.
+_BODY_LIMIT = 100 * 1024 * 1024
+
+
+def build(core: Core, crew: Crew, control: Control) -> web.Application:
+    app = web.Application(middlewares=[_doorkeeper(core)], client_max_size=_BODY_LIMIT)
+    delivery, uploads = Delivery(core), Uploads(core)
+    for dialect in DIALECTS:
+        desk = Desk(core, crew, uploads, dialect)
+        prefix = "/" + dialect.name
+        if dialect.name == "openai_videos":
+            files = GatewayFiles(desk, delivery)
+            app.router.add_get(prefix + "/v1/videos", files.list)
+            app.router.add_get(prefix + "/v1/videos/{task_id}/content", files.content)
+            app.router.add_delete(prefix + "/v1/videos/{task_id}", files.delete)
+        if dialect.name == "aivideoapi":
+            app.router.add_get(prefix + "/v1/credits", desk.credits)
+        for path, operation in dialect.submit_paths.items():
+            app.router.add_post(prefix + path, _with(desk.submit, operation))
+        for path, shape in dialect.poll_paths.items():
+            app.router.add_get(prefix + path, _with(desk.poll, shape))
+    app.router.add_get("/cdn/{dialect}/{token}.mp4", _cdn(core, delivery))
+    app.router.add_post("/_sandbox/uploads", uploads.post)
+    app.router.add_get("/_sandbox/files/{name}", uploads.get)
+    app.router.add_routes(control.routes())
+    return app
+
+
+def _with(act: Callable[[web.Request, str], Awaitable[web.StreamResponse]], word: str) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await act(request, word)
+
+    return handler
+
+
+def _cdn(core: Core, delivery: Delivery) -> Handler:
+    """The CDN path: faults of the request, of the queue, and those the task remembers."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["dialect"]
+        dialect = core.dialect(name)
+        if dialect is None:
+            return web.Response(status=404)
+        faults: list[Fault] = fault_table.parse_list(request.headers.get(FAULT_HEADER, ""))
+        faults += core.queue.take(name, "cdn")
+        task = core.store.task_of_token(request.match_info["token"])
+        if task is not None:
+            acting, kept = fault_table.spend(task.faults, "cdn")
+            faults += [fault for fault in acting if fault.kind in ("reply", "file")]
+            if kept != task.faults:
+                task.faults = kept
+                core.store.save(task)
+        if instead := refusing_fault(faults, dialect):
+            return await send(request, instead[0], faults)
+        return await delivery.cdn(request, faults)
+
+    return handler
+
+
+def _is_ours(request: web.Request) -> bool:
+    """Only callers of this machine that mean it: no rebound host name, no page of another origin."""
+    host = urlsplit("//" + request.host).hostname
+    origin = request.headers.get("Origin")
+    if host not in _LOOPBACK or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return False
+    return origin is None or urlsplit(origin).hostname in _LOOPBACK
+
+
+def _doorkeeper(core: Core) -> Any:
+    @web.middleware
+    async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_ours(request):
+            return web.Response(status=403, text="this sandbox serves its own machine only")
+        status = 0
+        LAST_BODY.set(None)
+        try:
+            response = await handler(request)
+            status = response.status
+        except (UnknownFaultError, NotMediaError) as error:
+            status = 400
+            response = web.json_response({"sandbox_error": str(error)}, status=400)
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            if not request.path.startswith("/_sandbox/"):
+                core.requests.append(_note(request, status))
+        return response
+
+    return doorkeeper
+
+
+def _note(request: web.Request, status: int) -> dict[str, Any]:
+    """One line of the request log. Neither a key nor a query (signatures) is written down."""
+    return {"time": time.time(), "method": request.method, "path": request.path, "body": _short(LAST_BODY.get()),
+            "authorization": "Authorization" in request.headers, "fault": request.headers.get(FAULT_HEADER),
+            "range": request.headers.get("Range"), "status": status}
+
+
+def _short(value: Any) -> Any:
+    """Data URIs are cut, so that the log stays readable."""
+    if isinstance(value, str):
+        return value[:80] + f"...({len(value)})" if value.startswith("data:") else value
+    if isinstance(value, dict):
+        items: Any = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return {key: _short(item) for key, item in items}
+    if isinstance(value, list):
+        return [_short(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

@@ -1,0 +1,128 @@
+"""What every dialect must be able to say, and the small checks that several of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from typing import Any, ClassVar, TypeGuard
+from urllib.parse import urlsplit
+
+from ..model import Json, Order, Refusal, Reply, State, Task, Trouble, View
+
+DAY = 86_400.0
+
+
+class Dialect(ABC):
+    """Values in, values out. The desk does the sockets, the money and the clock."""
+
+    name: ClassVar[str]
+    key_prefix: ClassVar[str]
+    credit_usd: ClassVar[Decimal]
+    url_lifetime: ClassVar[float] = DAY
+    queued_share: ClassVar[float] = 0.0
+    """The part of a task's time that this dialect reports as waiting."""
+    submit_paths: ClassVar[dict[str, str]]
+    """Path of each submit, and the operation it means ("" where the body says)."""
+    poll_paths: ClassVar[dict[str, str]]
+    """Path of each poll, with `{task_id}`, and the shape it answers in ("" is the usual one)."""
+
+    @abstractmethod
+    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
+        """Read a submit's body, or raise `Refusal`."""
+
+    @abstractmethod
+    def accepted(self, task: Task, shape: str) -> Reply:
+        """The answer to an accepted submit."""
+
+    @abstractmethod
+    def poll(self, view: View) -> Reply:
+        """The answer to a poll."""
+
+    @abstractmethod
+    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+        """The answer to a request that cannot be served."""
+
+    @abstractmethod
+    def new_id(self) -> str:
+        """A task id in the dialect's own form."""
+
+
+def is_int(value: object) -> TypeGuard[int]:
+    """True for 6 alone: in Python `True` is an int too, and "6" is what the providers refuse."""
+    return type(value) is int
+
+
+def whole(value: object) -> int | None:
+    """An integer as a JavaScript server sees it: 6 and 6.0 are the same JSON number there."""
+    if is_int(value):
+        return value
+    return int(value) if type(value) is float and value.is_integer() else None
+
+
+def length(text: str) -> int:
+    """Characters in UTF-16 units, the way the JavaScript stacks of these providers count them."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_public_url(value: object, *, data_too: bool = False) -> TypeGuard[str]:
+    """An absolute http(s) URL. Loopback hosts pass here, and only here: this is the sandbox."""
+    if not isinstance(value, str) or any(c.isspace() for c in value):
+        return False
+    if data_too and value.startswith("data:"):
+        return ";base64," in value[:100]
+    try:
+        parts = urlsplit(value)
+        return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def as_list(value: object) -> list[Any] | None:
+    return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def as_object(value: object) -> Json | None:
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def unknown_keys(body: Json, known: frozenset[str]) -> list[str]:
+    return sorted(key for key in body if key not in known)
+
+
+def place_url(body: Json, view: View, usual: str, *, usual_is_list: bool) -> None:
+    """Put the URL where the dialect documents it (a dotted path), or where the fault wants it."""
+    if not view.url:
+        return
+    if view.shape == "result-json":
+        body["resultJson"] = '{"resultUrls":["' + view.url + '"]}'
+        return
+    *parents, last = usual.split(".")
+    place = body
+    for key in parents:
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{key} is not an object")
+    value: object = [view.url] if usual_is_list else view.url
+    place[last] = [value] if view.shape == "nested-url" else value
+
+
+def dress(reply: Reply, view: View) -> Reply:
+    """The faults that bend any dialect's poll body the same way."""
+    body = reply.body
+    if body is None:
+        return reply
+    if view.empty_error and view.state in (State.QUEUED, State.RUNNING):
+        body["error"] = {"code": "", "message": ""}
+    if view.shape == "no-status" and view.state is State.DONE:
+        body.pop("status", None)
+    if view.shape == "wrapped":
+        body = {"code": 200, "msg": "success", "data": body}
+    return Reply(reply.status, body, reply.headers)
+
+
+def refusal(status: int, body: Json) -> Refusal:
+    return Refusal(Reply(status, body))

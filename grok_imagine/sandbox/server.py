@@ -1,0 +1,141 @@
+"""The sandbox as an object: starts and stops one server, in the caller's own event loop."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from aiohttp import web
+
+from .app import build
+from .clock import Clock, ClockMode
+from .control import Control
+from .core import Core, Settings
+from .crew import Crew
+from .faults import STAGES, parse
+from .model import Json
+from .store import Store
+
+
+class Sandbox:
+    """`async with Sandbox(seconds=0.2, clock="manual") as s: ...` serves at `s.url` until the block ends."""
+
+    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, state: str | Path | None = None,
+                 seconds: float = 4.0, clock: ClockMode = "wall", strict_extra: bool = False) -> None:
+        if not is_loopback(host):
+            raise ValueError(f"{host} is not a loopback address; the sandbox serves its own machine only")
+        if not 0 <= seconds <= 86_400:
+            raise ValueError("seconds must be between 0 and 86400")
+        self.host, self.port, self.state = host, port, Path(state) if state else None
+        self.clock_mode: ClockMode = clock
+        self.settings = Settings(seconds, strict_extra)
+        self.url = ""
+        self._core: Core | None = None
+        self._crew: Crew | None = None
+        self._control: Control | None = None
+        self._runner: web.AppRunner | None = None
+        self._temporary: Path | None = None
+
+    async def start(self) -> str:
+        folder = self.state
+        if folder is None:
+            folder = self._temporary = Path(tempfile.mkdtemp(prefix="grok-imagine-sandbox-"))
+        store = Store(folder)
+        offset = float(store.meta("clock_offset", "0.0"))
+        # A clock that stands still goes on from where it stood, also in the next process.
+        start = float(store.meta("clock_start", repr(time.time())))
+        stopped_at = start + offset if self.clock_mode == "manual" else None
+        self._core = core = Core(self.settings, Clock(self.clock_mode, offset=offset, stopped_at=stopped_at), store)
+        self._crew = crew = Crew(core)
+        self._control = Control(core, crew)
+        core.on_settled = crew.wake
+        self._runner = web.AppRunner(build(core, crew, self._control), access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        core.url = self.url = await self._listen(self.port)
+        core.other_url = await self._listen(0)
+        await crew.open()
+        return self.url
+
+    async def _listen(self, port: int) -> str:
+        if self._runner is None:
+            raise RuntimeError("not started")
+        before = len(self._runner.addresses)
+        await web.TCPSite(self._runner, self.host, port).start()
+        bound = self._runner.addresses[before][1]
+        return f"http://[{self.host}]:{bound}" if ":" in self.host else f"http://{self.host}:{bound}"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._crew is not None:
+            await self._crew.close()
+        if self._core is not None:
+            self._core.store.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._runner = self._crew = self._core = self._temporary = None
+
+    async def __aenter__(self) -> Sandbox:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await self.stop()
+
+    # for tests
+
+    @property
+    def core(self) -> Core:
+        if self._core is None:
+            raise RuntimeError("the sandbox is not running")
+        return self._core
+
+    def ledger(self) -> Json:
+        """The same object as GET /_sandbox/ledger."""
+        return self.core.ledger()
+
+    def requests(self) -> list[Json]:
+        return list(self.core.requests)
+
+    def callbacks(self) -> list[Json]:
+        """Callbacks sent so far: task, status of the answer, body."""
+        return list(self.core.callbacks)
+
+    def wind(self, seconds: float) -> float:
+        """Wind the clock on and settle what falls due."""
+        if self._control is None:
+            raise RuntimeError("the sandbox is not running")
+        return self._control.wind(seconds)
+
+    def fault(self, on: str, spec: str, *, dialect: str = "", times: int = 1) -> None:
+        """Queue a fault for the next matching requests."""
+        stage = next(s for s in STAGES if s == on)
+        self.core.queue.add(dialect, stage, parse(spec), times)
+
+    async def rendered(self) -> None:
+        """Wait until every clip ordered so far is rendered or has failed."""
+        if self._crew is not None:
+            await self._crew.idle()
+
+    def base(self, dialect: str) -> str:
+        """The base URL of one dialect, as a client would configure it."""
+        return f"{self.url}/{dialect}"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def describe(sandbox: Sandbox, pid: int) -> dict[str, Any]:
+    return {"url": sandbox.url, "pid": pid}

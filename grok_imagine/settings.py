@@ -1,0 +1,172 @@
+"""Settings: the environment first, then a file that only its owner can read, then defaults.
+
+The file is ``settings.json`` in the data folder (mode 0600, folder 0700)::
+
+    {"connections": {"mygateway": {"dialect": "openai_videos", "base_url": "https://…", "api_key": "…"}}}
+
+The same from the environment: ``GROK_IMAGINE_CONNECTIONS__MYGATEWAY__API_KEY=…``, or the variable that each
+provider's users know already (``REAPI_API_KEY``, ``XAI_API_KEY`` …), which the connection of that name reads.
+Names of connections are in lower case, so that the environment can spell them.
+Keys are SecretStr: printing, logging or dumping settings shows none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import SettingsError
+from .models.url import is_loopback, split
+
+FILE_NAME = "settings.json"
+
+
+class ConnectionSettings(BaseModel):
+    """A named profile: a dialect, where it is, and the key. Every field may be left to the dialect's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dialect: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    pace: float = Field(default=1.0, gt=0, le=10)
+    """Multiplies the provider's documented poll intervals."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        return None if value is None or not value.strip() else clean_base_url(value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _api_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None or not value.get_secret_value().strip() else clean_key(value)
+
+
+class Settings(BaseSettings):
+    """All that can be set. Build it with :func:`load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GROK_IMAGINE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+    )
+
+    connections: dict[str, ConnectionSettings] = Field(default_factory=dict[str, ConnectionSettings])
+    deadline_seconds: float = Field(default=1800, gt=0)
+    """How long a node or command waits for one clip. The job itself goes on, and can be resumed."""
+    max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
+    sandbox_url: str | None = None
+    """A sandbox that already runs; without it one is started when it is first needed."""
+
+    @field_validator("connections")
+    @classmethod
+    def _names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", name):
+                raise ValueError(f"{name[:40]!r} is no name for a connection: lower-case letters, digits, - _ .")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (EnvSettingsSource(settings_cls), init_settings)
+
+
+def load(home: Path) -> Settings:
+    """The settings of the data folder ``home``. Raises SettingsError that names the fault, never a value."""
+    path = home / FILE_NAME
+    stored: dict[str, Any] = {}
+    try:
+        if path.exists():
+            _only_for_owner(path)
+            stored = json.loads(path.read_text("utf-8"))
+        return Settings(**stored)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise SettingsError(f"settings ({path} and the environment): {faults}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+
+
+def save_connection(home: Path, name: str, connection: ConnectionSettings) -> None:
+    """Write one connection into the file, the others untouched; atomically, readable by the owner alone."""
+    path = home / FILE_NAME
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+    plain = connection.model_dump(exclude_none=True, exclude_defaults=True)
+    if connection.api_key is not None:
+        plain["api_key"] = connection.api_key.get_secret_value()
+    stored.setdefault("connections", {})[name] = plain
+    write_private(path, json.dumps(stored, indent=2, ensure_ascii=False).encode())
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step; 0600 from its first byte, in a 0700 folder."""
+    private_folder(path.parent)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def private_folder(path: Path) -> Path:
+    """``path`` as a folder for its owner alone, made where it is missing."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def clean_key(key: SecretStr) -> SecretStr:
+    """The key as it goes into the header (rule C1): a pasted ``Bearer`` is taken off, other spaces are refused."""
+    text = key.get_secret_value().strip()
+    if text.lower().startswith("bearer "):
+        text = text[len("bearer ") :].strip()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("the API key is empty or holds spaces, line breaks or other odd characters; paste it again")
+    return SecretStr(text)
+
+
+def clean_base_url(url: str) -> str:
+    """The base URL as it is stored (rule C2): https, or http on this machine only; no query, no trailing ``/v1``."""
+    text = url.strip().rstrip("/")
+    parts = split(text)
+    if parts is None or parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
+        raise ValueError("the base URL must be an https URL without user name, query or fragment")
+    if parts.scheme != "https" and not is_loopback(text):
+        raise ValueError("the base URL must be https; http is only for this very machine")
+    return text.removesuffix("/v1")
+
+
+def _only_for_owner(path: Path) -> None:
+    """Take the file from other users' eyes, should an editor or a copy have opened it to them."""
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        path.chmod(0o600)

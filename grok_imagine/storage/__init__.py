@@ -1,0 +1,1 @@
+"""Makes local images and videos public, so that a provider can fetch them."""

@@ -1,0 +1,33 @@
+"""The sandbox's own upload endpoint: for sandbox connections, nothing leaves this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..errors import StorageError, TransportError
+from ..models import Blob, Reply
+from .base import PublicFile
+
+Post = Callable[[str, bytes, str], Awaitable[Reply]]
+"""POST (URL, bytes, media type) without any key; the transport fills it in."""
+
+
+class SandboxStore:
+    """Uploads to ``/_sandbox/uploads`` of the running sandbox."""
+
+    name = "sandbox"
+
+    def __init__(self, sandbox_url: str, post: Post) -> None:
+        self._url = f"{sandbox_url}/_sandbox/uploads"
+        self._post = post
+
+    async def publish(self, blob: Blob) -> PublicFile:
+        try:
+            reply = await self._post(self._url, blob.data, blob.media_type)
+        except TransportError as error:
+            raise StorageError(f"the sandbox's upload cannot be reached: {error}") from error
+        answer: dict[str, Any] = reply.json() if reply.is_success else {}
+        if not isinstance(answer.get("url"), str):
+            raise StorageError(f"the sandbox refused the upload of a {blob.media_type}: HTTP {reply.status}")
+        return PublicFile(answer["url"], answer.get("expires_at"))

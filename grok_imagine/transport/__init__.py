@@ -1,0 +1,1 @@
+"""HTTP: the only room of the engine that opens sockets."""

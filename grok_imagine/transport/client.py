@@ -1,0 +1,168 @@
+"""Sends Calls and returns Replies; maps httpx's family of errors to ours, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import httpx
+from pydantic import SecretStr
+
+from .. import __version__
+from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, TimedOut, TransportError, UnreadableReply
+from ..models import Call, Repeat, Reply
+from ..models.url import is_below
+from ..redact import HIDDEN, redact
+from .retry import Backoff, retry_after
+
+BODY_LIMIT = 1024 * 1024
+_TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
+# A proxy from the environment is for the internet; this machine is reached directly, with or without NO_PROXY.
+_DIRECT = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+Authorize = Callable[[Call, str], Call]
+Refusal = Callable[[Reply], ProviderError]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a connection's Calls go, and how they are signed. The key leaves this object only in :meth:`signed`."""
+
+    base_url: str
+    key: SecretStr
+    authorize: Authorize
+
+    def url(self, call: Call) -> str:
+        """The absolute URL of the call."""
+        return call.target if call.target.startswith(("http://", "https://")) else self.base_url + call.target
+
+    def signed(self, call: Call) -> Call:
+        """The call with the key, if it asks for one and goes to nowhere but below the base URL."""
+        if call.authorized and is_below(self.url(call), self.base_url):
+            return self.authorize(call, self.key.get_secret_value())
+        return call
+
+
+@dataclass
+class Client:
+    """One connection pool for reading; each POST that costs money gets a fresh connection.
+
+    A kept-alive connection that the server has just closed would make it unknown whether a POST arrived. On a
+    fresh one, a failure to connect is certain to have sent nothing.
+    """
+
+    backoff: Backoff = field(default_factory=Backoff)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _pool: httpx.AsyncClient | None = None
+    _tls: ssl.SSLContext | None = None
+
+    async def __aenter__(self) -> Client:
+        # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
+        self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None
+
+    @property
+    def pool(self) -> httpx.AsyncClient:
+        """The pool for reading. Only inside ``async with``."""
+        if self._pool is None:
+            raise RuntimeError("the client is not open")
+        return self._pool
+
+    async def send(self, call: Call, endpoint: Endpoint) -> Reply:
+        """Send once. Raises ConnectFailed where no byte was sent, TimedOut or TransportError where it is unknown."""
+        signed = endpoint.signed(call)
+        url = endpoint.url(call)
+        if call.repeat is Repeat.FREELY:
+            return await _exchange(self.pool, signed, url, endpoint.key)
+        async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
+            return await _exchange(fresh, signed, url, endpoint.key)
+
+    async def read(self, call: Call, endpoint: Endpoint, refusal: Refusal) -> Reply:
+        """Send a Call that may be repeated until a 2xx answer comes, the tries are used up, or the answer is final."""
+        if call.repeat is not Repeat.FREELY:
+            raise ValueError("a call that costs money is never repeated here")
+        failures = 0
+        while True:
+            try:
+                reply = await self.send(call, endpoint)
+                if reply.is_success:
+                    return reply
+                raise refusal(reply)
+            except (TransportError, RateLimited, ProviderDown) as error:
+                failures += 1
+                if failures >= self.backoff.tries:
+                    raise
+                await self.sleep(self.backoff.delay(failures, getattr(error, "retry_after", None)))
+
+    def _new_pool(self, limits: httpx.Limits) -> httpx.AsyncClient:
+        tls = self._tls or True
+        direct = httpx.AsyncHTTPTransport(limits=limits, verify=tls)
+        return httpx.AsyncClient(
+            timeout=_TIMEOUT,
+            limits=limits,
+            verify=tls,
+            follow_redirects=False,
+            mounts=dict.fromkeys(_DIRECT, direct),
+            headers={"User-Agent": f"comfyui-grok-imagine/{__version__}", "Accept": "application/json"},
+        )
+
+    async def put_public(self, url: str, data: bytes, media_type: str) -> Reply:
+        """POST bytes without any key (for the sandbox's own upload endpoint)."""
+        with mapped_errors(url):
+            response = await self.pool.post(url, content=data, headers={"Content-Type": media_type})
+        return Reply(response.status_code, response.content[:BODY_LIMIT])
+
+
+async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: SecretStr) -> Reply:
+    with mapped_errors(url):
+        async with client.stream(call.method, url, json=call.body, headers=dict(call.headers)) as response:
+            body = await _bounded(response)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            delay = retry_after(headers.get("retry-after"))
+    # Should the server echo the key, it goes no further than here.
+    secret = key.get_secret_value().encode()
+    clean = body.replace(secret, HIDDEN.encode()) if secret else body
+    return Reply(response.status_code, clean, headers, delay)
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise UnreadableReply("the provider's answer is larger than 1 MiB", status=response.status_code)
+        parts.append(part)
+    return b"".join(parts)
+
+
+@contextmanager
+def mapped_errors(url: str) -> Generator[None]:
+    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no key."""
+    host = httpx.URL(url).host
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+        raise ConnectFailed(f"no connection to {host}: {_words(error)}") from error
+    except httpx.TimeoutException as error:
+        raise TimedOut(f"{host} did not answer in time ({type(error).__name__})") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error)}") from error
+    except httpx.HTTPError as error:
+        raise TransportError(f"the connection to {host} broke: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    return redact(str(error) or type(error).__name__, limit=200)

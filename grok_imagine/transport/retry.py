@@ -1,0 +1,45 @@
+"""When to try again, and after how long: exponential backoff with jitter, and Retry-After in both its forms."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+LONGEST_RETRY_AFTER = 300.0
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Delays that double from ``first`` to ``longest`` seconds, each somewhere in the upper half of its step.
+
+    Jitter keeps many jobs that failed together from coming back together.
+    """
+
+    first: float = 1.0
+    longest: float = 30.0
+    tries: int = 10
+
+    def delay(self, failures: int, retry_after: float | None = None) -> float:
+        """Seconds to wait after the ``failures``-th failure in a row (1 is the first)."""
+        if retry_after is not None:
+            return min(retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, 0.5)
+        step = min(self.longest, self.first * 2 ** min(failures - 1, 30))
+        return step * random.uniform(0.5, 1.0)
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """A Retry-After header in seconds: a number, or an HTTP date (RFC 9110, 10.2.3). None when unreadable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), 86400.0)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())

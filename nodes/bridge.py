@@ -1,0 +1,205 @@
+"""The bridge to ComfyUI: its folders, progress and interrupt. No other file knows ComfyUI's runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import folder_paths
+
+from ..grok_imagine.errors import RequestError
+from .runtime import Runtime
+
+if TYPE_CHECKING:
+    from ..grok_imagine.jobs.progress import Update
+
+T = TypeVar("T")
+_NAME = "grok_imagine"
+_TICK = 0.25
+"""Seconds between two looks at ComfyUI's interrupt."""
+_TEXT_SECONDS = 0.2
+_SHARES = {"generating": (0.0, 0.9), "downloading": (0.9, 1.0), "done": (0.0, 1.0)}
+"""Which part of the node's bar a step fills: the provider's percentage is of its own work alone."""
+_WORDS = {"uploading": "uploading images"}
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    """The one runtime of this process, made when it is first asked for."""
+    global _runtime
+    with _lock:
+        if _runtime is None:
+            _runtime = Runtime(_home())
+        return _runtime
+
+
+def _home() -> Path:
+    """ComfyUI's folder for this pack: below the user folder, and served by none of its routes."""
+    system = getattr(folder_paths, "get_system_user_directory", None)
+    return Path(system(_NAME)) if system else Path(folder_paths.get_user_directory()) / f"__{_NAME}"
+
+
+# -- running
+
+
+async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]]) -> T:
+    """Do ``work`` on the pack's loop, and await it in ComfyUI's, showing progress and hearing the interrupt.
+
+    On an interrupt, or when ComfyUI cancels the node because another one failed, the waiting ends. The job itself
+    does not: running the graph again goes on with it.
+    """
+    from comfy.model_management import InterruptProcessingException, processing_interrupted
+
+    progress = NodeProgress(node_id)
+
+    async def begin() -> T:
+        return await work(progress)
+
+    waiting = asyncio.wrap_future(runtime().submit(begin()))
+    try:
+        while True:
+            await asyncio.wait({waiting}, timeout=_TICK)
+            if waiting.done():
+                return waiting.result()
+            # Only looked at, not cleared: every other node of this prompt must hear it too.
+            if processing_interrupted():
+                raise InterruptProcessingException
+            await progress.show_bar()
+    finally:
+        waiting.cancel()
+
+
+async def in_thread(work: Callable[[Callable[[], bool]], T]) -> T:
+    """Do ``work(should_stop)``, which blocks, in a thread. When its node is interrupted, ``should_stop`` says yes."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(work, stop.is_set)
+    finally:
+        stop.set()
+
+
+class NodeProgress:
+    """How one node goes: told from any thread, shown as a text under its widgets and as its bar."""
+
+    def __init__(self, node_id: str | None) -> None:
+        self._node_id = node_id
+        self._text = ""
+        self._warning = ""
+        self._told_at = float("-inf")
+        self._share = 0.0
+        self._shown = 0.0
+
+    def update(self, update: Update) -> None:
+        """Where a job stands; the engine calls this on the pack's loop."""
+        percent = update.percent
+        words = [_WORDS.get(update.step, update.step).capitalize()]
+        if update.step in _SHARES and percent is not None:
+            low, high = _SHARES[update.step]
+            self._share = max(self._share, low + (high - low) * min(percent, 100) / 100)
+            words[0] += f" {percent:.0f} %"
+        minutes, seconds = divmod(int(update.elapsed), 60)
+        words.append(f"{minutes}:{seconds:02d}")
+        if update.cost is not None:
+            words.append(str(update.cost))
+        if update.step == "preparing":
+            self._warning = update.note  # stays in sight, since the user may want to stop for it
+        elif update.note:
+            words.append(update.note)
+        if self._warning:
+            words.append(self._warning)
+        self.tell(" · ".join(words))
+
+    def frames(self, done: int, total: int) -> None:
+        """How many frames are decoded."""
+        self._share = done / total if total else 0.0
+        self.tell(f"Decoding {done} of {total} frames")
+
+    def tell(self, text: str) -> None:
+        """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once."""
+        now = time.monotonic()
+        if text == self._text or self._node_id is None or now - self._told_at < _TEXT_SECONDS:
+            return
+        self._text, self._told_at = text, now
+        # A host that cannot show it must not end a paid job.
+        with suppress(Exception):
+            from server import PromptServer
+
+            PromptServer.instance.send_progress_text(text, self._node_id)
+
+    async def show_bar(self) -> None:
+        """Move the node's bar. On ComfyUI's own loop: its registry of bars is not for other threads."""
+        if self._share == self._shown or self._node_id is None:
+            return
+        self._shown = self._share
+        with suppress(Exception):  # as above
+            from comfy_api.latest import ComfyAPI
+
+            await ComfyAPI().execution.set_progress(self._shown, 1.0, node_id=self._node_id)
+
+
+# -- videos and files
+
+
+def video_from_file(path: Path) -> Any:
+    """ComfyUI's VIDEO on a file. It reads the file when it is used, so the file stays."""
+    from comfy_api.latest import InputImpl
+
+    return InputImpl.VideoFromFile(str(path))
+
+
+def whole_file(video: Any) -> Path | None:
+    """The file that a VIDEO shows from its beginning to its end; None for one that is trimmed or made in memory."""
+    source = video.get_stream_source() if type(video).__name__ == "VideoFromFile" else None
+    if not isinstance(source, str):
+        return None
+    # ComfyUI has no question for "is it trimmed"; the same file untrimmed has the same length only if it is not.
+    is_whole = type(video)(source).get_duration() == video.get_duration()
+    return Path(source) if is_whole else None
+
+
+def find_file(text: str) -> Path:
+    """The video file that ``text`` names: a path, or a name within ComfyUI's folders, ``clip.mp4 [output]`` too.
+
+    Raises RequestError for one that is missing, or that lies anywhere else: a workflow may come from a stranger.
+    """
+    name, stated = folder_paths.annotated_filepath(text)
+    folders = {
+        "input": folder_paths.get_input_directory(),
+        "output": folder_paths.get_output_directory(),
+        "temp": folder_paths.get_temp_directory(),
+        "results": str(runtime().home / "results"),
+    }
+    candidates = [os.path.join(folder, name) for folder in ([stated] if stated else folders.values())]
+    roots = [_plain(folder) for folder in folders.values()]
+    # Links are followed first: one may lead out of the folder that it lies in.
+    found = [path for path in candidates if any(_plain(path).startswith(root + os.sep) for root in roots)]
+    if not found:
+        raise RequestError(
+            f"{text!r} lies outside ComfyUI's input, output and temp folders. Copy the video into the input folder, "
+            "or connect a VIDEO."
+        )
+    for path in found:
+        if os.path.isfile(path):
+            return Path(path)
+    raise RequestError(f"There is no file {text!r} in ComfyUI's input, output or temp folder, nor among the results.")
+
+
+def _plain(path: str) -> str:
+    return os.path.normcase(os.path.realpath(path)).rstrip(os.sep)
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that are free for frames; None where the host cannot tell."""
+    with suppress(Exception):
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    return None

@@ -1,0 +1,36 @@
+"""The list of nodes, written by hand, and how ComfyUI gets it."""
+
+from __future__ import annotations
+
+import logging
+
+from comfy_api.latest import ComfyExtension, io
+
+from .image_to_video import GIVImageToVideo
+from .task import GIVWaitForTask
+from .text_to_video import GIVTextToVideo
+from .video_frames import GIVLoadVideoFrames
+
+NODES: tuple[type[io.ComfyNode], ...] = (GIVTextToVideo, GIVImageToVideo, GIVWaitForTask, GIVLoadVideoFrames)
+
+
+class GrokImagineExtension(ComfyExtension):
+    """The pack, as ComfyUI loads it."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""
+        return [node for node in NODES if _is_fine(node)]
+
+
+def _is_fine(node: type[io.ComfyNode]) -> bool:
+    try:
+        node.GET_SCHEMA()
+    except Exception as error:  # whatever a newer or older ComfyUI objects to, it must not cost the other nodes
+        logging.error("Grok Imagine Video: %s cannot be shown by this ComfyUI: %s", node.__name__, error)
+        return False
+    return True
+
+
+async def comfy_entrypoint() -> GrokImagineExtension:
+    """ComfyUI calls this once, when it loads the pack."""
+    return GrokImagineExtension()

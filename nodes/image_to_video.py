@@ -1,0 +1,117 @@
+"""Grok Image to Video: one image starts the clip, or several are its references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..grok_imagine.models import Mode
+from . import making, widgets
+
+_MODES = widgets.MAKES_FROM_IMAGES
+_SOCKETS = tuple(f"image_{number}" for number in range(1, widgets.image_limit(_MODES) + 1))
+
+
+class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
+    """One image starts the clip, or several are its references."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return widgets.schema(
+            node_id="GIVImageToVideo",
+            display_name="Grok Image to Video",
+            category=widgets.CATEGORY,
+            description="Makes a video from images. Connect one to start from, or several as references; every image "
+            "of a batch counts. A run that was stopped is gone on with by running the graph again, and not paid twice.",
+            search_aliases=["grok", "grok imagine", "xai", "image to video", "i2v", "reference to video", "animate"],
+            inputs=[
+                widgets.connection(),
+                widgets.model(_MODES),
+                _mode(),
+                widgets.prompt(
+                    "What should happen to the images. Some providers read @image1, @image2 … as the images in their "
+                    f"order. {widgets.prompt_limits(_MODES)}"
+                ),
+                widgets.resolution(_MODES),
+                widgets.aspect_ratio(_MODES, "auto: mostly that of the first image."),
+                widgets.duration(_MODES),
+                widgets.motion_mode(_MODES),
+                widgets.seed(),
+                *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
+                _image_urls(),
+            ],
+            outputs=widgets.job_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(
+        cls,
+        connection: str,
+        model: str,
+        mode: str,
+        prompt: str,
+        resolution: str,
+        aspect_ratio: str,
+        duration: int,
+        motion_mode: str,
+        seed: int,
+        image_urls: str = "",
+        **sockets: Any,
+    ) -> io.NodeOutput:
+        """Make the clip, or go on with the job that already makes it."""
+        chosen = widgets.value(mode)
+        request = making.wish(
+            # Without an image the mode would be text-to-video; here that is a fault, and is named as one.
+            mode=Mode(chosen) if chosen else _inferred(sockets, image_urls),
+            model=model,
+            prompt=prompt,
+            resolution=resolution,
+            aspect_ratio=aspect_ratio,
+            duration=duration,
+            motion_mode=motion_mode,
+            seed=seed,
+            reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
+        )
+        images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
+        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, images))
+
+
+def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:
+    has_images = any(image is not None for image in sockets.values()) or bool((image_urls or "").strip())
+    return None if has_images else Mode.IMAGE
+
+
+def _mode() -> io.Combo.Input:
+    return io.Combo.Input(
+        "mode",
+        options=[widgets.AUTO, *(mode.value for mode in _MODES)],
+        default=widgets.AUTO,
+        tooltip="auto: image_to_video, or reference_to_video where a provider takes more images only so. The first "
+        "starts the clip from the image; the second takes the images as what should appear in it. "
+        "The price is the provider's, and mostly the same.",
+    )
+
+
+def _socket(number: int, name: str) -> io.Image.Input:
+    first = f"How many in all: {widgets.image_limits(_MODES)}. The price does not depend on it." if number == 1 else ""
+    return io.Image.Input(
+        name,
+        optional=True,
+        tooltip=f"An image, or a batch: each of its images counts, in order. {first}".strip(),
+    )
+
+
+def _image_urls() -> io.String.Input:
+    return io.String.Input(
+        "image_urls",
+        multiline=True,
+        default="",
+        optional=True,
+        dynamic_prompts=False,
+        placeholder="https://… one public image URL a line",
+        tooltip="Images that are online already: one public http(s) URL a line. They come after the connected images, "
+        "count like these, and need no upload.",
+    )

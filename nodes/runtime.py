@@ -1,0 +1,188 @@
+"""What lives as long as the process: the data folder, a loop in a thread of its own, and one open session."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..grok_imagine.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ..grok_imagine.jobs.sandbox_process import SandboxProcess
+    from ..grok_imagine.jobs.session import Session
+
+T = TypeVar("T")
+Stamp = tuple[int, int, int]
+_CLOSING_SECONDS = 5.0
+
+
+@dataclass
+class _Lease:
+    """A session, and how many nodes are using it. One that the settings have outgrown closes with its last user."""
+
+    opening: asyncio.Task[Session]
+    stamp: Stamp | None
+    users: int = 0
+    is_retired: bool = False
+
+
+class Runtime:
+    """The pack's own loop and session. Nothing is started, opened or written before the first node runs.
+
+    ComfyUI gives every prompt a new loop, and a node that does not await stops it: polling, rate limits and open
+    connections need a loop that neither ends nor stands still.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lease: _Lease | None = None
+        self._sandbox: tuple[str | None, SandboxProcess] | None = None
+        self._names: tuple[Stamp | None, list[str]] | None = None
+
+    # -- from any thread
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start ``work`` on the pack's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+
+    def connection_names(self) -> list[str]:
+        """Every connection that can be chosen, the sandbox first. Reads the settings file, if it has changed."""
+        stamp = self._stamp()
+        if self._names is None or self._names[0] != stamp:
+            self._names = (stamp, _names(self.home))
+        return self._names[1]
+
+    def connection_fault(self, name: str) -> str | None:
+        """Why there is no such connection, in the engine's words; None where there is one."""
+        if name in self.connection_names():
+            return None
+        from ..grok_imagine.jobs.connections import profile
+        from ..grok_imagine.settings import load
+
+        try:
+            profile(load(self.home), name)
+        except SettingsError as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """End the sandbox, the session and the loop. What is under way stays in the journal, to be resumed."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+        if loop is not None and thread is not None:
+            # At the interpreter's exit the journal's thread is gone already, and then this cannot end well.
+            with suppress(Exception):
+                asyncio.run_coroutine_threadsafe(self._shut(), loop).result(_CLOSING_SECONDS)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSING_SECONDS)
+            if not thread.is_alive():
+                loop.close()
+            atexit.unregister(self.close)
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            sandbox[1].close()
+
+    # -- on the pack's loop
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """The open session. It is opened on first use, and anew once the settings file has changed."""
+        lease = self._current()
+        lease.users += 1
+        try:
+            # Whoever is interrupted here leaves the others their session, and it is never left half open.
+            yield await asyncio.shield(lease.opening)
+        finally:
+            lease.users -= 1
+            if lease.is_retired and not lease.users:
+                await asyncio.shield(asyncio.ensure_future(_closed(lease)))
+
+    def _current(self) -> _Lease:
+        stamp, lease = self._stamp(), self._lease
+        if lease is not None and lease.stamp == stamp and not _has_failed(lease.opening):
+            return lease
+        if lease is not None:
+            lease.is_retired = True
+            if not lease.users:
+                asyncio.ensure_future(_closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
+        self._lease = _Lease(asyncio.ensure_future(self._opened()), stamp)
+        return self._lease
+
+    async def _opened(self) -> Session:
+        from ..grok_imagine.jobs.sandbox_process import SandboxProcess
+        from ..grok_imagine.jobs.session import Session
+        from ..grok_imagine.settings import load
+
+        settings = load(self.home)
+        if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
+            if self._sandbox is not None:
+                self._sandbox[1].close()
+            self._sandbox = (settings.sandbox_url, SandboxProcess(self.home, settings.sandbox_url))
+        session = Session(self.home, settings, sandbox=self._sandbox[1])
+        await session.__aenter__()
+        return session
+
+    async def _shut(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        lease, self._lease = self._lease, None
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if lease is not None:
+            await _closed(lease)
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    # -- inside
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="grok-imagine", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            return self._loop
+
+    def _stamp(self) -> Stamp | None:
+        """What tells one state of the settings file from the next; None where there is no file."""
+        from ..grok_imagine.settings import FILE_NAME
+
+        try:
+            found = (self.home / FILE_NAME).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _has_failed(opening: asyncio.Task[Session]) -> bool:
+    return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
+
+async def _closed(lease: _Lease) -> None:
+    if lease.opening.cancelled() or _has_failed(lease.opening):
+        return
+    session = await lease.opening
+    await session.__aexit__(None, None, None)
+
+
+def _names(home: Path) -> list[str]:
+    from ..grok_imagine.jobs.connections import profiles, sandbox_names
+    from ..grok_imagine.providers import PROVIDERS
+    from ..grok_imagine.settings import load
+
+    try:
+        return list(profiles(load(home)))
+    except SettingsError:
+        # Faulty settings are told where a connection is used; until then there is what needs no settings.
+        return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]

@@ -1,0 +1,61 @@
+"""Grok Text to Video: a prompt becomes a clip."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from . import making, widgets
+
+_MODES = widgets.MAKES_FROM_TEXT
+
+
+class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
+    """A prompt becomes a clip."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return widgets.schema(
+            node_id="GIVTextToVideo",
+            display_name="Grok Text to Video",
+            category=widgets.CATEGORY,
+            description="Makes a video from a prompt. Every paid job is journaled: a run that was stopped, or cut off, "
+            "is gone on with by running the graph again, and not paid twice.",
+            search_aliases=["grok", "grok imagine", "xai", "text to video", "t2v", "generate video"],
+            inputs=[
+                widgets.connection(),
+                widgets.model(_MODES),
+                widgets.prompt(f"What should happen in the clip. {widgets.prompt_limits(_MODES)}"),
+                widgets.resolution(_MODES),
+                widgets.aspect_ratio(_MODES, "auto: the provider's default."),
+                widgets.duration(_MODES),
+                widgets.motion_mode(_MODES),
+                widgets.seed(),
+            ],
+            outputs=widgets.job_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(
+        cls,
+        connection: str,
+        model: str,
+        prompt: str,
+        resolution: str,
+        aspect_ratio: str,
+        duration: int,
+        motion_mode: str,
+        seed: int,
+    ) -> io.NodeOutput:
+        """Make the clip, or go on with the job that already makes it."""
+        request = making.wish(
+            model=model,
+            prompt=prompt,
+            resolution=resolution,
+            aspect_ratio=aspect_ratio,
+            duration=duration,
+            motion_mode=motion_mode,
+            seed=seed,
+        )
+        return making.outcome(await making.make(cls.hidden.unique_id, connection, request))

