@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -31,6 +31,7 @@ from .errors import SettingsError
 from .models.url import is_loopback, split
 
 FILE_NAME = "settings.json"
+T = TypeVar("T")
 
 
 class ConnectionSettings(BaseModel):
@@ -41,6 +42,8 @@ class ConnectionSettings(BaseModel):
     dialect: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
+    store: str | None = None
+    """The store for this connection's uploads, where it is not the settings' own."""
     pace: float = Field(default=1.0, gt=0, le=10)
     """Multiplies the provider's documented poll intervals."""
 
@@ -55,6 +58,38 @@ class ConnectionSettings(BaseModel):
         return None if value is None or not value.get_secret_value().strip() else clean_key(value)
 
 
+class StoreSettings(BaseModel):
+    """A named place for uploads. What is not stated is taken from the cloud's own environment variables.
+
+    ``public_base_url`` is a CDN in front of the bucket; for kind ``comfyui`` it is where the internet reaches this
+    ComfyUI. ``url_hours`` is how long signed URLs live; by default as long as the provider may work on a job.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: Literal["s3", "gcs", "azure", "comfyui"] = "s3"
+    bucket: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    service_account_key: SecretStr | None = None
+    account_name: str | None = None
+    account_key: SecretStr | None = None
+    virtual_hosted_style: bool = False
+    prefix: str = Field(default="grok-imagine", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")
+    public_base_url: str | None = None
+    url_hours: float | None = Field(default=None, gt=0, le=168)
+    delete_after: bool = False
+    """Remove an upload when every job that used it is final."""
+
+    @field_validator("endpoint", "public_base_url")
+    @classmethod
+    def _urls(cls, value: str | None) -> str | None:
+        return None if value is None or not value.strip() else clean_base_url(value, keep_version=True)
+
+
 class Settings(BaseSettings):
     """All that can be set. Build it with :func:`load`."""
 
@@ -63,18 +98,21 @@ class Settings(BaseSettings):
     )
 
     connections: dict[str, ConnectionSettings] = Field(default_factory=dict[str, ConnectionSettings])
+    stores: dict[str, StoreSettings] = Field(default_factory=dict[str, StoreSettings])
+    store: str | None = None
+    """The store for uploads, by name; needed only where there are several."""
     deadline_seconds: float = Field(default=1800, gt=0)
     """How long a node or command waits for one clip. The job itself goes on, and can be resumed."""
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
 
-    @field_validator("connections")
+    @field_validator("connections", "stores")
     @classmethod
-    def _names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
+    def _names(cls, value: dict[str, T]) -> dict[str, T]:
         for name in value:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", name):
-                raise ValueError(f"{name[:40]!r} is no name for a connection: lower-case letters, digits, - _ .")
+                raise ValueError(f"{name[:40]!r} is no name: use lower-case letters, digits, - _ .")
         return value
 
     @classmethod
@@ -155,7 +193,7 @@ def clean_key(key: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
-def clean_base_url(url: str) -> str:
+def clean_base_url(url: str, *, keep_version: bool = False) -> str:
     """The base URL as it is stored (rule C2): https, or http on this machine only; no query, no trailing ``/v1``."""
     text = url.strip().rstrip("/")
     parts = split(text)
@@ -163,7 +201,7 @@ def clean_base_url(url: str) -> str:
         raise ValueError("the base URL must be an https URL without user name, query or fragment")
     if parts.scheme != "https" and not is_loopback(text):
         raise ValueError("the base URL must be https; http is only for this very machine")
-    return text.removesuffix("/v1")
+    return text if keep_version else text.removesuffix("/v1")
 
 
 def _only_for_owner(path: Path) -> None:

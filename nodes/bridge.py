@@ -63,7 +63,8 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
     async def begin() -> T:
         return await work(progress)
 
-    waiting = asyncio.wrap_future(runtime().submit(begin()))
+    job = runtime().submit(begin())
+    waiting = asyncio.wrap_future(job)
     try:
         while True:
             await asyncio.wait({waiting}, timeout=_TICK)
@@ -74,7 +75,8 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
                 raise InterruptProcessingException
             await progress.show_bar()
     finally:
-        waiting.cancel()
+        # Not ``waiting``: that would be heard only once this loop turns again, and it may just be ending.
+        job.cancel()
 
 
 async def in_thread(work: Callable[[Callable[[], bool]], T]) -> T:
@@ -180,16 +182,16 @@ def find_file(text: str) -> Path:
     candidates = [os.path.join(folder, name) for folder in ([stated] if stated else folders.values())]
     roots = [_plain(folder) for folder in folders.values()]
     # Links are followed first: one may lead out of the folder that it lies in.
-    found = [path for path in candidates if any(_plain(path).startswith(root + os.sep) for root in roots)]
-    if not found:
-        raise RequestError(
-            f"{text!r} lies outside ComfyUI's input, output and temp folders. Copy the video into the input folder, "
-            "or connect a VIDEO."
-        )
-    for path in found:
-        if os.path.isfile(path):
+    is_inside = {path: any(_plain(path).startswith(root + os.sep) for root in roots) for path in candidates}
+    for path in candidates:
+        if is_inside[path] and os.path.isfile(path):
             return Path(path)
-    raise RequestError(f"There is no file {text!r} in ComfyUI's input, output or temp folder, nor among the results.")
+    if all(is_inside.values()):
+        raise RequestError(f"There is no file {text!r} in ComfyUI's input, output or temp folder.")
+    raise RequestError(
+        f"{text!r} lies outside ComfyUI's input, output and temp folders. Copy the video into the input folder, "
+        "or connect a VIDEO."
+    )
 
 
 def _plain(path: str) -> str:

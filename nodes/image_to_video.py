@@ -96,12 +96,10 @@ def _mode() -> io.Combo.Input:
 
 
 def _socket(number: int, name: str) -> io.Image.Input:
-    first = f"How many in all: {widgets.image_limits(_MODES)}. The price does not depend on it." if number == 1 else ""
-    return io.Image.Input(
-        name,
-        optional=True,
-        tooltip=f"An image, or a batch: each of its images counts, in order. {first}".strip(),
-    )
+    tooltip = "An image, or a batch: each of its images counts, in order."
+    if number == 1:
+        tooltip += f" How many in all: {widgets.image_limits(_MODES)}. Published prices do not depend on it."
+    return io.Image.Input(name, optional=True, tooltip=tooltip)
 
 
 def _image_urls() -> io.String.Input:

@@ -29,4 +29,3 @@ def to_audio(audio: Audio | None) -> dict[str, Any] | None:
     if audio is None:
         return None
     return {"waveform": torch.from_numpy(audio.samples), "sample_rate": audio.rate}
-

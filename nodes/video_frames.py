@@ -36,7 +36,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
                 io.Video.Input(
                     "video",
                     optional=True,
-                    tooltip="The video to decode. All its frames are held in memory: 720p takes about 11 MB a frame. Free.",
+                    tooltip="The video to decode. All its frames are held in memory: 11 MB each at 720p. Free.",
                 ),
                 io.String.Input(
                     "source",
@@ -69,7 +69,9 @@ class GIVLoadVideoFrames(io.ComfyNode):
         """Decode the video."""
         source = (source or "").strip()
         if video is None and not source:
-            raise RequestError("Connect a video, or give a file, a URL or a job id as source: there is nothing to load.")
+            raise RequestError(
+                "There is nothing to load: connect a video, or give a file, a URL or a job id as source."
+            )
 
         async def work(progress: bridge.NodeProgress) -> tuple[Any, Any, float]:
             if video is None:

@@ -1,4 +1,4 @@
-"""The inputs and outputs that nodes share. Choices and limits come from what the providers can do, typed nowhere twice."""
+"""The inputs and outputs that nodes share. Choices and limits come from the providers' capabilities alone."""
 
 from __future__ import annotations
 
@@ -78,21 +78,20 @@ def prompt_limits(modes: tuple[Mode, ...]) -> str:
 def resolution(modes: tuple[Mode, ...]) -> io.Combo.Input:
     """The resolution."""
     tiers = sorted(_union(modes, lambda one: one.resolutions), key=lambda tier: int(tier.rstrip("p")))
-    offered = _by_provider(modes, lambda found: ", ".join(_choices(found, lambda one: one.resolutions)))
     return io.Combo.Input(
         "resolution",
         options=[AUTO, *tiers],
         default=AUTO,
-        tooltip=f"auto: the provider's default. {offered}. {_prices(modes)}",
+        tooltip=f"auto: the provider's default. {_offered(modes, lambda one: one.resolutions)}. {_prices(modes)}",
     )
 
 
 def aspect_ratio(modes: tuple[Mode, ...], note: str) -> io.Combo.Input:
     """The aspect ratio."""
-    offered = _by_provider(modes, lambda found: ", ".join(_choices(found, lambda one: one.aspect_ratios)))
+    offered = _offered(modes, lambda one: one.aspect_ratios)
     return io.Combo.Input(
         "aspect_ratio",
-        options=[AUTO, *(ratio for ratio in _union(modes, lambda one: one.aspect_ratios) if ratio != AUTO)],
+        options=[AUTO, *_union(modes, lambda one: one.aspect_ratios)],
         default=AUTO,
         tooltip=f"Width to height. {note} {offered}. It does not change the price.",
     )
@@ -116,7 +115,7 @@ def duration(modes: tuple[Mode, ...]) -> io.Int.Input:
 def motion_mode(modes: tuple[Mode, ...]) -> io.Combo.Input:
     """The manner of motion, where a provider has it."""
     every = _union(tuple(Mode), lambda one: one.motion_modes)
-    offered = _by_provider(modes, lambda found: ", ".join(_choices(found, lambda one: one.motion_modes)))
+    offered = _offered(modes, lambda one: one.motion_modes)
     return io.Combo.Input(
         "motion_mode",
         options=[AUTO, *every],
@@ -180,12 +179,16 @@ def _capabilities(modes: tuple[Mode, ...]) -> Iterable[Capability]:
     return (one for provider in PROVIDERS.values() for one in provider.capabilities if one.mode in modes)
 
 
-def _choices(found: Iterable[Capability], of: Callable[[Capability], tuple[str, ...]]) -> list[str]:
-    return list(dict.fromkeys(choice for one in found for choice in of(one)))
-
-
 def _union(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]]) -> list[str]:
-    return _choices(_capabilities(modes), of)
+    """All choices in these modes. A dialect that spells ``auto`` as a choice means what our own ``auto`` means."""
+    every = dict.fromkeys(choice for one in _capabilities(modes) for choice in of(one))
+    return [choice for choice in every if choice != AUTO]
+
+
+def _offered(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]]) -> str:
+    """Which provider has which choices, all in one order, so that equal lists are told once."""
+    order = _union(modes, of)
+    return _by_provider(modes, lambda found: ", ".join(one for one in order if any(one in of(each) for each in found)))
 
 
 def _by_provider(modes: tuple[Mode, ...], words: Callable[[list[Capability]], str]) -> str:

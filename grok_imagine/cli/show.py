@@ -70,7 +70,7 @@ class Bar:
 
     def update(self, update: Update) -> None:
         """Show one moment of a job."""
-        price = str(update.cost) if update.cost else "price: see the provider's page"
+        price = update.price
         if self._task is None:
             self._task = self._rich.add_task(update.step, total=100.0, price=price)
             err.print(f"job {update.job.id} on {update.job.connection}", style="dim")

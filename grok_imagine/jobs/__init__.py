@@ -12,7 +12,7 @@ __all__ = ["Progress", "Result", "Session", "SilentProgress", "Update"]
 
 
 def __getattr__(name: str) -> Any:
-    """Each name on its first use: a session loads an HTTP client and a database, which listing connections needs not."""
+    """Each name on its first use: a session loads an HTTP client and a database, not needed to list connections."""
     if name in ("Result", "Session"):
         from . import session as home
     elif name in __all__:

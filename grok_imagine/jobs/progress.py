@@ -12,6 +12,7 @@ from ..models import Cost, Job
 class Update:
     """One moment of a job. ``elapsed`` is in seconds since the walk began; ``percent`` is the provider's own, if any.
 
+    ``cost`` is what the provider takes for it; on the sandbox nobody takes anything.
     ``step`` is one of preparing, uploading, submitting, queued, generating, downloading, done.
     """
 
@@ -21,6 +22,14 @@ class Update:
     percent: float | None = None
     note: str = ""
     cost: Cost | None = None
+    is_sandbox: bool = False
+
+    @property
+    def price(self) -> str:
+        """The cost in words, for people."""
+        if self.cost is None:
+            return "price: see the provider's page"
+        return f"free here; elsewhere {self.cost}" if self.is_sandbox else str(self.cost)
 
 
 class Progress(Protocol):

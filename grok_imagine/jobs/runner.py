@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from ..errors import GrokImagineError
 from ..journal.store import JobMoved
 from ..models import Job, State
 from .fetch import fetch
@@ -24,6 +25,19 @@ STEPS: dict[State, Step] = {
 async def run(job: Job, walk: Walk) -> Job:
     """Walk on from wherever the job stands, to SAVED. Raises what its steps raise; the journal knows where it is."""
     walk.report(job, "preparing", note=" ".join(walk.notes))
+    try:
+        job = await _to_the_end(job, walk)
+    except GrokImagineError:
+        ended = await walk.tools.journal.get(job.id)
+        if ended is not None and ended.state.is_final:
+            await walk.tools.publisher.release(ended, walk.store)
+        raise
+    await walk.tools.publisher.release(job, walk.store)  # its uploads are needed no longer
+    walk.report(job, "done", percent=100.0)
+    return job
+
+
+async def _to_the_end(job: Job, walk: Walk) -> Job:
     while not job.state.is_final:
         try:
             job = await STEPS[job.state](job, walk)
@@ -33,5 +47,4 @@ async def run(job: Job, walk: Walk) -> Job:
             if moved is None or moved.state is job.state:
                 raise
             job = moved
-    walk.report(job, "done", percent=100.0)
     return job

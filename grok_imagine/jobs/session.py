@@ -16,19 +16,22 @@ from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
 from ..journal.store import Journal
-from ..models import Call, Job, State, VideoRequest
+from ..journal.uploads import Uploads
+from ..models import Blob, Call, Job, State, VideoRequest
 from ..models.url import is_below, is_loopback
 from ..providers import Checked
 from ..settings import Settings, load
-from ..storage.base import OwnUrlsOnly, Store
-from ..storage.sandbox import SandboxStore
+from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
 from . import connections
 from .connections import Connection
 from .progress import Progress, SilentProgress
+from .publish import Publisher
 from .runner import run
 from .sandbox_process import SandboxProcess
+from .stores import Stores
+from .upkeep import Finding, check_store, sweep
 from .walk import Tools, Walk
 
 
@@ -65,9 +68,13 @@ class Session:
         self._kept: dict[str, asyncio.Task[Job]] = {}
         self.journal = Journal(home, now)
         self._client = Client(sleep=sleep)
+        self.stores = Stores(home, self.settings, self._client.put_public, now)
+        self._uploads = Uploads(self.journal, now)
+        self.publisher = Publisher(self._uploads, self._deletes_after)
         self._tools = Tools(
             journal=self.journal,
             client=self._client,
+            publisher=self.publisher,
             results=home / "results",
             sleep=sleep,
             keep=self._keep,
@@ -138,6 +145,27 @@ class Session:
         connection = await self.connect(job.connection)
         return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
 
+    async def upload(self, media: Blob, store: str | None = None, *, connection: str | None = None) -> str:
+        """Make one file public and return its URL. Raises StorageError, or SettingsError for a store not there.
+
+        Without a store's name it is the one that the connection would use, else the settings' own.
+        """
+        if store is not None:
+            chosen: Store = self.stores.named(store)
+        elif connection is not None:
+            chosen = self.stores.choose(await self.connect(connection))
+        else:
+            chosen = self.stores.default()
+        return (await self.publisher.publish(None, chosen, [media]))[0]
+
+    async def check_store(self, name: str) -> list[Finding]:
+        """Put, fetch and delete a picture; say in words what failed."""
+        return await check_store(name, self.stores, self._client)
+
+    async def sweep_store(self, name: str, *, older_than_hours: float) -> list[str]:
+        """Remove uploads that are older and not needed by any unfinished job; returns their keys."""
+        return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours)
+
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""
         job = await self._known(job_id)
@@ -173,6 +201,10 @@ class Session:
 
     # -- inside
 
+    def _deletes_after(self, store: str) -> bool:
+        stated = self.stores.stated(store)
+        return stated is not None and stated.delete_after
+
     async def _find(self, request: VideoRequest, connection: Connection, owner: str) -> Job | None:
         job = await self.journal.by_wish(self._fingerprint(request, connection), owner)
         return await self._reopened(job) if job else None
@@ -197,9 +229,7 @@ class Session:
         progress: Progress | None = None,
         notes: tuple[str, ...] = (),
     ) -> Walk:
-        store: Store = OwnUrlsOnly()
-        if connection.sandbox_url:
-            store = SandboxStore(connection.sandbox_url, self._client.put_public)
+        store = self.stores.choose(connection)
         return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
 
     def _new_job(self, request: VideoRequest, connection: Connection, checked: Checked, owner: str) -> Job:

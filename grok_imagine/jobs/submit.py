@@ -7,8 +7,6 @@ unknown*, which only the user can resolve.
 
 from __future__ import annotations
 
-import asyncio
-
 from ..errors import (
     ConnectFailed,
     GrokImagineError,
@@ -78,19 +76,16 @@ async def refuse(job: Job, walk: Walk) -> Job:
 
 
 async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
-    """Public URLs for the request's media, in order; each different blob is uploaded once, all side by side."""
+    """Public URLs for the request's media, in its order."""
     video = request.source_video
-    inputs: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
-    blobs = {media.sha256: media for media in inputs if isinstance(media, Blob)}
-    if blobs:
+    media: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
+    if any(isinstance(one, Blob) for one in media):
         walk.report(job, "uploading")
     try:
-        files = await asyncio.gather(*(walk.store.publish(blob) for blob in blobs.values()))
+        urls = await walk.tools.publisher.publish(job, walk.store, media)
     except StorageError as error:
         await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
         raise
-    where = {sha256: file.url for sha256, file in zip(blobs, files, strict=True)}
-    urls = [media if isinstance(media, str) else where[media.sha256] for media in inputs]
     count = len(request.reference_images)
     return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None)
 

@@ -15,6 +15,7 @@ from ..transport.client import Client
 from ..transport.retry import Backoff
 from .connections import Connection
 from .progress import Progress, SilentProgress, Update
+from .publish import Publisher
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Tools:
 
     journal: Journal
     client: Client
+    publisher: Publisher
     results: Path
     sleep: Callable[[float], Awaitable[None]]
     keep: Callable[[str, Coroutine[Any, Any, Job]], Awaitable[Job]]
@@ -58,7 +60,9 @@ class Walk:
 
     def report(self, job: Job, step: str, *, percent: float | None = None, note: str = "") -> None:
         """Tell the host where the job is."""
-        self.progress.update(Update(job, step, self.elapsed, percent, note, cost_of(job)))
+        self.progress.update(
+            Update(job, step, self.elapsed, percent, note, cost_of(job), self.connection.sandbox_url is not None)
+        )
 
 
 def cost_of(job: Job) -> Cost | None:

@@ -80,3 +80,37 @@ events = Table(
     Column("note", Text),
 )
 """Every step of every job, only ever added to: what happened, and when."""
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("store", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("expires_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("removed_at", Float),
+    Index("uploads_by_content", "store", "sha256"),
+)
+"""What was uploaded where, and until when its URL is good (None: for ever)."""
+
+upload_uses = Table(
+    "upload_uses",
+    metadata,
+    Column("upload", Integer, ForeignKey("uploads.number", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+)
+"""Which jobs were sent an upload's URL: it may go when they are all final."""
+
+encodings = Table(
+    "encodings",
+    metadata,
+    Column("pixels", String(80), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", String(32), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""What some pixels were encoded to, by the pixels' hash: the same picture need not be encoded again."""

@@ -104,6 +104,15 @@ class Journal:
         """The steps of a job, oldest first: at, before, after, note."""
         return await self._run(self._history, job_id)
 
+    async def work(self, change: Callable[[sa.Connection], T]) -> T:
+        """Run ``change(connection)`` in one transaction, for the journal's other tables."""
+
+        def transaction() -> T:
+            with self._db.begin() as connection:
+                return change(connection)
+
+        return await self._run(transaction)
+
     # -- in the journal's own thread
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from ..errors import EncodeError
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 
@@ -28,3 +31,26 @@ class Blob:
 
     def __len__(self) -> int:
         return len(self.data)
+
+
+class RememberedBlob(Blob):
+    """A blob that was encoded before, and is encoded again only if its bytes are really needed.
+
+    ``load`` must give the very same bytes: what is remembered of them (their hash, where they were uploaded) is
+    what the request's identity is made of.
+    """
+
+    def __init__(self, sha256: str, media_type: str, size: int, load: Callable[[], Blob]) -> None:
+        # The dataclass is frozen; these go where its cached properties live too.
+        self.__dict__.update(sha256=sha256, media_type=media_type, _size=size, _load=load)
+
+    @cached_property
+    def data(self) -> bytes:  # type: ignore[override]
+        """The bytes, encoded now. Raises EncodeError should they differ from what is remembered."""
+        blob: Blob = self.__dict__["_load"]()
+        if blob.sha256 != self.sha256:
+            raise EncodeError("the image is encoded differently than before; run again")
+        return blob.data
+
+    def __len__(self) -> int:
+        return int(self.__dict__["_size"])

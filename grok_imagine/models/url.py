@@ -21,8 +21,9 @@ def split(url: str) -> SplitResult | None:
     host = parts.hostname
     if parts.scheme not in ("http", "https") or not host:
         return None
-    # Percent signs (but for an IPv6 zone) and invisible characters are read as something else by some.
-    return parts if host.isprintable() and ("%" not in host or ":" in host) else None
+    if ":" not in host and ("[" in parts.netloc or "%" in host):
+        return None  # brackets are for IPv6 alone, percent signs for its zones
+    return parts if host.isprintable() else None  # invisible characters are dropped by some
 
 
 def fault_of(url: str, *, allow_private: bool = False) -> str | None:

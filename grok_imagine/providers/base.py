@@ -69,6 +69,8 @@ class Provider(ABC):
     pricing_url: ClassVar[str | None] = None
     capabilities: ClassVar[tuple[Capability, ...]]
     pace: ClassVar[Pace]
+    longest_job_hours: ClassVar[int] = 24
+    """The provider's own wall-clock limit for one task; a day where none is documented."""
     result_lifetime_hours: ClassVar[int]
     """How long result URLs live, as documented (or the shortest that public evidence shows)."""
     takes_data_uris: ClassVar[bool] = False

@@ -151,7 +151,7 @@ def video_url(body: Object, paths: Iterable[str]) -> str | None:
 
 def _as_url(value: Any, depth: int = 0) -> str | None:
     """``value`` as a URL: a string, a list's first, an object's ``url``, or JSON text with ``resultUrls``."""
-    if depth > 4:
+    if depth > 5:
         return None
     if isinstance(value, str):
         text = value.strip()

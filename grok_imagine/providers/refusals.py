@@ -164,4 +164,3 @@ def usable_error(error: object) -> bool:
         return False
     said = (cast("Object", error).get(name) for name in ("code", "message"))
     return any(str(value)[:80].strip() for value in said if value is not None)
-

@@ -28,6 +28,7 @@ def _duration(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
     made = argparse.ArgumentParser(prog="python -m grok_imagine.sandbox", description="An offline video provider.")
     made.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address to serve on")
     made.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
@@ -49,6 +50,7 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
 
 
 async def serve(options: argparse.Namespace) -> None:
+    """Serve until a signal comes or the parent ends."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -56,16 +58,24 @@ async def serve(options: argparse.Namespace) -> None:
             loop.add_signal_handler(name, done.set)
         except NotImplementedError:  # Windows has no such handlers; there Ctrl-C raises KeyboardInterrupt.
             break
-    sandbox = Sandbox(host=options.host, port=options.port, state=options.state, seconds=options.seconds,
-                      clock=options.clock, strict_extra=options.strict_extra)
+    sandbox = Sandbox(
+        host=options.host,
+        port=options.port,
+        state=options.state,
+        seconds=options.seconds,
+        clock=options.clock,
+        strict_extra=options.strict_extra,
+    )
     async with sandbox:
-        print(json.dumps(describe(sandbox, os.getpid())), flush=True)
+        sys.stdout.write(json.dumps(describe(sandbox, os.getpid())) + "\n")
+        sys.stdout.flush()
         if options.exit_with_parent:
             threading.Thread(target=_watch_parent, args=(loop, done), daemon=True, name="parent").start()
         await done.wait()
 
 
 def main() -> int:
+    """Run the sandbox as a process; returns its exit code."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(parser().parse_args()))
     return 0

@@ -28,6 +28,7 @@ _BODY_LIMIT = 100 * 1024 * 1024
 
 
 def build(core: Core, crew: Crew, control: Control) -> web.Application:
+    """Every route of the sandbox in one application."""
     app = web.Application(middlewares=[_doorkeeper(core)], client_max_size=_BODY_LIMIT)
     delivery, uploads = Delivery(core), Uploads(core)
     for dialect in DIALECTS:
@@ -117,9 +118,16 @@ def _doorkeeper(core: Core) -> Any:
 
 def _note(request: web.Request, status: int) -> dict[str, Any]:
     """One line of the request log. Neither a key nor a query (signatures) is written down."""
-    return {"time": time.time(), "method": request.method, "path": request.path, "body": _short(LAST_BODY.get()),
-            "authorization": "Authorization" in request.headers, "fault": request.headers.get(FAULT_HEADER),
-            "range": request.headers.get("Range"), "status": status}
+    return {
+        "time": time.time(),
+        "method": request.method,
+        "path": request.path,
+        "body": _short(LAST_BODY.get()),
+        "authorization": "Authorization" in request.headers,
+        "fault": request.headers.get(FAULT_HEADER),
+        "range": request.headers.get("Range"),
+        "status": status,
+    }
 
 
 def _short(value: Any) -> Any:

@@ -16,7 +16,10 @@ from .model import Json
 from .wire import decode_json
 
 _FITS: dict[str, tuple[Stage, ...]] = {
-    "reply": STAGES, "task": ("submit",), "view": ("submit", "poll"), "file": ("submit", "content", "cdn"),
+    "reply": STAGES,
+    "task": ("submit",),
+    "view": ("submit", "poll"),
+    "file": ("submit", "content", "cdn"),
     "callback": ("submit",),
 }
 
@@ -26,6 +29,8 @@ def _bad(message: str) -> web.Response:
 
 
 class Control:
+    """The handlers of /_sandbox/, for tests and for the curious; the dialects know nothing of them."""
+
     def __init__(self, core: Core, crew: Crew) -> None:
         self.core, self.crew = core, crew
 
@@ -41,11 +46,18 @@ class Control:
         ]
 
     async def health(self, _: web.Request) -> web.Response:
-        return web.json_response({
-            "status": "ok", "pid": os.getpid(), "now": self.core.clock.now(), "clock": self.core.clock.mode,
-            "seconds": self.core.settings.seconds, "strict_extra": self.core.settings.strict_extra,
-            "dialects": [d.name for d in DIALECTS], "queued_faults": len(self.core.queue),
-        })
+        return web.json_response(
+            {
+                "status": "ok",
+                "pid": os.getpid(),
+                "now": self.core.clock.now(),
+                "clock": self.core.clock.mode,
+                "seconds": self.core.settings.seconds,
+                "strict_extra": self.core.settings.strict_extra,
+                "dialects": [d.name for d in DIALECTS],
+                "queued_faults": len(self.core.queue),
+            }
+        )
 
     async def ledger(self, _: web.Request) -> web.Response:
         return web.json_response(self.core.ledger())

@@ -19,12 +19,23 @@ from .store import Store
 
 OPENING_CREDIT_USD = Decimal(10_000)
 _PRIVATE_URL = "http://169.254.169.254/latest/meta-data/clip.mp4"
-_SHAPES = ("shape-b", "legacy", "fail-reason-url", "third", "sibling", "wrapped", "result-json", "nested-url",
-           "no-status")
+_SHAPES = (
+    "shape-b",
+    "legacy",
+    "fail-reason-url",
+    "third",
+    "sibling",
+    "wrapped",
+    "result-json",
+    "nested-url",
+    "no-status",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """What the command line chose for all tasks."""
+
     seconds: float = 4.0
     strict_extra: bool = False
 
@@ -57,8 +68,14 @@ class Core:
         """Credits bought and credits used by this key at this dialect."""
         bought = Decimal(0) if "broke" in key else OPENING_CREDIT_USD / dialect.credit_usd
         account = self.account(key)
-        used = sum((Decimal(e["credits"]) for e in self.store.entries()
-                    if e["account"] == account and e["dialect"] == dialect.name), Decimal(0))
+        used = sum(
+            (
+                Decimal(e["credits"])
+                for e in self.store.entries()
+                if e["account"] == account and e["dialect"] == dialect.name
+            ),
+            Decimal(0),
+        )
         return bought, used
 
     def can_pay(self, dialect: Dialect, key: str, price: Price) -> bool:
@@ -86,6 +103,10 @@ class Core:
         for task in self.store.open_tasks():
             self.settle(task)
 
+    def recall_callbacks(self) -> None:
+        """After a restart: tasks that became final without their callback having been handed out."""
+        self._owed |= {t.id for t in self.store.final_tasks() if t.callback_url and not t.called_back}
+
     def callbacks_due(self) -> list[Task]:
         """Final tasks whose callback has not been handed out yet, marked as handed out."""
         due: list[Task] = []
@@ -102,8 +123,9 @@ class Core:
         """Seconds until the clock brings the next outcome; None if only an event can."""
         if self.clock.mode == "manual":
             return None
-        waits = [task.due - self.clock.now() for task in self.store.open_tasks()
-                 if task.outcome and not task.fault("stuck")]
+        waits = [
+            task.due - self.clock.now() for task in self.store.open_tasks() if task.outcome and not task.fault("stuck")
+        ]
         return max(min(waits), 0.0) + 0.002 if waits else None
 
     @staticmethod
@@ -123,7 +145,7 @@ class Core:
         done = min((self.clock.now() - task.created) / task.seconds, 0.99) if task.seconds else 0.99
         waiting = State.QUEUED if done < share else State.RUNNING
         state = waiting if not task.final else State.FAILED if task.outcome == "failed" else State.DONE
-        view = View(task, state, int(done * 100), shape=shape, failure=task.failure if task.final else None)
+        view = View(task, state, round(done * 100), shape=shape, failure=task.failure if task.final else None)
         if state is State.DONE:
             url, expires = self.signed_url(task)
             view = replace(view, url=url, expires=expires)
@@ -136,7 +158,11 @@ class Core:
     def rehome(self, url: str) -> str:
         """A URL of an earlier run of this sandbox, as it is reached now; any other unchanged."""
         parts = urlsplit(url)
-        own = parts.path.startswith(("/_sandbox/files/", "/cdn/")) and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        own = parts.path.startswith(("/_sandbox/files/", "/cdn/")) and parts.hostname in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        )
         return self.url + url[url.index(parts.path) :] if own else url
 
     def signed_url(self, task: Task) -> tuple[str, int]:
@@ -167,9 +193,13 @@ class Core:
             usd += mine
         submits, posts = self.store.counters("submits."), self.store.counters("posts.")
         return {
-            "entries": entries, "totals": totals, "usd": format(usd, "f"),
-            "submits": sum(submits.values()), "submits_by_dialect": submits,
-            "posts": sum(posts.values()), "posts_by_dialect": posts,
+            "entries": entries,
+            "totals": totals,
+            "usd": format(usd, "f"),
+            "submits": sum(submits.values()),
+            "submits_by_dialect": submits,
+            "posts": sum(posts.values()),
+            "posts_by_dialect": posts,
             "violations": sum(self.store.counters("violations.").values()),
         }
 

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +34,14 @@ class Crew:
         # One render per core; PyAV and NumPy let go of the interpreter while they work.
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix="film")
         self._work: set[asyncio.Task[None]] = set()
+        self._making: set[asyncio.Task[None]] = set()
         self._filming: dict[str, asyncio.Future[Json]] = {}
         self._wake = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(trust_env=False, auto_decompress=True)
+        self.core.recall_callbacks()
         self._spawn(self._keep_time())
         for task in self.core.store.open_tasks():
             if not task.outcome:
@@ -72,7 +74,9 @@ class Crew:
         return self._session
 
     def begin(self, task: Task) -> None:
-        self._spawn(self._produce(task.id, task.job))
+        making = self._spawn(self._produce(task.id, task.job))
+        self._making.add(making)
+        making.add_done_callback(self._making.discard)
 
     def wake(self) -> None:
         """The clock was wound, or an outcome came in: look again at what is due."""
@@ -80,13 +84,14 @@ class Crew:
 
     async def idle(self) -> None:
         """Wait until every clip ordered so far is rendered (or has failed)."""
-        while any(not task.outcome for task in self.core.store.open_tasks()):
-            await asyncio.sleep(0.01)
+        while making := list(self._making):
+            await asyncio.gather(*making, return_exceptions=True)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        return task
 
     # production
 
@@ -113,9 +118,7 @@ class Crew:
         task.failure = failure
         if footage:
             task.clip = footage["clip"]
-            task.echo = {**task.echo, "ratio": task.job.ratio or footage["ratio"]}
-            if not task.job.seconds:
-                task.echo["length"] = footage["seconds"]
+            task.echo = {**task.echo, "ratio": footage["ratio"], "length": footage["seconds"]}
         self.core.store.save(task)
         self.wake()
 
@@ -186,8 +189,9 @@ class Crew:
     async def _post(self, task: Task, body: Any) -> bool:
         status: int | str
         try:
-            async with self.session.post(task.callback_url, json=body, timeout=_CALLBACK_TIMEOUT,
-                                         allow_redirects=False) as response:
+            async with self.session.post(
+                task.callback_url, json=body, timeout=_CALLBACK_TIMEOUT, allow_redirects=False
+            ) as response:
                 status = response.status
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             status = type(error).__name__
@@ -203,6 +207,10 @@ def _key(job: Job, references: list[Reference]) -> str:
 
 
 def _forged(task: Task) -> Json:
-    return {"id": "00000000-0000-4000-8000-000000000000", "status": "completed", "model": task.model,
-            "created_at": int(task.created), "output": {"urls": ["http://169.254.169.254/forged.mp4"]}}
-
+    return {
+        "id": "00000000-0000-4000-8000-000000000000",
+        "status": "completed",
+        "model": task.model,
+        "created_at": int(task.created),
+        "output": {"urls": ["http://169.254.169.254/forged.mp4"]},
+    }

@@ -33,11 +33,18 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last or size - 1), size - 1)
 
 
-async def send_file(request: web.Request, path: Path, media_type: str, etag: str,
-                    headers: dict[str, str] | None = None, *, cut: bool = False,
-                    pause: float = 0.0) -> web.StreamResponse:
+async def send_file(
+    request: web.Request,
+    path: Path,
+    media_type: str,
+    etag: str,
+    headers: dict[str, str] | None = None,
+    *,
+    cut: bool = False,
+    pause: float = 0.0,
+) -> web.StreamResponse:
     """Send a file or the range asked for. `cut` closes the connection half-way, `pause` waits there."""
-    size = path.stat().st_size
+    size = (await asyncio.to_thread(path.stat)).st_size
     quoted = f'"{etag}"'
     common = {"Accept-Ranges": "bytes", "ETag": quoted, **(headers or {})}
     if quoted in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
@@ -109,7 +116,9 @@ class Delivery:
             return web.Response(status=404)
         return await self.clip(request, task.clip, faults)
 
-    async def clip(self, request: web.Request, clip: str, faults: list[Fault], *, elsewhere: str = "") -> web.StreamResponse:
+    async def clip(
+        self, request: web.Request, clip: str, faults: list[Fault], *, elsewhere: str = ""
+    ) -> web.StreamResponse:
         """One clip as the faults bend it. `elsewhere` is where a redirect leads; else this path at the other origin."""
         by_name = {fault.name: fault for fault in faults}
         if "drop-before" in by_name:
@@ -126,9 +135,13 @@ class Delivery:
         wrong = by_name.get("wrong-type")
         slow = by_name.get("slow-body")
         return await send_file(
-            request, self.core.store.clips / clip, (wrong.arg or "text/plain") if wrong else "video/mp4",
-            clip.partition(".")[0], {"Cache-Control": "public, max-age=86400"},
-            cut="cut" in by_name, pause=slow.seconds(2) if slow else 0.0,
+            request,
+            self.core.store.clips / clip,
+            (wrong.arg or "text/plain") if wrong else "video/mp4",
+            clip.partition(".")[0],
+            {"Cache-Control": "public, max-age=86400"},
+            cut="cut" in by_name,
+            pause=slow.seconds(2) if slow else 0.0,
         )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from . import faults as fault_table
 from .dialects import Dialect
+from .dialects.base import as_object
 from .faults import Fault, Stage
 from .model import Json, Order, Refusal, Reply, Task, Trouble
 from .wire import decode_json, hang_up, key_of, read_form, refusing_fault, send
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .uploads import Uploads
 
 FAULT_HEADER = "X-Sandbox-Fault"
-# The body of the request under way, for the log. Not kept on the request: aiohttp releases differ in what keys it takes.
+# The body of the request under way, for the log; aiohttp releases differ in what a request itself can hold.
 LAST_BODY: ContextVar[Json | None] = ContextVar("last_body", default=None)
 
 
@@ -84,9 +85,18 @@ class Desk:
     def _task(self, order: Order, account: str, faults: list[Fault]) -> Task:
         job = replace(order.job, prompt=fault_table.without_markers(order.job.prompt))
         return Task(
-            id=self.dialect.new_id(), dialect=self.dialect.name, account=account, created=self.core.clock.now(),
-            seconds=self.core.settings.seconds, model=order.model, job=job, token=secrets.token_urlsafe(24),
-            price=order.price, echo=order.echo, callback_url=order.callback_url, faults=faults,
+            id=self.dialect.new_id(),
+            dialect=self.dialect.name,
+            account=account,
+            created=self.core.clock.now(),
+            seconds=self.core.settings.seconds,
+            model=order.model,
+            job=job,
+            token=secrets.token_urlsafe(24),
+            price=order.price,
+            echo=order.echo,
+            callback_url=order.callback_url,
+            faults=faults,
         )
 
     # poll
@@ -142,13 +152,19 @@ class Desk:
 
 
 def _prompt_of(body: Json) -> str:
-    given = body.get("input")
-    inner = given.get("prompt") if isinstance(given, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return "\n".join(text for text in (body.get("prompt"), inner) if isinstance(text, str))
+    texts: list[Any] = [body.get("prompt"), (as_object(body.get("input")) or {}).get("prompt")]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _summary(order: Order) -> str:
     job = order.job
-    parts = [order.model, job.mode, f"{job.seconds} s" if job.seconds else "", job.tier, job.ratio,
-             f"{len(job.images)} images" if job.images else "", "1 video" if job.video else ""]
+    parts = [
+        order.model,
+        job.mode,
+        f"{job.seconds} s" if job.seconds else "",
+        job.tier,
+        job.ratio,
+        f"{len(job.images)} images" if job.images else "",
+        "1 video" if job.video else "",
+    ]
     return ", ".join(part for part in parts if part)

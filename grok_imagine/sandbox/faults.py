@@ -94,6 +94,8 @@ class UnknownFaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
+    """One fault as asked for: which, with what argument, where and how often."""
+
     name: str
     arg: str = ""
     stage: Stage | None = None
@@ -113,7 +115,11 @@ class Fault:
         if self.stage is not None:
             return self.stage == stage
         by_kind: dict[Kind, tuple[Stage, ...]] = {
-            "reply": ("submit",), "task": (), "view": ("poll",), "file": ("content", "cdn"), "callback": (),
+            "reply": ("submit",),
+            "task": (),
+            "view": ("poll",),
+            "file": ("content", "cdn"),
+            "callback": (),
         }
         return stage in by_kind[self.kind]
 
@@ -129,19 +135,22 @@ def parse(spec: str) -> Fault:
     times = FAULTS[found["name"]].times
     if found["times"]:
         times = FOR_EVER if found["times"] == "ever" else int(found["times"])
-    stage = next((s for s in STAGES if s == found["stage"]), None)
+    stage: Stage | None = next((s for s in STAGES if s == found["stage"]), None)
     return Fault(found["name"], found["arg"] or "", stage, times)
 
 
 def parse_list(text: str) -> list[Fault]:
+    """Several, separated by commas."""
     return [parse(part) for part in text.split(",") if part.strip()]
 
 
 def in_prompt(prompt: str) -> list[Fault]:
+    """The faults asked for by markers like `[sandbox:503@poll*2]`."""
     return [fault for marker in _MARKER.findall(prompt) for fault in parse_list(marker)]
 
 
 def without_markers(prompt: str) -> str:
+    """The prompt as it is filmed."""
     return " ".join(_MARKER.sub(" ", prompt).split())
 
 

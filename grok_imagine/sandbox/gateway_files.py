@@ -12,6 +12,8 @@ from .wire import refusing_fault, send
 
 
 class GatewayFiles:
+    """Handlers that only the gateway has."""
+
     def __init__(self, desk: Desk, delivery: Delivery) -> None:
         if not isinstance(desk.dialect, OpenAIVideos):
             raise TypeError("only the gateway serves /content")
@@ -50,8 +52,13 @@ class GatewayFiles:
         limit = request.query.get("limit", "20")
         count = min(max(int(limit), 1), 100) if limit.isdigit() and len(limit) < 5 else 20
         page: list[Json] = [self.dialect.poll(core.view(task)).body or {} for task in tasks[start : start + count]]
-        body: Json = {"object": "list", "data": page, "has_more": start + count < len(tasks),
-                      "first_id": page[0]["id"] if page else None, "last_id": page[-1]["id"] if page else None}
+        body: Json = {
+            "object": "list",
+            "data": page,
+            "has_more": start + count < len(tasks),
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+        }
         return await send(request, Reply(200, body))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:

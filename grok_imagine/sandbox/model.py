@@ -32,6 +32,8 @@ class Trouble(Enum):
 
 
 class State(Enum):
+    """Where a task stands; each dialect has its own words for it."""
+
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -57,6 +59,8 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Price:
+    """What a task costs, in the provider's credits and in US dollars."""
+
     credits: Decimal
     usd: Decimal
 
@@ -77,8 +81,9 @@ class Job:
 
     @classmethod
     def from_json(cls, data: Json) -> Job:
-        low, high = data.pop("source_limit")
-        return cls(**{**data, "images": tuple(data["images"]), "source_limit": (low, high)})
+        low, high = data["source_limit"]
+        fields: Json = {**data, "images": tuple(data["images"]), "source_limit": (low, high)}
+        return cls(**fields)
 
     def to_json(self) -> Json:
         return asdict(self)
@@ -105,6 +110,8 @@ class Failure:
 
 @dataclass(slots=True)
 class Task:
+    """One accepted order and all that is known of it. This is what the store keeps."""
+
     id: str
     dialect: str
     account: str

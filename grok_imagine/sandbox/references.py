@@ -25,6 +25,8 @@ class UnusableReferenceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
+    """A fetched image or video."""
+
     data: bytes
     media_type: MediaType
 

@@ -17,7 +17,7 @@ from .clock import Clock, ClockMode
 from .control import Control
 from .core import Core, Settings
 from .crew import Crew
-from .faults import STAGES, parse
+from .faults import Stage, parse
 from .model import Json
 from .store import Store
 
@@ -25,8 +25,16 @@ from .store import Store
 class Sandbox:
     """`async with Sandbox(seconds=0.2, clock="manual") as s: ...` serves at `s.url` until the block ends."""
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, state: str | Path | None = None,
-                 seconds: float = 4.0, clock: ClockMode = "wall", strict_extra: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        state: str | Path | None = None,
+        seconds: float = 4.0,
+        clock: ClockMode = "wall",
+        strict_extra: bool = False,
+    ) -> None:
         if not is_loopback(host):
             raise ValueError(f"{host} is not a loopback address; the sandbox serves its own machine only")
         if not 0 <= seconds <= 86_400:
@@ -84,8 +92,9 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.stop()
 
     # for tests
@@ -113,10 +122,9 @@ class Sandbox:
             raise RuntimeError("the sandbox is not running")
         return self._control.wind(seconds)
 
-    def fault(self, on: str, spec: str, *, dialect: str = "", times: int = 1) -> None:
+    def fault(self, on: Stage, spec: str, *, dialect: str = "", times: int = 1) -> None:
         """Queue a fault for the next matching requests."""
-        stage = next(s for s in STAGES if s == on)
-        self.core.queue.add(dialect, stage, parse(spec), times)
+        self.core.queue.add(dialect, on, parse(spec), times)
 
     async def rendered(self) -> None:
         """Wait until every clip ordered so far is rendered or has failed."""
@@ -129,6 +137,7 @@ class Sandbox:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
     if host == "localhost":
         return True
     try:
@@ -138,4 +147,5 @@ def is_loopback(host: str) -> bool:
 
 
 def describe(sandbox: Sandbox, pid: int) -> dict[str, Any]:
+    """The one line the process says."""
     return {"url": sandbox.url, "pid": pid}

@@ -62,7 +62,7 @@ class Store:
 
     def counters(self, prefix: str) -> dict[str, int]:
         rows = self._db.execute("SELECT name, n FROM counters ORDER BY name").fetchall()
-        return {row["name"][len(prefix):]: row["n"] for row in rows if row["name"].startswith(prefix)}
+        return {row["name"][len(prefix) :]: row["n"] for row in rows if row["name"].startswith(prefix)}
 
     # tasks
 
@@ -93,6 +93,10 @@ class Store:
         rows = self._db.execute("SELECT data FROM tasks WHERE final = 0 ORDER BY created").fetchall()
         return [_task_from_json(json.loads(row[0])) for row in rows]
 
+    def final_tasks(self) -> list[Task]:
+        rows = self._db.execute("SELECT data FROM tasks WHERE final > 0 ORDER BY final").fetchall()
+        return [_task_from_json(json.loads(row[0])) for row in rows]
+
     def tasks_of(self, dialect: str, account: str) -> list[Task]:
         rows = self._db.execute(
             "SELECT data FROM tasks WHERE dialect = ? AND account = ? ORDER BY created DESC, rowid DESC",
@@ -112,8 +116,16 @@ class Store:
         self._db.execute(
             "INSERT OR IGNORE INTO ledger (time, dialect, account, task, kind, credits, usd, summary)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (time, task.dialect, task.account, task.id, kind,
-             str(task.price.credits * sign), str(task.price.usd * sign), summary),
+            (
+                time,
+                task.dialect,
+                task.account,
+                task.id,
+                kind,
+                str(task.price.credits * sign),
+                str(task.price.usd * sign),
+                summary,
+            ),
         )
 
     def entries(self) -> list[Json]:

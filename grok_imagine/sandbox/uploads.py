@@ -11,13 +11,18 @@ from aiohttp import web
 from .core import Core
 from .delivery import send_file
 from .references import EXTENSIONS, MEGABYTE, sniff
+from .wire import hang_up
 
 LIMIT = 60 * MEGABYTE
+# A caller that is still sending hears no answer, so what is too much is read to its end, within reason.
+_PATIENCE = 4 * LIMIT
 LIFETIME = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
+    """Where a kept file is reached, and until when."""
+
     url: str
     expires: float
 
@@ -27,6 +32,8 @@ class NotMediaError(ValueError):
 
 
 class Uploads:
+    """Keeps files and hands them out."""
+
     def __init__(self, core: Core) -> None:
         self.core = core
 
@@ -44,10 +51,15 @@ class Uploads:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         data = bytearray()
+        size = 0
         async for chunk in request.content.iter_chunked(65536):
-            data += chunk
-            if len(data) > LIMIT:
-                return web.json_response({"error": f"more than {LIMIT // MEGABYTE} MB"}, status=413)
+            size += len(chunk)
+            if size > _PATIENCE:
+                return hang_up(request)
+            if size <= LIMIT:
+                data += chunk
+        if size > LIMIT:
+            return web.json_response({"error": f"more than {LIMIT // MEGABYTE} MB"}, status=413)
         try:
             upload = self.keep(bytes(data))
         except NotMediaError as error:

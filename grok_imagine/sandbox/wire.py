@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from aiohttp import web
 
@@ -15,10 +15,17 @@ from .dialects import Dialect
 from .faults import Fault
 from .model import Json, Refusal, Reply, Trouble
 
-_HTML = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>"
+_HTML = (
+    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>"
+)
 _FIRST_REPLIES = {
-    "401": Trouble.BAD_KEY, "402": Trouble.BROKE, "404": Trouble.NO_TASK, "429-spend": Trouble.SPEND,
-    "500": Trouble.INTERNAL, "502": Trouble.GATEWAY, "503": Trouble.UNAVAILABLE,
+    "401": Trouble.BAD_KEY,
+    "402": Trouble.BROKE,
+    "404": Trouble.NO_TASK,
+    "429-spend": Trouble.SPEND,
+    "500": Trouble.INTERNAL,
+    "502": Trouble.GATEWAY,
+    "503": Trouble.UNAVAILABLE,
 }
 _ID_KEYS = ("id", "task_id", "taskId", "request_id")
 
@@ -140,7 +147,9 @@ async def send(request: web.Request, reply: Reply | web.Response, faults: Iterab
     return web.Response(status=reply.status, body=raw, headers=headers)
 
 
-async def _dribble(request: web.Request, status: int, headers: dict[str, str], raw: bytes, pause: float) -> web.StreamResponse:
+async def _dribble(
+    request: web.Request, status: int, headers: dict[str, str], raw: bytes, pause: float
+) -> web.StreamResponse:
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = len(raw)
     await response.prepare(request)
@@ -154,5 +163,5 @@ async def _dribble(request: web.Request, status: int, headers: dict[str, str], r
 def _without_ids(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
-    items: Iterable[tuple[str, Any]] = body.items()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return {key: _without_ids(value) for key, value in items if key not in _ID_KEYS}
+    inner = cast(Json, body)
+    return {key: _without_ids(value) for key, value in inner.items() if key not in _ID_KEYS}

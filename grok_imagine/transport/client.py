@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -23,6 +25,9 @@ BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
 # A proxy from the environment is for the internet; this machine is reached directly, with or without NO_PROXY.
 _DIRECT = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+# httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
+_is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
 
 Authorize = Callable[[Call, str], Call]
 Refusal = Callable[[Reply], ProviderError]
@@ -61,6 +66,7 @@ class Client:
     _tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Client:
+        logging.getLogger("httpx").addFilter(_of_others)
         # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
         self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
@@ -118,6 +124,13 @@ class Client:
             headers={"User-Agent": f"comfyui-grok-imagine/{__version__}", "Accept": "application/json"},
         )
 
+    async def get_public(self, url: str) -> Reply:
+        """GET a small public file without any key, as a provider would (at most 1 MiB)."""
+        with mapped_errors(url):
+            async with self.pool.stream("GET", url, headers={"Accept": "*/*"}) as response:
+                body = await _bounded(response)
+        return Reply(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
+
     async def put_public(self, url: str, data: bytes, media_type: str) -> Reply:
         """POST bytes without any key (for the sandbox's own upload endpoint)."""
         with mapped_errors(url):
@@ -150,8 +163,12 @@ async def _bounded(response: httpx.Response) -> bytes:
 
 @contextmanager
 def mapped_errors(url: str) -> Generator[None]:
-    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no key."""
+    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no key.
+
+    Nor does httpx log what is requested meanwhile.
+    """
     host = httpx.URL(url).host
+    token = _is_ours.set(True)
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
@@ -162,6 +179,13 @@ def mapped_errors(url: str) -> Generator[None]:
         raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error)}") from error
     except httpx.HTTPError as error:
         raise TransportError(f"the connection to {host} broke: {_words(error)}") from error
+    finally:
+        _is_ours.reset(token)
+
+
+def _of_others(_record: logging.LogRecord) -> bool:
+    """A filter for httpx's logger, which belongs to the whole process: only our own requests go unlogged."""
+    return not _is_ours.get()
 
 
 def _words(error: Exception) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
 from grok_imagine.jobs import Session, Update
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 DIALECTS = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
@@ -76,8 +77,8 @@ async def session(open_session: Open) -> AsyncIterator[Session]:
 
 
 @pytest.fixture
-def picture() -> Iterator[Blob]:
-    yield make_picture((200, 60, 40))
+def picture() -> Blob:
+    return make_picture((200, 60, 40))
 
 
 def make_picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 180)) -> Blob:

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+
 from grok_imagine.errors import (
     AuthRejected,
     ConnectFailed,

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+
 from grok_imagine.errors import JournalError
 from grok_imagine.jobs import Session
 from grok_imagine.journal.schema import metadata

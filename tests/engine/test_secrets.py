@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from grok_imagine.cli.show import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
@@ -110,7 +111,7 @@ def test_faulty_settings_are_refused_without_showing_a_value(faulty: dict[str, o
 
 
 def test_an_unknown_connection_lists_what_there_is() -> None:
-    assert list(profiles(Settings(), {}))[0] == "sandbox"
+    assert next(iter(profiles(Settings(), {}))) == "sandbox"
     assert {"sandbox-xai", "reapi", "aivideoapi", "apiinone", "xai"} <= set(profiles(Settings(), {}))
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
+
 from grok_imagine.errors import (
     ConnectFailed,
     FetchFailed,
@@ -23,7 +25,6 @@ from grok_imagine.providers import provider
 from grok_imagine.transport.client import BODY_LIMIT, Client, Endpoint
 from grok_imagine.transport.download import download
 from grok_imagine.transport.retry import Backoff, retry_after
-from pydantic import SecretStr
 
 from .conftest import hurried
 
@@ -196,13 +197,13 @@ async def test_a_download_appears_whole(client: Client, tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "json": (dict(body=b'{"error": 1}', content_type="application/json"), "application/json instead"),
-    "html": (dict(body=b"<html>", content_type="text/html"), "text/html instead"),
-    "notvideo": (dict(body=b"\x89PNG" + bytes(100), content_type="video/mp4"), "not an MP4"),
-    "large": (dict(body=VIDEO * 3, content_type="video/mp4"), "limit"),
-    "short": (dict(body=b"abc", content_type="video/mp4"), "broke off"),
-    "empty": (dict(body=b"", content_type="video/mp4"), "broke off"),
-    "gone": (dict(status=404), "HTTP 404"),
+    "json": ({"body": b'{"error": 1}', "content_type": "application/json"}, "application/json instead"),
+    "html": ({"body": b"<html>", "content_type": "text/html"}, "text/html instead"),
+    "notvideo": ({"body": b"\x89PNG" + bytes(100), "content_type": "video/mp4"}, "not an MP4"),
+    "large": ({"body": VIDEO * 3, "content_type": "video/mp4"}, "limit"),
+    "short": ({"body": b"abc", "content_type": "video/mp4"}, "broke off"),
+    "empty": ({"body": b"", "content_type": "video/mp4"}, "broke off"),
+    "gone": ({"status": 404}, "HTTP 404"),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
+
 from grok_imagine.errors import RequestError, StorageError, UnsupportedOption
 from grok_imagine.jobs import Session
 from grok_imagine.models import Blob, Mode, State, VideoRequest

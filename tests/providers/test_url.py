@@ -11,7 +11,17 @@ from grok_imagine.models.url import fault_of, is_below, is_loopback, is_private_
 PRIVATE = [
     *("localhost", "LOCALHOST", "localhost.", "a.localhost", "printer", "nas.local", "nas.local.", "x.localdomain"),
     *("db.internal", "metadata.google.internal", "router.lan", "home.arpa", "nas.home.arpa", "x.intranet"),
-    *("127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0X7F.0.0.1", "017700000001"),
+    *(
+        "127.0.0.1",
+        "127.0.0.1.",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0X7F.0.0.1",
+        "017700000001",
+    ),
     *("0177.0.0.1", "0", "0.0.0.0", "10.0.0.1", "10.1", "0xa.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"),
     *("192.168.257", "169.254.169.254", "0xa9fea9fe", "2852039166", "100.64.0.1", "198.18.0.1", "203.0.113.1"),
     *("224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255"),
@@ -45,7 +55,12 @@ UNREADABLE = [
     *("https://exa mple.com/x", " https://example.com", "https://example.com/x ", "https://example.com/a b"),
     *("https://example.com/\t", "https://example.com/\n", "https://example.com\u00a0/", "https://example.com/\u3000"),
     *("https://example.com:99999/", "https://example.com:abc/", "https://[::1", "https://[nonsense]/"),
-    *("https://example.com\\@evil.example/", "https:\\\\example.com\\x", "https://example.com/\x00", "https://a\x7fb.com"),
+    *(
+        "https://example.com\\@evil.example/",
+        "https:\\\\example.com\\x",
+        "https://example.com/\x00",
+        "https://a\x7fb.com",
+    ),
     *("https://local\u00adhost/", "https://127.0.0\u200b.1/", "https://exa\u202emple.com/", "https://\ud800.com/"),
     *("https://%6c%6fcalhost/", "https://127%2e0.0.1/"),
 ]
@@ -95,12 +110,16 @@ def test_private_hosts_when_allowed() -> None:
     assert fault_of("http://me@127.0.0.1/", allow_private=True)
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "http://localhost.:1/x", "http://127.0.0.1:8188", "http://127.1/", "https://[::1]/"])
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "http://localhost.:1/x", "http://127.0.0.1:8188", "http://127.1/", "https://[::1]/"]
+)
 def test_this_very_machine(url: str) -> None:
     assert is_loopback(url)
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.1", "http://localhost.example.com", "http://a.localhost.de", "nonsense", "http://0.0.0.1"])
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1", "http://localhost.example.com", "http://a.localhost.de", "nonsense", "http://0.0.0.1"]
+)
 def test_another_machine(url: str) -> None:
     assert not is_loopback(url)
 

@@ -17,16 +17,25 @@ from grok_imagine.sandbox import Sandbox
 Json = dict[str, Any]
 
 KEYS = {
-    "reapi": "rk_live_sandbox", "aivideoapi": "sk-sandbox", "apiinone": "aio_sandbox",
-    "openai_videos": "sk-sandbox", "xai": "xai-sandbox",
+    "reapi": "rk_live_sandbox",
+    "aivideoapi": "sk-sandbox",
+    "apiinone": "aio_sandbox",
+    "openai_videos": "sk-sandbox",
+    "xai": "xai-sandbox",
 }
 SUBMIT = {
-    "reapi": "/api/v1/videos/generations", "aivideoapi": "/v1/videos/generations",
-    "apiinone": "/api/v1/videos/generations", "openai_videos": "/v1/videos", "xai": "/v1/videos/generations",
+    "reapi": "/api/v1/videos/generations",
+    "aivideoapi": "/v1/videos/generations",
+    "apiinone": "/api/v1/videos/generations",
+    "openai_videos": "/v1/videos",
+    "xai": "/v1/videos/generations",
 }
 POLL = {
-    "reapi": "/api/v1/tasks/", "aivideoapi": "/v1/tasks/", "apiinone": "/api/v1/tasks/",
-    "openai_videos": "/v1/videos/", "xai": "/v1/videos/",
+    "reapi": "/api/v1/tasks/",
+    "aivideoapi": "/v1/tasks/",
+    "apiinone": "/api/v1/tasks/",
+    "openai_videos": "/v1/videos/",
+    "xai": "/v1/videos/",
 }
 # The shortest clip each dialect sells; the same words everywhere, so that a clip is filmed once.
 BODIES: dict[str, Json] = {
@@ -73,15 +82,18 @@ class Caller:
         headers = {"Authorization": f"Bearer {key or KEYS[dialect]}"}
         return {**headers, "X-Sandbox-Fault": fault} if fault else headers
 
-    async def post(self, dialect: str, body: Any = None, *, key: str | None = None, fault: str = "",
-                   path: str = "") -> tuple[int, Any]:
+    async def post(
+        self, dialect: str, body: Any = None, *, key: str | None = None, fault: str = "", path: str = ""
+    ) -> tuple[int, Any]:
         url = self.sandbox.base(dialect) + (path or SUBMIT[dialect])
-        async with self.http.post(url, json=BODIES[dialect] if body is None else body,
-                                  headers=self.headers(dialect, key, fault)) as reply:
+        async with self.http.post(
+            url, json=BODIES[dialect] if body is None else body, headers=self.headers(dialect, key, fault)
+        ) as reply:
             return reply.status, await reply.json(content_type=None)
 
-    async def poll(self, dialect: str, task: str, *, key: str | None = None, fault: str = "",
-                   path: str = "") -> tuple[int, Any]:
+    async def poll(
+        self, dialect: str, task: str, *, key: str | None = None, fault: str = "", path: str = ""
+    ) -> tuple[int, Any]:
         url = self.sandbox.base(dialect) + (path or POLL[dialect]) + task
         async with self.http.get(url, headers=self.headers(dialect, key, fault)) as reply:
             return reply.status, await reply.json(content_type=None) if await reply.read() else None

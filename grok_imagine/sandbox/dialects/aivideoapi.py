@@ -58,6 +58,8 @@ def _bad(message: str) -> NoReturn:
 
 
 class AiVideoApi(Dialect):
+    """The dialect of api.aivideoapi.ai."""
+
     name: ClassVar[str] = "aivideoapi"
     key_prefix: ClassVar[str] = "sk-"
     credit_usd: ClassVar[Decimal] = _CREDIT
@@ -70,8 +72,9 @@ class AiVideoApi(Dialect):
         if not isinstance(model, str) or not model:
             _bad("model is required")
         if model not in MODES:
-            raise refusal(404, _error(404, "model_not_found", "invalid_request_error",
-                                      f"Model '{model}' not found").body or {})
+            raise refusal(
+                404, _error(404, "model_not_found", "invalid_request_error", f"Model '{model}' not found").body or {}
+            )
         if given is None:
             _bad("input must be an object")
         if strict and (extra := unknown_keys(body, _TOP) or unknown_keys(given, _INPUT)):
@@ -96,8 +99,12 @@ class AiVideoApi(Dialect):
 
     def poll(self, view: View) -> Reply:
         task, words = view.task, {State.QUEUED: "pending", State.DONE: "completed", State.FAILED: "failed"}
-        body: Json = {"id": task.id, "status": view.word(words.get(view.state, "processing")), "model": task.model,
-                      "created_at": int(task.created)}
+        body: Json = {
+            "id": task.id,
+            "status": view.word(words.get(view.state, "processing")),
+            "model": task.model,
+            "created_at": int(task.created),
+        }
         if view.state in (State.QUEUED, State.RUNNING):
             body["progress"] = None
         if view.state is State.DONE:
@@ -105,8 +112,11 @@ class AiVideoApi(Dialect):
         if view.url:
             place_url(body, view, "output.urls", usual_is_list=True)
             if "output" in body:
-                body["output"]["metadata"] = {"ratio": task.echo.get("ratio", task.job.ratio),
-                                              "duration": task.job.seconds, "resolution": task.job.tier}
+                body["output"]["metadata"] = {
+                    "ratio": task.echo.get("ratio", task.job.ratio),
+                    "duration": task.job.seconds,
+                    "resolution": task.job.tier,
+                }
         if view.failure:
             body["error"] = {"code": _FAILURES[view.failure.kind], "message": view.failure.message}
         if task.fault("progress-100-failed") and view.state is State.FAILED:
@@ -121,8 +131,11 @@ class AiVideoApi(Dialect):
         return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
 
     def balance(self, purchased: Decimal, consumed: Decimal) -> Reply:
-        data = {"balance": float(purchased - consumed), "total_purchased": float(purchased),
-                "total_consumed": float(consumed)}
+        data = {
+            "balance": float(purchased - consumed),
+            "total_purchased": float(purchased),
+            "total_consumed": float(consumed),
+        }
         return Reply(200, {"code": 200, "msg": "success", "data": data})
 
 

@@ -46,6 +46,8 @@ def _bad(message: str) -> NoReturn:
 
 
 class ApiInOne(Dialect):
+    """The dialect of apiin.one."""
+
     name: ClassVar[str] = "apiinone"
     key_prefix: ClassVar[str] = "aio_"
     credit_usd: ClassVar[Decimal] = _CREDIT

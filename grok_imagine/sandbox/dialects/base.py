@@ -65,6 +65,7 @@ def length(text: str) -> int:
 
 
 def is_blank(value: object) -> bool:
+    """Missing, null, or nothing but white space."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -82,14 +83,17 @@ def is_public_url(value: object, *, data_too: bool = False) -> TypeGuard[str]:
 
 
 def as_list(value: object) -> list[Any] | None:
+    """The value if it is a JSON array."""
     return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def as_object(value: object) -> Json | None:
+    """The value if it is a JSON object."""
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def unknown_keys(body: Json, known: frozenset[str]) -> list[str]:
+    """Keys no document mentions."""
     return sorted(key for key in body if key not in known)
 
 
@@ -103,9 +107,8 @@ def place_url(body: Json, view: View, usual: str, *, usual_is_list: bool) -> Non
     *parents, last = usual.split(".")
     place = body
     for key in parents:
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{key} is not an object")
+        inner: Json = {}
+        place = place.setdefault(key, inner)
     value: object = [view.url] if usual_is_list else view.url
     place[last] = [value] if view.shape == "nested-url" else value
 
@@ -125,4 +128,5 @@ def dress(reply: Reply, view: View) -> Reply:
 
 
 def refusal(status: int, body: Json) -> Refusal:
+    """A refusal from its two parts."""
     return Refusal(Reply(status, body))

@@ -11,8 +11,11 @@ from .base import as_list, as_object, is_blank, is_int, is_public_url, refusal, 
 
 MODEL = "grok-imagine"
 OPERATIONS: dict[str, Mode] = {
-    "text_to_video": "text", "image_to_video": "image", "reference_to_video": "reference",
-    "edit_video": "edit", "video_extend": "extend",
+    "text_to_video": "text",
+    "image_to_video": "image",
+    "reference_to_video": "reference",
+    "edit_video": "edit",
+    "video_extend": "extend",
 }
 RANGES: dict[Mode, tuple[int, int]] = {"text": (1, 15), "image": (1, 15), "reference": (1, 10), "extend": (2, 10)}
 RATIOS: dict[Mode, tuple[str, ...]] = {
@@ -28,11 +31,13 @@ CREDIT = Decimal("0.001")
 SANDBOX_RATES = {"480p": Decimal("0.020"), "720p": Decimal("0.030")}
 SANDBOX_SOURCE_RATE = Decimal("0.010")
 DEFAULT_SOURCE_SECONDS = 8
-_KEYS = frozenset({"model", "prompt", "image", "images", "video", "size", "aspect_ratio", "duration", "seconds",
-                   "extra_body"})
+_KEYS = frozenset(
+    {"model", "prompt", "image", "images", "video", "size", "aspect_ratio", "duration", "seconds", "extra_body"}
+)
 
 
 def task_error(code: str, message: str) -> Json:
+    """The family's TaskError."""
     return {"code": code, "message": message, "data": None}
 
 
@@ -41,6 +46,7 @@ def _bad(message: str, code: str = "invalid_request") -> NoReturn:
 
 
 def read(body: Json, *, strict: bool) -> Order:
+    """The body as an order, or `Refusal`."""
     if is_blank(body.get("model")):
         _bad("model is required", "missing_model")
     if body["model"] != MODEL:
@@ -59,7 +65,8 @@ def read(body: Json, *, strict: bool) -> Order:
     echo: Json = {"seconds": str(seconds)} if seconds else {}
     if mode != "extend":
         echo["size"] = tier
-    return Order(MODEL, Job(mode, prompt, seconds, tier, ratio, images, video), price(mode, tier, seconds, source), echo)
+    job = Job(mode, prompt, seconds, tier, ratio, images, video)
+    return Order(MODEL, job, price(mode, tier, seconds, source), echo)
 
 
 def price(mode: Mode, tier: str, seconds: int, source: int) -> Price:
@@ -167,14 +174,17 @@ def _size(body: Json, mode: Mode) -> str:
 
 
 def _ratio(body: Json, mode: Mode) -> str:
-    """"" where the output follows its input."""
+    """ "" where the output follows its input."""
     allowed = RATIOS[mode]
     if "aspect_ratio" not in body:
         return "16:9" if mode in ("text", "reference") else ""
     ratio = body["aspect_ratio"]
     if ratio not in allowed:
-        _bad(f"aspect_ratio must be one of {', '.join(allowed)}" if allowed
-             else "aspect_ratio is not supported for this operation")
+        _bad(
+            f"aspect_ratio must be one of {', '.join(allowed)}"
+            if allowed
+            else "aspect_ratio is not supported for this operation"
+        )
     return "" if ratio == "auto" else ratio
 
 

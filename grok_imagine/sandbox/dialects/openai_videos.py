@@ -29,12 +29,16 @@ _THIRD = {State.QUEUED: "processing", State.RUNNING: "processing", State.DONE: "
 
 
 class OpenAIVideos(Dialect):
+    """The dialect of gateways that speak OpenAI's video endpoints."""
+
     name: ClassVar[str] = "openai_videos"
     key_prefix: ClassVar[str] = "sk-"
     credit_usd: ClassVar[Decimal] = openai_orders.CREDIT
     queued_share: ClassVar[float] = 0.15
     submit_paths: ClassVar[dict[str, str]] = {
-        "/v1/videos": "", "/v1/videos/generations": "", "/v1/video/generations": "",
+        "/v1/videos": "",
+        "/v1/videos/generations": "",
+        "/v1/video/generations": "",
     }
     poll_paths: ClassVar[dict[str, str]] = {
         "/v1/videos/{task_id}": "",
@@ -85,9 +89,15 @@ class OpenAIVideos(Dialect):
 
     def _video(self, view: View) -> Json:
         task, state = view.task, view.state
-        body: Json = {"id": task.id, "task_id": task.id, "object": "video", "model": task.model,
-                      "status": view.word(_WORDS[state]), "progress": _percent(view),
-                      "created_at": int(task.created)}
+        body: Json = {
+            "id": task.id,
+            "task_id": task.id,
+            "object": "video",
+            "model": task.model,
+            "status": view.word(_WORDS[state]),
+            "progress": _percent(view),
+            "created_at": int(task.created),
+        }
         if state is State.FAILED:
             del body["task_id"]
             return {**body, "error": _failure(view)}
@@ -113,10 +123,16 @@ def _failure(view: View) -> Json | None:
 def _legacy(view: View) -> Json:
     """The older route's envelope; builds older still put the result into `fail_reason`."""
     task, done = view.task, view.state is State.DONE
-    data: Json = {"task_id": task.id, "status": view.word(_LEGACY[view.state]), "fail_reason": "",
-                  "progress": f"{_percent(view)}%", "submit_time": int(task.created),
-                  "start_time": int(task.created) if view.state is not State.QUEUED else 0,
-                  "finish_time": int(task.final), "data": {}}
+    data: Json = {
+        "task_id": task.id,
+        "status": view.word(_LEGACY[view.state]),
+        "fail_reason": "",
+        "progress": f"{_percent(view)}%",
+        "submit_time": int(task.created),
+        "start_time": int(task.created) if view.state is not State.QUEUED else 0,
+        "finish_time": int(task.final),
+        "data": {},
+    }
     if view.failure:
         data["fail_reason"] = view.failure.message
     if done and view.url:
@@ -126,15 +142,30 @@ def _legacy(view: View) -> Json:
 
 def _third(view: View) -> Json:
     error = _failure(view)
-    return {"task_id": view.task.id, "status": view.word(_THIRD[view.state]), "url": view.url, "format": "mp4",
-            "metadata": {"duration": view.task.job.seconds, "fps": 24}, "error": error}
+    return {
+        "task_id": view.task.id,
+        "status": view.word(_THIRD[view.state]),
+        "url": view.url,
+        "format": "mp4",
+        "metadata": {"duration": view.task.job.seconds, "fps": 24},
+        "error": error,
+    }
 
 
 def _sibling(view: View) -> Json:
-    body: Json = {"id": view.task.id, "task_id": view.task.id, "object": "video.generation.job",
-                  "status": view.word(_WORDS[view.state]), "progress": _percent(view), "error": _failure(view),
-                  "metadata": {}}
+    body: Json = {
+        "id": view.task.id,
+        "task_id": view.task.id,
+        "object": "video.generation.job",
+        "status": view.word(_WORDS[view.state]),
+        "progress": _percent(view),
+        "error": _failure(view),
+        "metadata": {},
+    }
     if view.url:
-        body.update(result={"outputs": [view.url], "video_url": view.url}, video_url=view.url,
-                    thumbnail_url="https://thumbnails.invalid/never-take-this.jpg")
+        body.update(
+            result={"outputs": [view.url], "video_url": view.url},
+            video_url=view.url,
+            thumbnail_url="https://thumbnails.invalid/never-take-this.jpg",
+        )
     return body

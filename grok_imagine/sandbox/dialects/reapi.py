@@ -55,6 +55,8 @@ def _error(code: int, message: str) -> Json:
 
 
 class ReApi(Dialect):
+    """The dialect of reapi.ai."""
+
     name: ClassVar[str] = "reapi"
     key_prefix: ClassVar[str] = "rk_live_"
     credit_usd: ClassVar[Decimal] = _CREDIT

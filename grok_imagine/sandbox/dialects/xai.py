@@ -55,11 +55,15 @@ def _bad(message: str, status: int = 400) -> NoReturn:
 
 
 class XAi(Dialect):
+    """The dialect of api.x.ai."""
+
     name: ClassVar[str] = "xai"
     key_prefix: ClassVar[str] = "xai-"
     credit_usd: ClassVar[Decimal] = Decimal(1)
     submit_paths: ClassVar[dict[str, str]] = {
-        "/v1/videos/generations": "generate", "/v1/videos/edits": "edit", "/v1/videos/extensions": "extend",
+        "/v1/videos/generations": "generate",
+        "/v1/videos/edits": "edit",
+        "/v1/videos/extensions": "extend",
     }
     poll_paths: ClassVar[dict[str, str]] = {"/v1/videos/{task_id}": ""}
 
@@ -91,8 +95,11 @@ class XAi(Dialect):
         ticks = int(task.price.usd * _TICKS_PER_USD)
         body.update(progress=100, usage={"cost_in_usd_ticks": 0 if view.blocked else ticks})
         # A blocked clip keeps its object: an empty URL, and the flag that says why.
-        body["video"] = {"url": "", "duration": task.echo.get("seconds", task.job.seconds),
-                         "respect_moderation": not view.blocked}
+        body["video"] = {
+            "url": "",
+            "duration": task.echo.get("length", task.job.seconds),
+            "respect_moderation": not view.blocked,
+        }
         place_url(body, view, "video.url", usual_is_list=False)
         return dress(Reply(200, body), view)
 
@@ -143,8 +150,11 @@ def _media(value: Any, field: str, wanted: str) -> str:
     inner = as_object(value)
     if inner is None:
         kind = "string" if isinstance(value, str) else "null" if value is None else type(value).__name__
-        _bad(f"Failed to deserialize the JSON body into the target type: {field}: invalid type: {kind}, "
-             f"expected struct {wanted}", 422)
+        _bad(
+            f"Failed to deserialize the JSON body into the target type: {field}: invalid type: {kind}, "
+            f"expected struct {wanted}",
+            422,
+        )
     url = inner.get("url")
     if not is_public_url(url, data_too=True):
         _bad(f"{field}.url must be an http(s) URL or a base64 data URI")

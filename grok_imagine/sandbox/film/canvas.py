@@ -42,12 +42,12 @@ class Mask:
     """A horizontally endless mask, ready at every sub-pixel position in luma and chroma resolution."""
 
     def __init__(self, phases: list[Floats], view: int) -> None:
-        """`phases[k]` is the mask (0..1, height even) moved left by k/PHASES of a pixel; `view` is the frame's width."""
-        self.period = phases[0].shape[1]
-        self.height = phases[0].shape[0]
+        """`phases[k]` is the mask (0..1, height even) moved left by k/PHASES of a pixel; `view` the frame's width."""
+        self.period = int(phases[0].shape[1])
+        self.height = int(phases[0].shape[0])
         self.view = view
-        self._luma = [_image(_extend(phase, view)) for phase in phases]
-        self._chroma = [_image(_extend(half, view // 2)) for half in self._halves(phases)]
+        self._luma: list[Image.Image] = [_image(_extend(phase, view)) for phase in phases]
+        self._chroma: list[Image.Image] = [_image(_extend(half, view // 2)) for half in self._halves(phases)]
 
     @staticmethod
     def _halves(phases: list[Floats]) -> list[Floats]:
@@ -61,11 +61,11 @@ class Mask:
 
     def at(self, x: float) -> tuple[Image.Image, Image.Image]:
         """The luma and chroma masks as seen when the view's left edge stands at `x`."""
-        steps = round(x * PHASES) % (self.period * PHASES)
-        left, phase = divmod(steps, PHASES)
-        luma = self._luma[phase].crop((left, 0, left + self.view, self.height))
-        half_left, odd = divmod(left, 2)
-        chroma = self._chroma[phase + odd * PHASES]
+        steps: int = round(x * PHASES) % (self.period * PHASES)
+        left, phase = steps // PHASES, steps % PHASES
+        luma: Image.Image = self._luma[phase].crop((left, 0, left + self.view, self.height))
+        half_left, odd = left // 2, left % 2
+        chroma: Image.Image = self._chroma[phase + odd * PHASES]
         return luma, chroma.crop((half_left, 0, half_left + self.view // 2, self.height // 2))
 
 
@@ -75,30 +75,43 @@ def soft_phases(mask: Floats) -> list[Floats]:
     return [mask + (following - mask) * (k / PHASES) for k in range(PHASES)]
 
 
-@dataclass(slots=True)
 class Layer:
-    """Ink that stands still in the frame, seen through a mask that moves: haze belongs to the air, not to the hill."""
+    """Ink that stands still in the frame, seen through a mask that moves: haze belongs to the air, not to the hill.
 
-    ink: Planes
-    mask: Mask
-    top: int
-    speed: float
-    """Pixels per second, to the left."""
-    start: float = 0.0
-    solid_below: bool = True
-    """Whether the ink goes on, unmasked, under the mask."""
+    `ink` begins at the row `top`; what it has under the mask is painted whole, down to the row `until`.
+    """
+
+    def __init__(self, ink: Planes, mask: Mask, top: int, speed: float, start: float = 0.0) -> None:
+        self.mask, self.top, self.speed, self.start = mask, top, speed, start
+        """`speed` in pixels per second, to the left."""
+        self._ink = ink
+        self._bands = [plane.crop((0, 0, plane.width, mask.height // scale)) for plane, scale in _scaled(ink)]
+        self._bodies: list[Image.Image] = []
+        self.hide_below(top + ink.y.height)
+
+    @property
+    def solid_from(self) -> int:
+        """The row from which nothing behind this layer is seen."""
+        return self.top + self.mask.height
+
+    def hide_below(self, until: int) -> None:
+        """Paint nothing from this (even) row on: something nearer covers it."""
+        depth = min(max(until - self.top, self.mask.height), self._ink.y.height)
+        self._bodies = [
+            plane.crop((0, self.mask.height // scale, plane.width, depth // scale))
+            for plane, scale in _scaled(self._ink)
+        ]
 
     def paint(self, frame: Planes, seconds: float) -> None:
         luma, chroma = self.mask.at(self.start + self.speed * seconds)
-        top, bottom = self.top, self.top + self.mask.height
-        width, height = self.ink.y.size
-        for plane, ink, mask, scale in ((frame.y, self.ink.y, luma, 1), (frame.u, self.ink.u, chroma, 2),
-                                        (frame.v, self.ink.v, chroma, 2)):
-            band = ink.crop((0, 0, width // scale, (bottom - top) // scale))
-            plane.paste(band, (0, top // scale), mask)
-            if self.solid_below and height > bottom - top:
-                plane.paste(ink.crop((0, (bottom - top) // scale, width // scale, height // scale)),
-                            (0, bottom // scale))
+        for (plane, scale), band, body in zip(_scaled(frame), self._bands, self._bodies, strict=True):
+            plane.paste(band, (0, self.top // scale), luma if scale == 1 else chroma)
+            if body.height:
+                plane.paste(body, (0, self.solid_from // scale))
+
+
+def _scaled(planes: Planes) -> tuple[tuple[Image.Image, int], ...]:
+    return (planes.y, 1), (planes.u, 2), (planes.v, 2)
 
 
 def _extend(plane: Floats, view: int) -> Floats:

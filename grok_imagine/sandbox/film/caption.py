@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -11,8 +12,17 @@ from .canvas import Planes
 from .colour import Floats
 
 # Tried in this order, the first that can write most of the prompt wins; Pillow's own font is always there.
-_FACES = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "NotoSansCJKjp-Regular.otf", "msyh.ttc", "YuGothM.ttc",
-          "PingFang.ttc", "Arial Unicode.ttf", "LiberationSans-Regular.ttf", "arial.ttf")
+_FACES = (
+    "DejaVuSans.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansCJKjp-Regular.otf",
+    "msyh.ttc",
+    "YuGothM.ttc",
+    "PingFang.ttc",
+    "Arial Unicode.ttf",
+    "LiberationSans-Regular.ttf",
+    "arial.ttf",
+)
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _WHITE = 235
 _FADE = 0.7
@@ -32,7 +42,9 @@ def _writes(font: Font, character: str) -> bool:
     """Whether the font has this character: a missing one is drawn as the same box as any other."""
     if character.isspace():
         return True
-    return bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
+    drawn: Any = font.getmask(character)
+    missing: Any = font.getmask("\U0010fffe")
+    return bytes(drawn) != bytes(missing)
 
 
 def font_for(text: str, size: int) -> tuple[Font, str]:
@@ -80,6 +92,29 @@ def _fit(text: str, font: Font, room: float) -> int:
     return low
 
 
+class Frost:
+    """Clouded glass over the place of a caption: a source that has one already keeps its words to itself."""
+
+    def __init__(self, width: int, height: int) -> None:
+        unit = min(width, height) / 720
+        wide = min(width, round(1040 * unit)) // 32 * 32
+        tall = max(min(height, round(190 * unit)) // 32 * 32, 32)
+        self._box = (0, height - tall, max(wide, 32), height)
+        across = np.clip((wide - np.arange(wide, dtype=np.float32)) / (110 * unit), 0, 1)[None, :]
+        down = np.clip(np.arange(tall, dtype=np.float32) / (48 * unit), 0, 1)[:, None]
+        self._mask = Image.fromarray((255 * across * across * (3 - 2 * across) * down).astype(np.uint8))
+        self._half = self._mask.reduce(2)
+
+    def paint(self, frame: Planes) -> None:
+        for plane, mask, scale in ((frame.y, self._mask, 1), (frame.u, self._half, 2), (frame.v, self._half, 2)):
+            box = (self._box[0], self._box[1] // scale, self._box[2] // scale, self._box[3] // scale)
+            piece = plane.crop(box)
+            coarse = piece.resize(
+                (max(piece.width // 40 * scale, 1), max(piece.height // 40 * scale, 1)), Image.Resampling.BOX
+            )
+            plane.paste(coarse.resize(piece.size, Image.Resampling.BICUBIC), box[:2], mask)
+
+
 class Caption:
     """Drawn once; a frame costs three pastes, and the clock one more when its second changes."""
 
@@ -96,14 +131,23 @@ class Caption:
         self._left = margin // 2 * 2
         self._clock_y = height - margin - small
         top = self._clock_y - round(10 * unit) - step * len(lines)
-        self._rule = (self._left, (top - round(12 * unit)) // 2 * 2, max(round(34 * unit) // 2 * 2, 8), max(round(3 * unit) // 2 * 2, 2))
-        self._text = Image.new("L", (width, height), 0)
+        self._rule = (
+            self._left,
+            (top - round(12 * unit)) // 2 * 2,
+            max(round(34 * unit) // 2 * 2, 8),
+            max(round(3 * unit) // 2 * 2, 2),
+        )
+        # The words' own part of the frame, with room for their glow; even, for the chroma's sake.
+        self._top = max(int(top - 20 * unit), 0) // 2 * 2
+        self._text = Image.new("L", (width, (height - self._top) // 2 * 2), 0)
         draw = ImageDraw.Draw(self._text)
         for k, line in enumerate(lines):
-            draw.text((self._left, top + k * step), line, font=font, fill=240)
+            draw.text((self._left, top + k * step - self._top), line, font=font, fill=240)
         self._shade = self._vignette(width, height, top - 40 * unit)
         self._clocks: dict[str, Image.Image] = {}
-        self._glow = self._text.filter(ImageFilter.GaussianBlur(5 * unit)).point([min(v * 0.55, 255) for v in range(256)])
+        self._glow = self._text.filter(ImageFilter.GaussianBlur(5 * unit)).point(
+            [min(v * 0.55, 255) for v in range(256)]
+        )
 
     @staticmethod
     def _vignette(width: int, height: int, top: float) -> Image.Image:
@@ -124,16 +168,18 @@ class Caption:
             share = seconds / _FADE
             fade = [int(v * share * share * (3 - 2 * share)) for v in range(256)]
             text, glow, clock = text.point(fade), glow.point(fade), clock.point(fade)
-        frame.y.paste(16, (0, 0), glow)
-        frame.y.paste(_WHITE, (0, 0), text)
+        frame.y.paste(16, (0, self._top), glow)
+        frame.y.paste(_WHITE, (0, self._top), text)
         frame.y.paste(_WHITE, (self._left, self._clock_y), clock)
         small = text.reduce(2)
-        frame.u.paste(128, (0, 0), small)
-        frame.v.paste(128, (0, 0), small)
+        frame.u.paste(128, (0, self._top // 2), small)
+        frame.v.paste(128, (0, self._top // 2), small)
         x, y, wide, tall = self._rule
-        frame.y.paste(self._accent[0], (x, y, x + wide, y + tall))
-        for plane, value in ((frame.u, self._accent[1]), (frame.v, self._accent[2])):
-            plane.paste(value, (x // 2, y // 2, (x + wide) // 2, (y + tall) // 2))
+        visible = Image.new("L", (wide, tall), round(255 * min(seconds / _FADE, 1.0)))
+        frame.y.paste(self._accent[0], (x, y), visible)
+        half = visible.resize((wide // 2, tall // 2))
+        frame.u.paste(self._accent[1], (x // 2, y // 2), half)
+        frame.v.paste(self._accent[2], (x // 2, y // 2), half)
 
     def _clock(self, seconds: float) -> Image.Image:
         now, end = int(seconds), round(self._seconds)

@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image
 
 from .canvas import Planes
-from .colour import Floats
+from .colour import Bytes, Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
+    """One look, as numbers."""
+
     name: str
     colour: float
     """How much of the source's own colour is left."""
@@ -36,10 +38,14 @@ GRADES = (
 
 
 class Grading:
+    """A look chosen by the prompt, ready to be laid over frames."""
+
     def __init__(self, prompt: str) -> None:
-        words = set(prompt.lower().split())
-        fitting = [g for g in GRADES if words.intersection(g.words)] or list(GRADES)
-        self.grade = grade = fitting[hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()[0] % len(fitting)]
+        words = set(prompt.lower().replace(",", " ").split())
+        most = max(len(words.intersection(g.words)) for g in GRADES)
+        fitting = [g for g in GRADES if len(words.intersection(g.words)) == most]
+        pick = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()[0]
+        self.grade = grade = fitting[pick % len(fitting)]
         levels = np.arange(256, dtype=np.float32)
         share = np.clip((levels - 16) / 219, 0, 1)
         curve = share + (grade.contrast - 1) * np.sin((share - 0.5) * np.pi * 2) * -0.16
@@ -48,9 +54,12 @@ class Grading:
 
     def apply(self, frame: Planes) -> Planes:
         small = np.asarray(frame.y.reduce(2))
-        return Planes(frame.y.point(self._luma), self._chroma(frame.u, small, self._tint[0]),
-                      self._chroma(frame.v, small, self._tint[1]))
+        return Planes(
+            frame.y.point(self._luma),
+            self._chroma(frame.u, small, self._tint[0]),
+            self._chroma(frame.v, small, self._tint[1]),
+        )
 
-    def _chroma(self, plane: Image.Image, luma: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], tint: Floats) -> Image.Image:
+    def _chroma(self, plane: Image.Image, luma: Bytes, tint: Floats) -> Image.Image:
         kept = (np.asarray(plane, np.float32) - 128) * self.grade.colour
         return Image.fromarray(np.clip(kept + tint[luma] + 128.5, 16, 240).astype(np.uint8))

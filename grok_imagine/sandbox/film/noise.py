@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from PIL import Image
 
 from .colour import Floats
 
 
-def skyline(rng: np.random.Generator, width: int, cells: int, *, octaves: int = 6, fall: float = 0.5,
-            ridged: float = 0.0) -> Floats:
+def skyline(
+    rng: np.random.Generator, width: int, cells: int, *, octaves: int = 6, fall: float = 0.5, ridged: float = 0.0
+) -> Floats:
     """A periodic line in 0..1. `ridged` turns soft hills (0) into peaks (1)."""
     total = np.zeros(width, np.float32)
     weight, sum_of_weights = 1.0, 0.0
     for octave in range(octaves):
         count = min(cells * 2**octave, width // 2)
-        knots = rng.random(count).astype(np.float32)
+        knots = cast(Floats, rng.random(count, dtype=np.float32))
         value = _periodic(knots, width)
         if ridged:
             value = (1 - ridged) * value + ridged * (1 - np.abs(2 * value - 1))
@@ -53,5 +56,6 @@ def cloud(rng: np.random.Generator, height: int, width: int, across: int, down: 
 
 
 def smoothstep(low: float, high: float, value: Floats) -> Floats:
+    """From 0 at `low` to 1 at `high`, level at both ends."""
     share = np.clip((value - low) / (high - low), 0.0, 1.0)
     return share * share * (3 - 2 * share)

@@ -15,6 +15,8 @@ _SUBSTEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """How one sort of particle looks and moves."""
+
     count: int
     size: tuple[float, float]
     drift: tuple[float, float]
@@ -34,7 +36,11 @@ KINDS: dict[str, Kind] = {
 
 
 class Particles:
-    def __init__(self, rng: np.random.Generator, name: str, width: int, height: int, colour: tuple[int, int, int]) -> None:
+    """A swarm of one kind over the whole frame; what leaves at one side comes back at the other."""
+
+    def __init__(
+        self, rng: np.random.Generator, name: str, width: int, height: int, colour: tuple[int, int, int]
+    ) -> None:
         self.kind = kind = KINDS[name]
         self.width, self.height, self.colour = width, height, colour
         scale = min(width, height) / 720
@@ -46,8 +52,12 @@ class Particles:
         self._beat = rng.random((self._count, 3)) * 6.28
         sizes = kind.size[0] + (kind.size[1] - kind.size[0]) * near
         self._steps = np.round(near * 3).astype(int)
-        self._sprites = [self._sprite(float(sizes[self._steps == s].mean()) * max(scale, 0.7) if (self._steps == s).any()
-                                      else kind.size[0]) for s in range(4)]
+        self._sprites = [
+            self._sprite(
+                float(sizes[self._steps == s].mean()) * max(scale, 0.7) if (self._steps == s).any() else kind.size[0]
+            )
+            for s in range(4)
+        ]
 
     def _sprite(self, radius: float) -> list[list[Floats]]:
         """A soft dot (or streak) at sub-pixel positions, down then across."""

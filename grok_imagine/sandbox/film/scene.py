@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .noise import skyline
 from .palettes import Palette, choose
 from .particles import Particles
 from .sky import Sun, paint_sky, place_sun
-from .terrain import drifting, hazy_ink, hill, outline, pines
+from .terrain import drifting, hazy_ink, hill, outline, pines, sailboat
 from .water import Water
 
 KINDS = ("lake", "peaks", "dunes", "sea")
@@ -44,7 +45,11 @@ class Scene:
         self._water: Water | None = None
         if self.kind in ("lake", "sea"):
             own = mix(from_hex(self.palette.near), from_hex(self.palette.sky[1]), np.float32(0.35))
-            self._water = Water(rng, width, height, self.horizon, self.sun, yuv_of(own), yuv_of(from_hex(self.palette.light)))
+            light, air = (
+                from_hex(self.palette.light),
+                mix(from_hex(self.palette.sky[2]), from_hex(self.palette.sky[3]), np.float32(0.5)),
+            )
+            self._water = Water(rng, width, height, self.horizon, self.sun, yuv_of(own), yuv_of(light), yuv_of(air))
             if self.kind == "lake":
                 self._front = [self._foreground()]
         light = from_hex(self.palette.light if self.palette.particles != "firefly" else "#ffd27a")
@@ -78,25 +83,47 @@ class Scene:
     def _clouds(self) -> list[Layer]:
         rng, sky = self.rng, [from_hex(c) for c in self.palette.sky]
         lit = mix(sky[3], from_hex(self.palette.light), np.float32(0.35))
-        dim = mix(sky[1], sky[2], np.float32(0.7))
-        count = int(rng.integers(1, 3))
+        dim = mix(sky[2], sky[3], np.float32(0.35))
+        count = int(rng.integers(2, 4))
         layers: list[Layer] = []
         for k in range(count):
-            top = int(self.horizon * (0.04 + 0.40 * k + rng.uniform(0, 0.1)))
-            tall = int(self.horizon * rng.uniform(0.30, 0.45))
-            layers.append(drifting(rng, lit if k else dim, top, min(tall, self.horizon - top), self.width,
-                                   self.width * (0.004 + 0.004 * k), 0.62, (0.50, 0.74), (2, 4)))
+            top = int(self.horizon * (0.02 + 0.26 * k + rng.uniform(0, 0.1)))
+            tall = int(self.horizon * rng.uniform(0.34, 0.5))
+            layers.append(
+                drifting(
+                    rng,
+                    lit if k else dim,
+                    top,
+                    min(tall, self.horizon - top),
+                    self.width,
+                    self.width * (0.007 - 0.0015 * k),
+                    0.34 if self.palette.night else 0.62,
+                    (0.48, 0.76),
+                    (2, 3 + k),
+                )
+            )
         return layers
 
     def _hills(self) -> list[Layer]:
-        count = {"lake": 3, "peaks": 5, "dunes": 5, "sea": 1}[self.kind]
+        count = {"lake": 3, "peaks": 5, "dunes": 5, "sea": 2}[self.kind]
         layers: list[Layer] = []
+        hills: list[Layer] = []
         for k in range(count):
             depth = (k + 0.25) / count * (0.55 if self.kind in ("lake", "sea") else 1.0)
-            layers.append(self._hill(depth, k, count))
+            hills.append(self._hill(depth, k, count))
+            layers.append(hills[-1])
             if k < count - 1 and self.kind in ("peaks", "lake"):
                 layers.append(self._mist(layers[-1], depth))
+        for behind, before in pairwise(hills):
+            behind.hide_below(before.solid_from)
+        if self.kind == "sea":
+            layers.append(self._boat())
         return layers
+
+    def _boat(self) -> Layer:
+        sail = mix(from_hex(self.palette.light), from_hex(self.palette.sky[2]), np.float32(0.25))
+        tall = int(self.height * self.rng.uniform(0.075, 0.12))
+        return sailboat(self.rng, self.width, self.horizon, tall, sail, from_hex(self.palette.near))
 
     def _hill(self, depth: float, k: int, count: int) -> Layer:
         rng, height = self.rng, self.height
@@ -108,11 +135,11 @@ class Scene:
         else:
             spread = height * {"peaks": 0.95, "dunes": 0.90}[self.kind] - self.horizon * 0.86
             base = self.horizon * 0.86 + spread * depth
-        line = outline(rng, period, self.kind, depth) * tall
+        line = outline(rng, period, height, self.kind, depth) * tall
         room = tall * 0.5 if self.kind in ("peaks", "lake") else 0.0
         if self.kind == "sea":
             # Islands: the crest sinks under the horizon for most of its length.
-            line = line * 2.3
+            line = line * (1.5 + 0.5 * k)
         if self.kind in ("peaks", "lake") and depth > 0.3:
             trees = height * (0.018 + 0.085 * max(depth - 0.3, 0) ** 1.4)
             groves = skyline(rng, len(line), 9, octaves=3) * 1.25
@@ -123,15 +150,25 @@ class Scene:
         below = self.height - top
         speed = self.width * (0.0035 + 0.034 * depth**1.7)
         haze = gradient_foot(self.palette)
-        ink = hazy_ink(from_hex(self.palette.near), haze, self._glow[top : top + below], depth, below,
-                       0.5 * (1 - depth) + 0.08)
+        ink = hazy_ink(
+            from_hex(self.palette.near), haze, self._glow[top : top + below], depth, below, 0.5 * (1 - depth) + 0.08
+        )
         return hill(np.minimum(line, below - 2.0), ink, top, speed, self.width, rng)
 
     def _mist(self, behind: Layer, depth: float) -> Layer:
         tall = int(self.height * 0.12)
         top = min(behind.top + behind.mask.height - tall // 2, self.height - tall - 2)
-        return drifting(self.rng, gradient_foot(self.palette), top, tall, self.width, behind.speed * 1.6,
-                        0.45 * (1 - 0.6 * depth), (0.30, 0.75), (3, 2))
+        return drifting(
+            self.rng,
+            gradient_foot(self.palette),
+            top,
+            tall,
+            self.width,
+            behind.speed * 1.6,
+            0.45 * (1 - 0.6 * depth),
+            (0.30, 0.75),
+            (3, 2),
+        )
 
     def _foreground(self) -> Layer:
         """A wooded bank close to the viewer, which frames the lake."""
@@ -139,7 +176,7 @@ class Scene:
         period = self.width + self.width // 2
         period += period % 2
         tall = height * 0.09
-        wave = outline(rng, period, "lake", 0.9)
+        wave = outline(rng, period, height, "lake", 0.9)
         line = wave * tall + height * 0.20
         groves = np.clip((0.62 - wave) * 3.0, 0, 1)
         line = pines(line, rng, height * 0.21, height * 0.022, groves)

@@ -6,7 +6,13 @@ FPS = 24
 SAMPLE_RATE = 48_000
 SHORT_SIDE = {"480p": 480, "720p": 720, "1080p": 1080}
 RATIOS: dict[str, tuple[int, int]] = {
-    "16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "3:2": (3, 2), "2:3": (2, 3), "4:3": (4, 3), "3:4": (3, 4),
+    "16:9": (16, 9),
+    "9:16": (9, 16),
+    "1:1": (1, 1),
+    "3:2": (3, 2),
+    "2:3": (2, 3),
+    "4:3": (4, 3),
+    "3:4": (3, 4),
 }
 WIDEST, TALLEST = 16 / 9, 9 / 16
 
@@ -30,6 +36,7 @@ def size_like(tier: str, width: int, height: int) -> tuple[int, int]:
 
 
 def ratio_name(width: int, height: int) -> str:
+    """The standard ratio of a size, else its own numbers."""
     for ratio in RATIOS:
         if any(frame_size(tier, ratio) == (width, height) for tier in SHORT_SIDE):
             return ratio

@@ -13,6 +13,8 @@ from .palettes import Palette
 
 @dataclass(frozen=True, slots=True)
 class Sun:
+    """Where the sun or moon stands, in pixels."""
+
     x: float
     y: float
     radius: float
@@ -60,6 +62,11 @@ def _crescent(sun: Sun, width: int, height: int, rng: np.random.Generator) -> Fl
     return np.clip(_distance(shadow, width, height) - shadow.radius + 0.5, 0, 1)
 
 
+def _thin(height: float) -> float:
+    """How much of a star the air swallows: nothing overhead, nearly all at the horizon."""
+    return float(smoothstep(0.35, 1.0, np.array([height], np.float32))[0])
+
+
 def _scatter_stars(sky: Floats, rng: np.random.Generator, width: int, horizon: float) -> None:
     """Soft points, many faint and few bright, thinning out toward the horizon."""
     size = sky.shape[0] / 720
@@ -74,5 +81,5 @@ def _scatter_stars(sky: Floats, rng: np.random.Generator, width: int, horizon: f
             continue
         spread = (0.75 + 0.35 * light) * max(size, 0.75)
         square = (grid[None, :] - (x - column)) ** 2 + (grid[:, None] - (y - row)) ** 2
-        dot = np.exp(-square / spread) * light * (1 - 0.85 * smoothstep(0.35, 1.0, np.float32(y / horizon)))
+        dot = np.exp(-square / spread) * light * (1 - 0.85 * _thin(y / horizon))
         sky[row - 2 : row + 3, column - 2 : column + 3] += dot[..., None].astype(np.float32)

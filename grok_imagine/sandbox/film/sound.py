@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import cast
 
 import numpy as np
 
@@ -39,8 +40,9 @@ def pad(prompt: str, samples: int) -> Floats:
     return out * np.float32(_PEAK / max(float(np.abs(out).max()), 1e-6))
 
 
-def _add_chord(out: Floats, time: Floats, root: float, notes: tuple[int, ...], middle: float, span: float,
-               rng: np.random.Generator) -> None:
+def _add_chord(
+    out: Floats, time: Floats, root: float, notes: tuple[int, ...], middle: float, span: float, rng: np.random.Generator
+) -> None:
     """One chord, swelling in from the one before and out into the next."""
     reach = span * 0.85
     first = max(int((middle - reach) * SAMPLE_RATE), 0)
@@ -50,24 +52,27 @@ def _add_chord(out: Floats, time: Floats, root: float, notes: tuple[int, ...], m
     for position, note in enumerate(notes):
         pitch = root * 2 ** (note / 12) * (1 if position == 0 else 2)
         level = 0.9 if position == 0 else 0.55 / (1 + 0.25 * position)
-        lean = rng.uniform(0.35, 0.65)
+        lean = float(rng.uniform(0.35, 0.65))
         for channel, detune in ((0, -0.0011), (1, 0.0011)):
-            wave = np.zeros(len(now), np.float32)
+            wave: Floats = np.zeros(len(now), np.float32)
             for harmonic, strength in ((1, 1.0), (2, 0.34), (3, 0.12)):
-                angle = np.float32(2 * np.pi * pitch * harmonic * (1 + detune)) * now + np.float32(rng.uniform(0, 6.28))
-                wave += np.float32(strength) * np.sin(angle)
+                turn = np.float32(2 * np.pi * pitch * harmonic * (1 + detune))
+                angle = cast(Floats, turn * now + np.float32(rng.uniform(0, 6.28)))
+                np.add(wave, np.float32(strength) * np.sin(angle), out=wave)
             share = lean if channel == 0 else 1 - lean
             out[channel, first:last] += np.float32(level * share) * envelope * wave
 
 
 def _add_air(out: Floats, rng: np.random.Generator) -> None:
     """Wind: noise drawn at a low rate and joined smoothly, so nothing of it hisses."""
-    samples = out.shape[1]
+    samples = int(out.shape[1])
+    place = cast(Floats, np.arange(samples, dtype=np.float64))
     for channel in range(2):
-        knots = rng.standard_normal(samples // 40 + 2).astype(np.float32)
-        soft = np.convolve(knots, np.hanning(9) / 4.5, mode="same")
-        gust = np.interp(np.arange(samples), np.linspace(0, samples, 9), rng.uniform(0.3, 1.0, 9))
-        out[channel] += 0.10 * np.interp(np.arange(samples) / 40, np.arange(len(soft)), soft) * gust
+        knots = cast(Floats, rng.standard_normal(samples // 40 + 2))
+        soft = cast(Floats, np.convolve(knots, np.hanning(9) / 4.5, mode="same"))
+        strengths = cast(Floats, rng.uniform(0.3, 1.0, 9))
+        gust = np.interp(place, np.linspace(0, samples, 9), strengths)
+        out[channel] += 0.10 * np.interp(place / 40, np.arange(len(soft)), soft) * gust
 
 
 def _add_bell(out: Floats, root: float, rng: np.random.Generator) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
-from PIL import Image
+from av.error import FFmpegError
 
 from .canvas import Planes
 from .colour import Bytes, Floats
@@ -31,7 +31,7 @@ class Source:
                 self.has_sound = bool(container.streams.audio)
                 self.size = _within(stream.codec_context.width, stream.codec_context.height)
                 self.seconds = self._length(container, stream)
-        except (av.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             raise UnusableFootageError(f"the video cannot be read: {type(error).__name__}") from None
 
     def _open(self) -> Any:
@@ -69,7 +69,7 @@ class Source:
                     moment = float(frame.time or 0.0)
                     start = moment if start is None else start
                     yield moment - start, _planes(frame, size)
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise UnusableFootageError(f"the video cannot be decoded: {type(error).__name__}") from None
 
     def sound(self, samples: int) -> Floats:
@@ -88,7 +88,7 @@ class Source:
                         place += data.shape[1]
                     if place >= samples:
                         break
-        except av.FFmpegError:
+        except FFmpegError:
             return out  # A broken sound track is no reason to refuse the picture.
         return out
 
@@ -102,10 +102,16 @@ def _within(width: int, height: int) -> tuple[int, int]:
 def _planes(frame: Any, size: tuple[int, int]) -> Planes:
     """BT.709 planes of a decoded frame; untagged video is taken for what its size suggests."""
     old = frame.colorspace in (5, 6) or (frame.colorspace == 2 and frame.height < 720)
-    scaled = frame.reformat(width=size[0], height=size[1], format="yuv420p", dst_color_range="MPEG",
-                            src_colorspace="ITU601" if old else "ITU709", dst_colorspace="ITU709")
+    scaled = frame.reformat(
+        width=size[0],
+        height=size[1],
+        format="yuv420p",
+        dst_color_range="MPEG",
+        src_colorspace="ITU601" if old else "ITU709",
+        dst_colorspace="ITU709",
+    )
     packed: Bytes = scaled.to_ndarray()
     width, height = size
-    chroma = packed[height:].reshape(2, height // 2, width // 2)
-    return Planes(Image.fromarray(packed[:height].copy()), Image.fromarray(chroma[0].copy()),
-                  Image.fromarray(chroma[1].copy()))
+    chroma: Bytes = packed[height:].reshape(2, height // 2, width // 2)
+    # A copy: the decoder may use its own memory again.
+    return Planes.of((np.array(packed[:height]), np.array(chroma[0]), np.array(chroma[1])))

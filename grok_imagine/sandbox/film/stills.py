@@ -85,15 +85,20 @@ class Shot:
         box = (x * width, y * height, (x + scale) * width, (y + scale) * height)
         half = (box[0] / 2, box[1] / 2, box[2] / 2, box[3] / 2)
         small = (self.size[0] // 2, self.size[1] // 2)
-        return Planes(self.planes.y.resize(self.size, Image.Resampling.BICUBIC, box=box),
-                      self.planes.u.resize(small, Image.Resampling.BILINEAR, box=half),
-                      self.planes.v.resize(small, Image.Resampling.BILINEAR, box=half))
+        return Planes(
+            self.planes.y.resize(self.size, Image.Resampling.BICUBIC, box=box),
+            self.planes.u.resize(small, Image.Resampling.BILINEAR, box=half),
+            self.planes.v.resize(small, Image.Resampling.BILINEAR, box=half),
+        )
 
 
 def shots_of(pictures: list[Image.Image], size: tuple[int, int], prompt: str) -> list[Shot]:
+    """One shot for each picture; the prompt decides how the camera moves."""
     digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
-    return [Shot.of_picture(p, size, int.from_bytes(digest[2 * k : 2 * k + 2], "big"), first=k == 0)
-            for k, p in enumerate(pictures)]
+    return [
+        Shot.of_picture(p, size, int.from_bytes(digest[2 * k : 2 * k + 2], "big"), first=k == 0)
+        for k, p in enumerate(pictures)
+    ]
 
 
 def play(shots: list[Shot], count: int) -> Iterator[Planes]:
@@ -113,4 +118,5 @@ def play(shots: list[Shot], count: int) -> Iterator[Planes]:
 
 
 def blend(a: Planes, b: Planes, share: float) -> Planes:
+    """From `a` (share 0) to `b` (share 1)."""
     return Planes(Image.blend(a.y, b.y, share), Image.blend(a.u, b.u, share), Image.blend(a.v, b.v, share))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from .canvas import Planes
-from .caption import Caption
+from .caption import Caption, Frost
 from .colour import Bytes, Floats
 from .grade import Grading
 from .scene import Scene
@@ -23,12 +23,14 @@ from .writer import SAMPLES_PER_FRAME, write
 __all__ = ["FILM_VERSION", "Footage", "Script", "UnusableFootageError", "render"]
 
 # Part of the cache key: raise it when the pictures change.
-FILM_VERSION = 1
+FILM_VERSION = 2
 _ACCENT = (190, 110, 145)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
+    """What to film."""
+
     mode: Literal["text", "image", "reference", "edit", "extend"]
     prompt: str
     seconds: int
@@ -39,6 +41,8 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Footage:
+    """What was filmed."""
+
     width: int
     height: int
     frames: int
@@ -60,8 +64,13 @@ class _Plan:
 
 def render(script: Script, media: list[bytes], path: Path, should_stop: Callable[[], bool]) -> Footage:
     """Film the script into `path`. Runs in a worker thread."""
-    plan = _text(script) if not media else _edit_or_extend(script, media[0]) if script.mode in (
-        "edit", "extend") else _stills(script, media)
+    plan = (
+        _text(script)
+        if not media
+        else _edit_or_extend(script, media[0])
+        if script.mode in ("edit", "extend")
+        else _stills(script, media)
+    )
     width, height = plan.size
     caption = Caption(script.prompt, plan.frames / FPS, width, height, plan.accent)
     write(path, _captioned(plan.pictures, caption), plan.frames, plan.size, plan.sound, should_stop)
@@ -100,7 +109,7 @@ def _edit_or_extend(script: Script, data: bytes) -> _Plan:
 
 def _edit(script: Script, source: Source, frames: int) -> _Plan:
     grading = Grading(script.prompt)
-    pictures = (grading.apply(frame) for frame in source.pictures(source.size, frames))
+    pictures = (grading.apply(frame) for frame in _frosted(source, frames))
     samples = frames * SAMPLES_PER_FRAME
     sound = source.sound(samples) if source.has_sound else pad(script.prompt, samples)
     return _Plan(source.size, frames, pictures, sound, _ACCENT)
@@ -113,10 +122,19 @@ def _extend(script: Script, source: Source, frames: int) -> _Plan:
     return _Plan(source.size, frames + more, _continued(source, frames, more), sound, _ACCENT)
 
 
+def _frosted(source: Source, frames: int) -> Iterator[Planes]:
+    frost = Frost(*source.size)
+    for frame in source.pictures(source.size, frames):
+        # A still moment of the source is handed out more than once, so the glass goes onto a copy.
+        copy = frame.copy()
+        frost.paint(copy)
+        yield copy
+
+
 def _continued(source: Source, frames: int, more: int) -> Iterator[Planes]:
     """The source, then a camera that starts at rest on its last frame and closes in."""
     last: Planes | None = None
-    for last in source.pictures(source.size, frames):
+    for last in _frosted(source, frames):
         # The caption is painted into the frame that is handed out; the last one must stay clean.
         yield last.copy()
     if last is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from .canvas import Planes
@@ -10,64 +11,116 @@ from .colour import Bytes, Floats
 from .noise import smoothstep
 from .sky import Sun
 
+Rows = NDArray[np.int32]
+Level = tuple[int, int, int]
+_WAVES = 5
+_SMOOTH = Image.Resampling.BILINEAR
+
 
 class Water:
     """Ripples are a few travelling waves in perspective, worked out at half size, for that is what chroma needs."""
 
-    def __init__(self, rng: np.random.Generator, width: int, height: int, shore: int, sun: Sun,
-                 tint: tuple[int, int, int], light: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        width: int,
+        height: int,
+        shore: int,
+        sun: Sun,
+        tint: Level,
+        light: Level,
+        air: Level,
+    ) -> None:
         self.shore, self.size = shore, (width, height - shore)
-        self.tint, self.light = tint, light
+        self.tint, self.light, self.air = tint, light, air
         rows, columns = (height - shore) // 2, width // 2
         depth = ((np.arange(rows, dtype=np.float32) + 0.8) / rows)[:, None]
         across = ((np.arange(columns, dtype=np.float32) - columns / 2) / rows)[None, :]
-        self._waves = [self._wave(rng, depth, across, k) for k in range(6)]
+        self._waves = [self._wave(rng, depth, across, k) for k in range(_WAVES)]
+        self._wave_now: Floats = np.empty((rows, columns), np.float32)
+        self._part: Floats = np.empty((rows, columns), np.float32)
         scale = height / 720
-        self._swing = (0.8 + 9.0 * depth**1.2) * scale
+        self._swing = ((0.8 + 9.0 * depth**1.2) * scale).astype(np.float32)
         self._rows = (np.arange(rows, dtype=np.float32) * 2)[:, None]
         # Water mirrors well at a flat angle, far out, and shows its own colour near the viewer's feet.
         self._clear = (0.12 + 0.42 * depth**0.8).astype(np.float32)
+        self._half_shade = self._mask(self._clear, columns)
+        self._shade = self._mask(np.repeat(self._clear, 2, axis=0), width)
+        # Each ripple's far side mirrors the bright sky low down, whatever stands behind.
+        self._facets = (14 + 64 * depth**0.7).astype(np.float32)
         spread = (0.045 + 0.17 * depth) * rows * 2
         away = np.arange(columns, dtype=np.float32)[None, :] * 2 - sun.x
-        self._path = np.exp(-((away / spread) ** 2)) * (1 - 0.45 * depth)
+        path: Floats = (217 * np.exp(-((away / spread) ** 2)) * (1 - 0.45 * depth)).astype(np.float32)
+        # The path of light is narrow; only its own columns are worked out, from `first`.
+        lit = np.flatnonzero(path.max(axis=0) > 1.5)
+        self._first = int(lit[0]) if lit.size else 0
+        self._path = path[:, self._first : int(lit[-1]) + 1] if lit.size else path[:, :1] * 0
+
+    @staticmethod
+    def _mask(column: Floats, width: int) -> Image.Image:
+        return Image.fromarray(np.repeat((column * 255).astype(np.uint8), width, axis=1))
 
     @staticmethod
     def _wave(rng: np.random.Generator, depth: Floats, across: Floats, k: int) -> tuple[Floats, Floats, float]:
-        """Sine and cosine of one wave's phase, so that moving it costs two products a frame."""
+        """Sine and cosine of one wave's phase: the wave at any moment is a sum of the two."""
         far = 1 / (depth + 0.16)
-        phase = (rng.uniform(9, 16) * (1 + 0.7 * k) * far + across * far * rng.uniform(-1.0, 1.0) * (1.5 + 1.4 * k)
-                 + rng.uniform(0, 6.28))
-        weight = 1 / (1 + 0.35 * k)
+        phase = (
+            rng.uniform(9, 16) * (1 + 0.7 * k) * far
+            + across * far * rng.uniform(-1.0, 1.0) * (1.5 + 1.4 * k)
+            + rng.uniform(0, 6.28)
+        )
+        weight = 0.45 / (1 + 0.35 * k)
         return (weight * np.sin(phase)).astype(np.float32), (weight * np.cos(phase)).astype(np.float32), 1.1 + 0.55 * k
 
     def paint(self, frame: Planes, seconds: float) -> None:
-        swell = sum((sine * np.float32(np.cos(pace * seconds)) + cosine * np.float32(np.sin(pace * seconds))
-                     for sine, cosine, pace in self._waves), np.float32(0))
-        wave: Floats = np.asarray(swell, np.float32) / 2.2
-        glint = smoothstep(0.35, 0.95, wave) * self._path
-        width, height = self.size
-        source = self._rows * 1.0 + self._swing * wave
-        full = np.asarray(Image.fromarray(source).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        full_glint = np.asarray(Image.fromarray(glint).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        shade = np.repeat(self._clear, 2, axis=0)
-        mirror = self._gather(frame.y, full, self.shore)
-        luma = mirror + (self.tint[0] - mirror) * shade
-        luma += (self.light[0] - luma) * (full_glint * 0.85)
-        frame.y.paste(_picture(luma), (0, self.shore))
-        for plane, own, sun in ((frame.u, self.tint[1], self.light[1]), (frame.v, self.tint[2], self.light[2])):
-            mirrored = self._gather(plane, source / 2, self.shore // 2)
-            colour = mirrored + (own - mirrored) * self._clear
-            colour += (sun - colour) * (glint * 0.8)
-            plane.paste(_picture(colour), (0, self.shore // 2))
+        wave = self._wave_at(seconds)
+        rows = np.clip(self._swing * wave + self._rows, 0, self.shore - 2).astype(np.int32)
+        shine = Image.fromarray((smoothstep(0.05, 1.2, wave) * self._facets).astype(np.uint8))
+        lit = wave[:, self._first : self._first + self._path.shape[1]]
+        glint = Image.fromarray((smoothstep(0.30, 0.95, lit) * self._path).astype(np.uint8))
+        shore, half = self.shore, rows // 2
+        large = (glint.width * 2, glint.height * 2)
+        for k, (plane, depth, start, shade, facets, light, left) in enumerate(
+            (
+                (
+                    frame.y,
+                    self._doubled(rows),
+                    shore,
+                    self._shade,
+                    shine.resize(self.size, _SMOOTH),
+                    glint.resize(large, _SMOOTH),
+                    self._first * 2,
+                ),
+                (frame.u, half, shore // 2, self._half_shade, shine, glint, self._first),
+                (frame.v, half, shore // 2, self._half_shade, shine, glint, self._first),
+            )
+        ):
+            mirrored = Image.fromarray(self._gather(plane, depth, start))
+            mirrored.paste(self.tint[k], (0, 0), shade)
+            mirrored.paste(self.air[k], (0, 0), facets)
+            mirrored.paste(self.light[k], (left, 0), light)
+            plane.paste(mirrored, (0, start))
+
+    def _wave_at(self, seconds: float) -> Floats:
+        """The sum of the waves, into the same two buffers each time: fresh memory would cost more than the sums."""
+        self._wave_now.fill(0)
+        for sine, cosine, pace in self._waves:
+            for shape, share in ((sine, np.cos(pace * seconds)), (cosine, np.sin(pace * seconds))):
+                np.multiply(shape, np.float32(share), out=self._part)
+                self._wave_now += self._part
+        return self._wave_now
 
     @staticmethod
-    def _gather(plane: Image.Image, depth: Floats, shore: int) -> Floats:
+    def _doubled(rows: Rows) -> Rows:
+        """Displacements at full size: each holds for two by two pixels, which still differ in their own place."""
+        tall = np.repeat(np.repeat(rows, 2, axis=0), 2, axis=1)
+        tall[1::2] += 1
+        return tall
+
+    @staticmethod
+    def _gather(plane: Image.Image, depth: Rows, shore: int) -> Bytes:
         """The mirrored picture: each place shows the row as far above the shore as `depth` lies below it."""
         above: Bytes = np.asarray(plane.crop((0, 0, plane.width, shore)))
-        rows = np.clip(shore - 1 - depth, 0, shore - 1).astype(np.int32)
-        flat = rows * plane.width + np.arange(plane.width, dtype=np.int32)[None, :]
-        return np.take(above.ravel(), flat).astype(np.float32)
-
-
-def _picture(plane: Floats) -> Image.Image:
-    return Image.fromarray(np.clip(plane + 0.5, 16, 240).astype(np.uint8))
+        flat = (shore - 1 - depth) * np.int32(plane.width)
+        flat += np.arange(plane.width, dtype=np.int32)
+        return np.take(above.ravel(), flat, mode="clip")

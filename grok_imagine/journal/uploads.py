@@ -1,0 +1,156 @@
+"""Remembers uploads: the same content is uploaded once to each store, while its URL is good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..models import State
+from .schema import encodings, jobs, upload_uses, uploads
+from .store import Journal
+
+_FINAL = [state.value for state in State if state.is_final]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A remembered upload. ``url`` may be signed; ``expires_at`` (Unix seconds) is None for one that stays."""
+
+    number: int
+    store: str
+    sha256: str
+    key: str
+    url: str = field(repr=False)
+    expires_at: float | None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What some pixels were encoded to."""
+
+    sha256: str
+    media_type: str
+    size: int
+
+
+class Uploads:
+    """The upload tables of a journal; they share its thread and its transactions."""
+
+    def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
+        self._journal = journal
+        self._now = now
+
+    async def find(self, store: str, sha256: str, *, good_for: float) -> Upload | None:
+        """A live upload of that content whose URL is good for at least ``good_for`` seconds more."""
+        until = self._now() + good_for
+        where = (
+            (uploads.c.store == store)
+            & (uploads.c.sha256 == sha256)
+            & uploads.c.removed_at.is_(None)
+            & (uploads.c.expires_at.is_(None) | (uploads.c.expires_at > until))
+        )
+        found = await self._journal.work(_selecting(where))
+        return found[0] if found else None
+
+    async def add(self, store: str, sha256: str, key: str, url: str, expires_at: float | None) -> Upload:
+        """Remember a new upload."""
+        row: dict[str, Any] = {
+            "store": store,
+            "sha256": sha256,
+            "key": key,
+            "url": url,
+            "expires_at": expires_at,
+        }
+
+        def work(connection: sa.Connection) -> int:
+            insert = uploads.insert().values(created_at=self._now(), **row).returning(uploads.c.number)
+            return connection.execute(insert).scalar_one()
+
+        return Upload(number=await self._journal.work(work), **row)
+
+    async def use(self, job_id: str, numbers: Iterable[int]) -> None:
+        """Note that a job is sent these uploads."""
+        rows = [{"upload": number, "job_id": job_id} for number in set(numbers)]
+
+        def work(connection: sa.Connection) -> None:
+            known = set(
+                connection.execute(sa.select(upload_uses.c.upload).where(upload_uses.c.job_id == job_id)).scalars()
+            )
+            fresh = [row for row in rows if row["upload"] not in known]
+            if fresh:
+                connection.execute(upload_uses.insert(), fresh)
+
+        await self._journal.work(work)
+
+    async def idle(self, store: str, *, job_id: str | None = None, older_than: float | None = None) -> list[Upload]:
+        """Live uploads of a store that no unfinished job needs: those of one job, or those older than a moment."""
+        busy = (
+            sa.select(upload_uses.c.upload)
+            .join(jobs, jobs.c.id == upload_uses.c.job_id)
+            .where(jobs.c.state.not_in(_FINAL))
+        )
+        where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & uploads.c.number.not_in(busy)
+        if job_id is not None:
+            own = sa.select(upload_uses.c.upload).where(upload_uses.c.job_id == job_id)
+            where &= uploads.c.number.in_(own)
+        if older_than is not None:
+            where &= uploads.c.created_at < older_than
+        return await self._journal.work(_selecting(where))
+
+    async def busy_keys(self, store: str) -> set[str]:
+        """The keys that unfinished jobs of this journal still need."""
+        query = (
+            sa.select(uploads.c.key)
+            .join(upload_uses, upload_uses.c.upload == uploads.c.number)
+            .join(jobs, jobs.c.id == upload_uses.c.job_id)
+            .where((uploads.c.store == store) & jobs.c.state.not_in(_FINAL))
+        )
+
+        def work(connection: sa.Connection) -> set[str]:
+            return set(connection.execute(query).scalars())
+
+        return await self._journal.work(work)
+
+    async def removed(self, store: str, keys: Iterable[str]) -> None:
+        """Note that objects are gone."""
+        gone = list(keys)
+        change = uploads.update().where((uploads.c.store == store) & uploads.c.key.in_(gone))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(change.values(removed_at=self._now()))
+
+        await self._journal.work(work)
+
+    async def encoding(self, pixels: str) -> Encoding | None:
+        """What these pixels (by their hash) were encoded to before."""
+        query = sa.select(encodings.c.sha256, encodings.c.media_type, encodings.c.size)
+
+        def work(connection: sa.Connection) -> Encoding | None:
+            row = connection.execute(query.where(encodings.c.pixels == pixels)).first()
+            return Encoding(*row) if row else None
+
+        return await self._journal.work(work)
+
+    async def remember_encoding(self, pixels: str, encoding: Encoding) -> None:
+        """Note what these pixels were encoded to."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(encodings.delete().where(encodings.c.pixels == pixels))
+            values = {"sha256": encoding.sha256, "media_type": encoding.media_type, "size": encoding.size}
+            connection.execute(encodings.insert().values(pixels=pixels, created_at=self._now(), **values))
+
+        await self._journal.work(work)
+
+
+def _selecting(where: sa.ColumnElement[bool]) -> Callable[[sa.Connection], list[Upload]]:
+    columns = (uploads.c.number, uploads.c.store, uploads.c.sha256, uploads.c.key, uploads.c.url, uploads.c.expires_at)
+    query = sa.select(*columns).where(where).order_by(uploads.c.number.desc())
+
+    def work(connection: sa.Connection) -> list[Upload]:
+        return [Upload(*row) for row in connection.execute(query)]
+
+    return work

@@ -1,0 +1,204 @@
+"""Buckets: S3 and all that speaks it (AWS, R2, MinIO, OSS, B2), Google Cloud Storage and Azure Blob, through obstore.
+
+Objects are private. Their names are unguessable and depend on the content alone, so the same picture is the same
+object; providers read them by presigned URLs that expire, or below a public base URL that the user put in front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ..errors import StorageError
+from ..models import Blob
+from ..models.url import is_loopback
+from ..redact import redact
+from ..settings import StoreSettings
+from .base import PublicFile, least_life
+
+LONGEST_SIGNATURE = 7 * 24 * 3600.0
+"""S3 signatures (version 4) and Google's are valid for seven days at most."""
+
+# One slow or broken store must not hold a job for minutes: obstore's own default is ten tries.
+_RETRY: dict[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=60)}
+_TIMES: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object that lies in the store: its key and when it was written (Unix seconds)."""
+
+    key: str
+    written_at: float
+
+
+class BucketStore:
+    """One bucket (S3, GCS) or container (Azure), below one prefix.
+
+    ``secret`` keys the object names of this installation; ``lifetime_seconds`` is how long a signed URL lives.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stated: StoreSettings,
+        *,
+        secret: bytes,
+        lifetime_seconds: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self._stated = stated
+        self._secret = secret
+        self._lifetime = min(lifetime_seconds, LONGEST_SIGNATURE)
+        self._now = now
+        self._opened: Any = None
+
+    @property
+    def least_life(self) -> float:
+        """Seconds that a remembered URL must still live to be handed out again."""
+        return least_life(self._lifetime)
+
+    async def publish(self, blob: Blob) -> PublicFile:
+        """Upload the blob and sign a URL for it. Raises StorageError that says what to mend."""
+        import obstore
+
+        key = self.key_of(blob)
+        with told(self.name):
+            await _threaded(obstore.put, self._store(), key, blob.data, attributes={"Content-Type": blob.media_type})
+        return await self.sign(key)
+
+    async def sign(self, key: str) -> PublicFile:
+        """A URL that reads the object until it expires; one below the public base URL does not."""
+        import obstore
+
+        if self._stated.public_base_url:
+            return PublicFile(f"{self._stated.public_base_url}/{key}", None, key)
+        expires_at = self._now() + self._lifetime
+        with told(self.name):
+            url = await _threaded(obstore.sign, self._store(), "GET", key, timedelta(seconds=self._lifetime))
+        return PublicFile(url, expires_at, key)
+
+    async def remove(self, key: str) -> None:
+        """Delete an object; one that is gone already is fine."""
+        import obstore
+
+        with told(self.name):
+            try:
+                await _threaded(obstore.delete, self._store(), key)
+            except FileNotFoundError:
+                return
+
+    async def list(self) -> list[Found]:
+        """Every object of this installation's prefix."""
+        import obstore
+
+        with told(self.name):
+            rows: list[Any] = await _threaded(lambda: obstore.list(self._store(), self._stated.prefix).collect())
+        return [Found(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
+
+    def key_of(self, blob: Blob) -> str:
+        """The object's name: nobody can guess it who does not have this installation's secret."""
+        digest = hmac.new(self._secret, blob.sha256.encode(), hashlib.sha256).hexdigest()
+        return f"{self._stated.prefix}/{digest}.{blob.extension}"
+
+    def _store(self) -> Any:
+        if self._opened is None:
+            with told(self.name):
+                self._opened = _open(self._stated)
+        return self._opened
+
+
+async def _threaded(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """obstore's blocking call in a thread (it releases the GIL).
+
+    Its own async calls can abort the interpreter at exit, from a callback that comes after the loop has ended.
+    """
+    return await asyncio.to_thread(work, *arguments, **options)
+
+
+def _open(stated: StoreSettings) -> Any:
+    """obstore's store. What is not stated, it takes from the cloud's usual environment variables."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    options: dict[str, Any] = dict(_TIMES)
+    if stated.endpoint and is_loopback(stated.endpoint):
+        options["allow_http"] = True
+    shared: dict[str, Any] = {"client_options": options, "retry_config": _RETRY}
+    if stated.kind == "gcs":
+        return GCSStore(stated.bucket, **_known(service_account_key=stated.service_account_key), **shared)
+    if stated.kind == "azure":
+        known = _known(account_name=stated.account_name, account_key=stated.account_key, endpoint=stated.endpoint)
+        return AzureStore(stated.bucket, **known, **shared)
+    known = _known(
+        access_key_id=stated.access_key_id,
+        secret_access_key=stated.secret_access_key,
+        token=stated.session_token,
+        endpoint=stated.endpoint,
+        region=stated.region,
+    )
+    return S3Store(stated.bucket, **known, virtual_hosted_style_request=stated.virtual_hosted_style, **shared)
+
+
+def _known(**values: Any) -> dict[str, str]:
+    """What is stated, with the secrets in the clear: obstore is the only one to see them."""
+    return {
+        name: value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+# What servers and obstore say, and what it means; sought in order, in lower case. Numbers are HTTP statuses.
+_MEANINGS: tuple[tuple[str, str], ...] = (
+    (
+        r"requesttimetooskewed|requestexpired|clock skew|not yet valid",
+        "refuses the request because this machine's clock is wrong; set the clock",
+    ),
+    (
+        r"quotaexceeded|insufficient ?storage|storagefull|\b507\b|no space left|entitytoolarge",
+        "has no room for the file; free some space or raise its limit",
+    ),
+    (
+        r"nosuchbucket|containernotfound|bucket does not exist|\b404\b",
+        "does not know the bucket; check name and region",
+    ),
+    (
+        r"signaturedoesnotmatch|invalidaccesskeyid|authenticationfailed|invalid_grant|unauthenticated|\b401\b",
+        "refuses the key; check the access key and the secret",
+    ),
+    (r"accessdenied|permission|forbidden|privileges|\b403\b", "denies it; let the key put, get, list and delete"),
+    (r"timed ?out|timeout", "did not answer in time; check the network, or try again"),
+    (r"slowdown|too ?many ?requests|\b429\b|\b503\b", "is overloaded; try again later"),
+    (r"error sending request|connect|dns|unreachable", "cannot be reached; check the endpoint and the network"),
+)
+# obstore begins with what it did: the URL (whose name holds digits that look like statuses) and its retries; and it
+# ends with the error's whole structure, which names the cause, and the URL again.
+_PREAMBLE = re.compile(r"^.*?Error performing \w+ \S+ in [^,\s]+(?:, after .*?)?\s+-\s+", re.DOTALL)
+_NAMES = re.compile(r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|timeout: \S+|\d+(?:\.\d+)?[mnµ]?s\b")
+
+
+@contextmanager
+def told(name: str) -> Generator[None]:
+    """Turn obstore's errors into one StorageError in words; the server's own words follow, without secrets."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, FileNotFoundError, ValueError, OSError) as error:
+        said, _, structure = _PREAMBLE.sub("", str(error)).partition("Debug source")
+        low = _NAMES.sub("", f"{type(error).__name__} {said} {structure}".lower())
+        if isinstance(error, FileNotFoundError):
+            low = f"nosuchbucket {low}"
+        meaning = next((words for signs, words in _MEANINGS if re.search(signs, low)), "failed")
+        raise StorageError(
+            f"The store {name!r} {meaning}. Nothing was sent or charged. ({redact(said.strip(), limit=240)})"
+        ) from error

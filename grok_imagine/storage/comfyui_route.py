@@ -1,0 +1,120 @@
+"""For a ComfyUI that the internet can reach already: the pack serves just the file, under an unguessable token.
+
+This half keeps the files; the host's HTTP server asks :meth:`Shelf.find` and serves what it gets. A token is good
+until it expires; only its hash is kept, as the file's name, so that reading the folder gives no working URL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StorageError
+from ..models import Blob
+from ..settings import private_folder, write_private
+from .base import PublicFile, least_life
+
+ROUTE = "/grok_imagine/public"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A file that may be served now."""
+
+    path: Path
+    media_type: str
+
+
+class Shelf:
+    """The folder of files that are public for a while."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._now = now
+
+    def put(self, blob: Blob, expires_at: float) -> str:
+        """Keep a copy of the blob and return its token. Raises OSError when the disk does not take it."""
+        token = secrets.token_urlsafe(32)
+        name = _name(token)
+        facts = {"media_type": blob.media_type, "expires_at": expires_at}
+        write_private(private_folder(self._folder) / f"{name}.{blob.extension}", blob.data)
+        write_private(self._folder / f"{name}.json", json.dumps(facts).encode())
+        return token
+
+    def find(self, token: str) -> Shelved | None:
+        """The file of a live token; None for everything else."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        name = _name(token)
+        try:
+            facts = json.loads((self._folder / f"{name}.json").read_text("utf-8"))
+            (path,) = (path for path in self._folder.glob(f"{name}.*") if path.suffix != ".json")
+            live = float(facts["expires_at"]) > self._now()
+            return Shelved(path, str(facts["media_type"])) if live else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remove(self, token: str) -> None:
+        """Take a file off the shelf."""
+        if _TOKEN.fullmatch(token):
+            for path in self._folder.glob(f"{_name(token)}.*"):
+                path.unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Remove what has expired, and return how many files that were."""
+        count = 0
+        for facts in self._folder.glob("*.json"):
+            try:
+                expired = float(json.loads(facts.read_text("utf-8"))["expires_at"]) <= self._now()
+            except (OSError, ValueError, KeyError, TypeError):
+                expired = True
+            if expired:
+                count += 1
+                for path in self._folder.glob(f"{facts.stem}.*"):
+                    path.unlink(missing_ok=True)
+        return count
+
+
+class ComfyUIRoute:
+    """Serves uploads through the ComfyUI that runs here, at its public base URL."""
+
+    def __init__(
+        self, name: str, base_url: str, shelf: Shelf, *, lifetime_seconds: float, now: Callable[[], float] = time.time
+    ) -> None:
+        self.name = name
+        self._base_url = base_url
+        self._shelf = shelf
+        self._lifetime = lifetime_seconds
+        self._now = now
+
+    @property
+    def least_life(self) -> float:
+        """Seconds that a remembered URL must still live to be handed out again."""
+        return least_life(self._lifetime)
+
+    async def publish(self, blob: Blob) -> PublicFile:
+        """Put the blob on the shelf. Raises StorageError when the disk does not take it."""
+        expires_at = self._now() + self._lifetime
+        try:
+            self._shelf.sweep()
+            token = self._shelf.put(blob, expires_at)
+        except OSError as error:
+            raise StorageError(
+                f"The store {self.name!r} cannot keep the file: {error.strerror}. Nothing was sent or charged."
+            ) from error
+        return PublicFile(f"{self._base_url}{ROUTE}/{token}", expires_at, token)
+
+    async def remove(self, key: str) -> None:
+        """End the file's life now."""
+        self._shelf.remove(key)
+
+
+def _name(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,214 @@
+"""A real ComfyUI with the pack in it: COMFYUI_PATH names its folder, COMFYUI_PYTHON the interpreter that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = "comfyui-grok-imagine"
+MARK = "MARKER"
+KEYS = {
+    "REAPI_API_KEY": f"rk_live_{MARK}1reapi",
+    "AIVIDEOAPI_API_KEY": f"aio_{MARK}2aivideo",
+    "APIINONE_API_KEY": f"sk-{MARK}3apiinone",
+    "XAI_API_KEY": f"xai-{MARK}4xai",
+    "OPENAI_VIDEOS_API_KEY": f"sk-{MARK}5gateway",
+    "GROK_IMAGINE_CONNECTIONS__STUDIO__DIALECT": "openai_videos",
+    "GROK_IMAGINE_CONNECTIONS__STUDIO__BASE_URL": "https://gateway.invalid",
+    "GROK_IMAGINE_CONNECTIONS__STUDIO__API_KEY": f"sk-{MARK}6studio",
+}
+
+
+class Comfy:
+    """The running server, driven as its own page drives it."""
+
+    def __init__(self, port: int, base: Path) -> None:
+        self.url, self.base = f"http://127.0.0.1:{port}", base
+        self.log = base / "server.log"
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: Any) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    async def run(self, prompt: dict[str, Any], *, during: Any = None) -> Run:
+        """Queue the prompt and hear its events until it ends. ``during(event)`` may act meanwhile."""
+        client, events = uuid.uuid4().hex, list[tuple[float, str, Any]]()
+        address = f"{self.url.replace('http', 'ws')}/ws?clientId={client}"
+        async with aiohttp.ClientSession() as http, http.ws_connect(address) as page:
+            await page.send_json({"type": "feature_flags", "data": {}})
+            extra = {"extra_pnginfo": {"workflow": {"nodes": []}}}
+            body = {"prompt": prompt, "client_id": client, "extra_data": extra}
+            began = time.monotonic()
+            prompt_id = (await asyncio.to_thread(self.post, "/prompt", body))["prompt_id"]
+            async for message in page:
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    kind = "text" if message.data[:4] == b"\0\0\0\3" else "binary"
+                    event = (time.monotonic() - began, kind, message.data[4:].decode("utf-8", "replace"))
+                else:
+                    told = json.loads(message.data)
+                    event = (time.monotonic() - began, told["type"], told["data"])
+                events.append(event)
+                if during is not None:
+                    await during(event)
+                of_ours = isinstance(event[2], dict) and event[2].get("prompt_id") == prompt_id
+                if of_ours and event[1] in ("execution_success", "execution_error", "execution_interrupted"):
+                    break
+        for _ in range(50):
+            history = await asyncio.to_thread(self.get, f"/history/{prompt_id}")
+            if prompt_id in history:
+                return Run(event[1], event[2], events, history[prompt_id]["outputs"])
+            await asyncio.sleep(0.1)
+        raise AssertionError("the prompt is not in the history")
+
+    def file(self, result: Run, node: str) -> Path:
+        """The file that a Save node wrote."""
+        saved = result.outputs[node]["images"][0]
+        return self.base / saved["type"] / saved["subfolder"] / saved["filename"]
+
+    @property
+    def home(self) -> Path:
+        return self.base / "user" / "__grok_imagine"
+
+
+class Run:
+    """How a prompt ended."""
+
+    def __init__(self, end: str, last: Any, events: list[tuple[float, str, Any]], outputs: dict[str, Any]) -> None:
+        self.end, self.last, self.events, self.outputs = end, last, events, outputs
+
+    def texts(self, node: str) -> list[tuple[float, str]]:
+        """The progress texts of a node: the message holds the id's length, the id, the text."""
+        return [
+            (at, text[4 + len(node) :])
+            for at, kind, text in self.events
+            if kind == "text" and text[4:].startswith(node)
+        ]
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    folder, python = os.environ.get("COMFYUI_PATH"), os.environ.get("COMFYUI_PYTHON")
+    if not folder or not python:
+        pytest.skip("COMFYUI_PATH and COMFYUI_PYTHON are not set")
+    base = tmp_path_factory.mktemp("comfyui")
+    for name in ("custom_nodes", "input", "output", "user", "temp", "models"):
+        (base / name).mkdir()
+    (base / "custom_nodes" / FOLDER).symlink_to(ROOT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Comfy(port, base)
+    command = [python, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
+    command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--disable-auto-launch"]
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **KEYS})
+    try:
+        _wait_for(server, process)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(server: Comfy, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        assert process.poll() is None, server.log.read_text("utf-8")
+        try:
+            server.get("/system_stats")
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError("ComfyUI did not start:\n" + server.log.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def sandbox(comfy: Comfy) -> Any:
+    """The address of the sandbox that the pack itself starts, learned from a first small clip."""
+    prompt = {"1": text_node(prompt="a first clip"), "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 3]}}}
+    result = asyncio.run(comfy.run(prompt))
+    assert result.end == "execution_success", result.last
+    url = result.outputs["2"]["text"][0]
+
+    def ask(path: str) -> Any:
+        with urllib.request.urlopen(url.split("/cdn/")[0] + path, timeout=10) as answer:
+            return json.load(answer)
+
+    ask.url = url.split("/cdn/")[0]  # type: ignore[attr-defined]
+    return ask
+
+
+def text_node(**inputs: Any) -> dict[str, Any]:
+    """A Grok Text to Video node of one second."""
+    plain = {"model": "auto", "resolution": "auto", "aspect_ratio": "auto", "motion_mode": "auto", "seed": 0}
+    return {
+        "class_type": "GIVTextToVideo",
+        "inputs": {"connection": "sandbox-xai", "prompt": "a kite", "duration": 1, **plain, **inputs},
+    }
+
+
+@pytest.fixture(scope="session")
+def text() -> Any:
+    return text_node
+
+
+@pytest.fixture(scope="session")
+def save() -> Any:
+    """A Save Video node on that node's VIDEO."""
+
+    def node(source: str, name: str = "video/test") -> dict[str, Any]:
+        inputs = {"video": [source, 0], "filename_prefix": name, "format": "auto", "codec": "auto"}
+        return {"class_type": "SaveVideo", "inputs": inputs}
+
+    return node
+
+
+@pytest.fixture(scope="session")
+def as_prompt(comfy: Comfy) -> Any:
+    """Turns a workflow as the page keeps it into what the page sends."""
+    known = comfy.get("/object_info")
+
+    def turn(workflow: dict[str, Any]) -> dict[str, Any]:
+        links = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+        return {
+            str(node["id"]): {"class_type": node["type"], "inputs": _inputs(node, known[node["type"]], links)}
+            for node in workflow["nodes"]
+            if node["type"] in known
+        }
+
+    return turn
+
+
+def _inputs(node: dict[str, Any], info: dict[str, Any], links: dict[int, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    values = iter(node["widgets_values"])
+    for part in ("required", "optional"):
+        for name, (kind, *options) in info["input"].get(part, {}).items():
+            if kind in ("COMBO", "STRING", "INT", "FLOAT", "BOOLEAN") or isinstance(kind, list):
+                value = next(values, None)
+                if value is not None:
+                    found[name] = value
+                if options and options[0].get("control_after_generate"):
+                    next(values)
+    sockets = {one["name"]: links[one["link"]] for one in node["inputs"] if one.get("link") is not None}
+    return {**found, **sockets}

@@ -1,0 +1,186 @@
+"""In a real ComfyUI: the pack loads, examples run, nodes overlap, an interrupt is heard, and no key gets out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
+NODES = {"GIVTextToVideo", "GIVImageToVideo", "GIVWaitForTask", "GIVLoadVideoFrames"}
+IDS = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+
+
+def _jobs(comfy: Any, prompt: str) -> list[tuple[str, str]]:
+    with sqlite3.connect(comfy.home / "journal.db") as journal:
+        rows = journal.execute("select id, state, request from jobs order by created_at").fetchall()
+    return [(job, state) for job, state, request in rows if json.loads(request).get("prompt") == prompt]
+
+
+def _look(path: Path) -> tuple[int, tuple[int, int], Fraction | None, bool, dict[str, str]]:
+    with av.open(str(path)) as film:
+        video = film.streams.video[0]
+        count = sum(1 for _ in film.decode(video))
+        rate = video.average_rate
+        return (
+            count,
+            (video.width, video.height),
+            rate and Fraction(rate),
+            bool(film.streams.audio),
+            dict(film.metadata),
+        )
+
+
+async def test_the_pack_is_loaded_without_a_word_of_complaint(comfy: Any) -> None:
+    info = comfy.get("/object_info")
+    assert set(info) >= NODES
+    for name in NODES:
+        assert info[name]["api_node"] is False
+        assert info[name]["python_module"] == "custom_nodes.comfyui-grok-imagine"
+    log = comfy.log.read_text("utf-8")
+    assert "custom_nodes/comfyui-grok-imagine" in log
+    assert "Traceback" not in log
+    assert "IMPORT FAILED" not in log
+    ours = [line for line in log.splitlines() if "grok" in line.lower()]
+    assert not [line for line in ours if re.search(r"warn|error|fail|skip", line, re.IGNORECASE)], ours
+    assert not (comfy.home).exists(), "loading the pack writes nothing"
+
+
+async def test_the_examples_are_offered_with_their_pictures(comfy: Any) -> None:
+    assert set(comfy.get("/api/workflow_templates")["comfyui-grok-imagine"]) == set(EXAMPLES)
+    for path in EXAMPLES.values():
+        picture = path.with_suffix(".jpg")
+        assert 2_000 < picture.stat().st_size <= 60 * 1024
+
+
+EXPECTED = {
+    "text_to_video": ("3", 144, (848, 480)),
+    "image_to_video": ("13", 144, (848, 480)),
+    "frames_post_process": ("6", 144, (848, 480)),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_an_example_runs_as_it_is(name: str, comfy: Any, as_prompt: Any) -> None:
+    result = await comfy.run(as_prompt(json.loads(EXAMPLES[name].read_text("utf-8"))))
+    assert result.end == "execution_success", result.last
+    node, count, size = EXPECTED[name]
+    found = _look(comfy.file(result, node))
+    assert found[:4] == (count, size, Fraction(24), True)
+    assert "prompt" in found[4]
+    maker = next(
+        str(one["id"])
+        for one in json.loads(EXAMPLES[name].read_text("utf-8"))["nodes"]
+        if one["type"] in ("GIVTextToVideo", "GIVImageToVideo")
+    )
+    texts = [text for _, text in result.texts(maker)]
+    assert any(text.startswith("Generating") and "credits" in text for text in texts), texts
+
+
+async def test_two_nodes_of_one_graph_overlap(comfy: Any, sandbox: Any, text: Any, save: Any) -> None:
+    prompt = {"1": text(prompt="one of two"), "2": text(prompt="two of two"), "3": save("1"), "4": save("2")}
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    spans = [[at for at, _ in result.texts(node)] for node in ("1", "2")]
+    assert max(span[0] for span in spans) < min(span[-1] for span in spans)
+    entries = sandbox("/_sandbox/ledger")["entries"][-2:]
+    assert abs(entries[0]["time"] - entries[1]["time"]) < 2
+
+
+async def test_frames_have_the_right_number_size_and_rate(comfy: Any, text: Any) -> None:
+    prompt = {
+        "1": text(prompt="to be counted"),
+        "2": {"class_type": "GIVLoadVideoFrames", "inputs": {"video": ["1", 0], "source": ""}},
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 3]}},
+        "4": {"class_type": "PreviewAny", "inputs": {"source": ["2", 2]}},
+        "5": {"class_type": "GetImageSize", "inputs": {"image": ["2", 0]}},
+        "6": {"class_type": "PreviewAny", "inputs": {"source": ["5", 0]}},
+        "7": {"class_type": "SaveAudio", "inputs": {"audio": ["2", 1], "filename_prefix": "sound"}},
+    }
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    assert [result.outputs[node]["text"][0] for node in ("3", "4", "6")] == ["24", "24.0", "848"]
+    assert result.outputs["7"]["audio"]
+
+
+async def test_an_interrupt_is_heard_and_the_job_arrives_with_one_submit(
+    comfy: Any, sandbox: Any, text: Any, save: Any
+) -> None:
+    wish = "stopped, then gone on with"
+    prompt = {"1": text(prompt=wish), "2": save("1")}
+    before = sandbox("/_sandbox/ledger")["submits"]
+    pressed: list[float] = []
+
+    async def stop(event: Any) -> None:
+        if not pressed and event[1] == "text" and "Generating" in event[2]:
+            pressed.append(event[0])
+            await asyncio.to_thread(comfy.post, "/interrupt", {})
+
+    stopped = await comfy.run(prompt, during=stop)
+    assert stopped.end == "execution_interrupted"
+    assert stopped.events[-1][0] - pressed[0] < 2
+    assert [state for _, state in _jobs(comfy, wish)] == ["submitted"]
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    assert [state for _, state in _jobs(comfy, wish)] == ["saved"]
+    assert sandbox("/_sandbox/ledger")["submits"] == before + 1
+
+
+async def test_an_error_is_shown_whole(comfy: Any, text: Any, save: Any) -> None:
+    bad = text(connection="sandbox", prompt="", duration=3, aspect_ratio="4:3", resolution="1080p")
+    result = await comfy.run({"1": bad, "2": save("1")})
+    assert result.end == "execution_error"
+    message = result.last["exception_message"]
+    for field in ("prompt", "duration_seconds", "aspect_ratio", "resolution"):
+        assert f"- {field}: " in message
+    assert "nothing was sent or charged" in message
+
+
+async def test_an_unknown_connection_is_refused_when_the_prompt_is_queued(comfy: Any, text: Any, save: Any) -> None:
+    import urllib.error
+
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        comfy.post("/prompt", {"prompt": {"1": text(connection="nowhere"), "2": save("1")}})
+    answer = json.loads(caught.value.read())
+    details = answer["node_errors"]["1"]["errors"][0]["details"]
+    assert "no connection 'nowhere'" in details
+    assert "sandbox" in details
+
+
+async def test_no_key_gets_out(comfy: Any, sandbox: Any, text: Any, save: Any) -> None:
+    """Runs last: a connection with a key of its own makes a clip, then everything that was written is searched."""
+    own = {"dialect": "reapi", "base_url": f"{sandbox.url}/reapi", "api_key": "rk_live_sandbox_MARKER7own"}
+    settings = comfy.home / "settings.json"
+    settings.write_text(json.dumps({"connections": {"own": own}}))
+    settings.chmod(0o600)
+    wish = "made with a key"
+    prompt = {
+        "1": text(connection="own", prompt=wish, duration=6),
+        "2": save("1"),
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["1", 4]}},
+    }
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    refused = await comfy.run({"1": text(connection="own", prompt="x [sandbox:401]", duration=6), "2": save("1")})
+    assert refused.end == "execution_error"
+    info = comfy.get("/object_info")
+    assert {"own", "studio", "reapi"} <= set(info["GIVTextToVideo"]["input"]["required"]["connection"][1]["options"])
+    spoken = [info, comfy.get("/history"), comfy.get("/queue"), result.events, refused.events, result.outputs]
+    assert "MARKER" not in json.dumps(spoken)
+    time.sleep(1)
+    links_not_followed = [path for path in comfy.base.rglob("*") if path.is_file() and path != settings]
+    assert {"journal.db", "server.log"} <= {path.name for path in links_not_followed}
+    assert any(path.suffix == ".mp4" and "output" in path.parts for path in links_not_followed)
+    assert [path for path in links_not_followed if b"MARKER" in path.read_bytes()] == []
+    assert settings.stat().st_mode & 0o077 == 0

@@ -1,0 +1,161 @@
+"""Load Video Frames: from a VIDEO, a file, a job and a URL, and where it must not read."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+SHORT = {"connection": "sandbox-xai", "duration": 1}
+
+
+@pytest.fixture
+async def clip(run: Any) -> Any:
+    return await run("GIVTextToVideo", **SHORT, prompt="a kite")
+
+
+def _is_right(result: Any) -> None:
+    images, audio, fps, count = result
+    assert images.shape == (24, 480, 848, 3)
+    assert images.dtype is torch.float32
+    assert images.is_contiguous()
+    assert 0 <= float(images.min()) < float(images.max()) <= 1
+    assert (fps, count) == (24.0, 24)
+    assert audio["waveform"].shape[0] == 1
+    assert abs(audio["waveform"].shape[2] / audio["sample_rate"] - 1) < 0.05
+
+
+async def test_from_a_video_a_job_a_url_and_a_file(run: Any, clip: Any, user_folder: Path, sandbox: Any) -> None:
+    video, job_id, _, url, _ = clip
+    _is_right(await run("GIVLoadVideoFrames", video=video, source="ignored"))
+    _is_right(await run("GIVLoadVideoFrames", source=job_id))
+    _is_right(await run("GIVLoadVideoFrames", source=video.get_stream_source()))
+    film = Path(shutil.copy(video.get_stream_source(), user_folder / "output" / "a film.mp4"))
+    for source in ("a film.mp4", "a film.mp4 [output]", str(film)):
+        _is_right(await run("GIVLoadVideoFrames", source=source))
+    for _ in range(2):
+        _is_right(await run("GIVLoadVideoFrames", source=f" {url} "))
+    fetched = [one for one in sandbox.requests if one["path"].startswith("/cdn/")]
+    assert len(fetched) == 2, "one for the job, one for the URL, which is kept"
+
+
+async def test_frames_share_the_memory_they_were_decoded_into(part: Any) -> None:
+    import numpy as np
+
+    frames = np.zeros((2, 4, 6, 3), np.float32)
+    image = part("nodes.tensors").to_image(frames)
+    frames[1, 2, 3, 0] = 0.25
+    assert float(image[1, 2, 3, 0]) == 0.25
+    assert part("nodes.tensors").to_audio(None) is None
+
+
+async def test_a_trimmed_video_is_read_as_trimmed(run: Any, clip: Any) -> None:
+    trimmed = type(clip[0])(clip[0].get_stream_source(), duration=0.2)
+    images, audio, fps, count = await run("GIVLoadVideoFrames", video=trimmed)
+    assert (images.shape[0], audio, fps, count) == (3, None, 12.0, 3)
+
+
+async def test_it_reads_nothing_outside_comfyuis_folders(run: Any, user_folder: Path, part: Any) -> None:
+    error = part("grok_imagine.errors").RequestError
+    secret = user_folder / "secret.mp4"
+    secret.write_bytes(b"x")
+    (user_folder / "input" / "link.mp4").symlink_to(secret)
+    (user_folder / "input-more").mkdir()
+    (user_folder / "input-more" / "near.mp4").write_bytes(b"x")
+    outside = (
+        "/etc/passwd",
+        str(secret),
+        "../secret.mp4",
+        "link.mp4",
+        str(user_folder / "input-more" / "near.mp4"),
+        str(user_folder / "user" / "__grok_imagine" / "settings.json"),
+        "../secret.mp4 [output]",
+    )
+    for source in outside:
+        with pytest.raises(error, match="lies outside ComfyUI's") as caught:
+            await run("GIVLoadVideoFrames", source=source)
+        assert str(user_folder / "input") not in str(caught.value).replace(source, "")
+    with pytest.raises(error, match=r"There is no file 'missing\.mp4'"):
+        await run("GIVLoadVideoFrames", source="missing.mp4")
+    with pytest.raises(error, match="nothing to load"):
+        await run("GIVLoadVideoFrames")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/film.mp4",
+        "https://10.0.0.1/film.mp4",
+        "https://printer.local/film.mp4",
+        "file:///etc/passwd",
+        "http://127.0.0.1:1/film.mp4",
+        "http://localhost:22/",
+        "https://user:word@example.com/film.mp4",
+    ],
+)
+async def test_it_fetches_public_https_and_the_sandbox_alone(run: Any, part: Any, url: str) -> None:
+    with pytest.raises(part("grok_imagine.errors").TransportError) as caught:
+        await run("GIVLoadVideoFrames", source=url)
+    assert "refused" in str(caught.value) or "names this machine" in str(caught.value)
+
+
+async def test_a_damaged_file_is_named(run: Any, user_folder: Path, part: Any) -> None:
+    (user_folder / "input" / "broken.mp4").write_bytes(b"not a film" * 100)
+    with pytest.raises(part("grok_imagine.errors").DecodeError, match=r"broken\.mp4"):
+        await run("GIVLoadVideoFrames", source="broken.mp4")
+
+
+async def test_a_new_file_under_an_old_name_is_read_anew(nodes: dict[str, Any], run: Any, user_folder: Path) -> None:
+    look = nodes["GIVLoadVideoFrames"].fingerprint_inputs
+    film = user_folder / "input" / "film.mp4"
+    film.write_bytes(b"one")
+    first = look(source="film.mp4", video=None)
+    assert first == look(source="film.mp4")
+    film.write_bytes(b"another")
+    assert look(source="film.mp4") != first
+    for source in (
+        "",
+        "missing.mp4",
+        "/etc/passwd",
+        "https://example.com/film.mp4",
+        "20260101-000000-00000000",
+        "a\0b",
+    ):
+        assert look(source=source, video=None) == ""
+
+
+async def test_a_film_that_does_not_fit_is_refused_before_memory_is_taken(
+    run: Any, clip: Any, part: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(part("nodes.bridge"), "free_memory", lambda: 10_000_000)
+    with pytest.raises(part("grok_imagine.errors").DecodeError, match="GB"):
+        await run("GIVLoadVideoFrames", video=clip[0])
+
+
+async def test_decoding_stops_within_a_second(run: Any, clip: Any, part: Any, monkeypatch: Any) -> None:
+    import comfy.model_management as management
+
+    stopped: list[float] = []
+
+    def endless(_path: Any, *, on_progress: Any, should_stop: Any, max_bytes: Any) -> None:
+        for done in range(1000):
+            on_progress(done, 1000)
+            if done == 5:
+                management.interrupt_current_processing(True)
+            if should_stop():
+                stopped.append(time.monotonic())
+                return
+            time.sleep(0.02)
+
+    monkeypatch.setattr(part("grok_imagine.media.decode"), "decode", endless)
+    began = time.monotonic()
+    with pytest.raises(management.InterruptProcessingException):
+        await run("GIVLoadVideoFrames", video=clip[0])
+    while not stopped and time.monotonic() < began + 2:
+        time.sleep(0.02)
+    assert stopped
+    assert stopped[0] - began < 1.2

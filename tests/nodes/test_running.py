@@ -1,0 +1,133 @@
+"""Running side by side, stopping, and going on: the pack's own loop and its one session."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHORT = {"connection": "sandbox-xai", "duration": 1}
+
+
+def _jobs(home: Path) -> list[tuple[str, str, str]]:
+    with sqlite3.connect(home / "journal.db") as journal:
+        return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
+
+
+async def _until(done: Any, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not come to pass"
+        await asyncio.sleep(0.05)
+
+
+async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any) -> None:
+    wish = {**SHORT, "prompt": "a kite"}
+    one, other = await asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
+    times = [json.loads(result[4])["times"] for result in (one, other)]
+    assert one[1] != other[1]
+    began, ended = max(one["submitted"] for one in times), min(one["finished"] for one in times)
+    assert began < ended
+    first = {node: [at for at, told, _ in host.texts if told == node] for node in ("1", "2")}
+    assert max(first["1"][0], first["2"][0]) < min(first["1"][-1], first["2"][-1])
+
+
+async def test_a_node_that_blocks_comfyuis_loop_does_not_stop_the_polling(run: Any, sandbox: Any) -> None:
+    waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite [sandbox:stuck]"))
+    await _until(lambda: any(one["method"] == "GET" for one in sandbox.requests))
+    began = time.time()
+    time.sleep(2)  # as a node does that computes
+    polls = [one for one in sandbox.requests if one["method"] == "GET" and began < one["time"] < began + 2]
+    assert len(polls) >= 4
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(run: Any, sandbox: Any, home: Path) -> None:
+    import comfy.model_management as management
+
+    wish = {**SHORT, "prompt": "a kite"}
+    waiting = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
+    await _until(lambda: (home / "journal.db").exists() and [one[1] for one in _jobs(home)] == ["submitted"])
+    began = time.monotonic()
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        await waiting
+    assert time.monotonic() - began <= 1
+    assert management.processing_interrupted(), "left for the other nodes of the prompt to hear"
+    assert [one[1:] for one in _jobs(home)] == [("submitted", "4")]
+    management.interrupt_current_processing(False)
+    result = await run("GIVTextToVideo", "4", **wish)
+    assert [(one[0], one[1]) for one in _jobs(home)] == [(result[1], "saved")]
+    assert sandbox.submits == 1
+
+
+async def test_a_node_canceled_with_its_prompt_leaves_its_job_to_be_resumed(
+    run: Any, sandbox: Any, home: Path, part: Any
+) -> None:
+    bridge = part("nodes.bridge")
+    waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite"))
+    await _until(lambda: sandbox.submits == 1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.to_thread(bridge.runtime().close)  # and the process ends
+    bridge._runtime = None
+    assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1] == _jobs(home)[0][0]
+    assert sandbox.submits == 1
+
+
+async def test_one_failing_node_leaves_its_siblings_their_session(run: Any, part: Any) -> None:
+    errors = part("grok_imagine.errors")
+    good, bad = await asyncio.gather(
+        run("GIVTextToVideo", "1", **SHORT, prompt="a kite"),
+        run("GIVTextToVideo", "2", **SHORT, prompt="a kite [sandbox:failed]"),
+        return_exceptions=True,
+    )
+    assert isinstance(bad, errors.JobFailed)
+    assert good[1]
+
+
+async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, sandbox: Any, part: Any) -> None:
+    runtime = part("nodes.bridge").runtime
+    await run("GIVTextToVideo", **SHORT, prompt="a kite")
+    before = runtime()._lease
+    stuck = asyncio.ensure_future(run("GIVTextToVideo", "9", **SHORT, prompt="a kite [sandbox:stuck]"))
+    await _until(lambda: sandbox.submits == 2)
+    mine = {"dialect": "xai", "base_url": f"{sandbox.url}/xai", "api_key": "xai-sandbox-mine"}
+    (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url, "connections": {"mine": mine}}))
+    result = await run("GIVTextToVideo", connection="mine", duration=1, prompt="a kite")
+    assert json.loads(result[4])["connection"] == "mine"
+    after = runtime()._lease
+    assert after is not before
+    assert before.is_retired
+    assert before.users == 1, "whoever still waits keeps its session"
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+    await _until(lambda: before.users == 0)
+
+
+async def test_settings_that_cannot_be_read_are_told_and_then_mended(run: Any, home: Path, part: Any) -> None:
+    whole = (home / "settings.json").read_text()
+    (home / "settings.json").write_text("{ not json")
+    with pytest.raises(part("grok_imagine.errors").SettingsError, match="Mend or remove"):
+        await run("GIVTextToVideo", **SHORT, prompt="a kite")
+    (home / "settings.json").write_text(whole)
+    assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1]
+
+
+async def test_without_settings_the_sandbox_is_started_and_ended(run: Any, home: Path, part: Any) -> None:
+    (home / "settings.json").unlink()
+    bridge = part("nodes.bridge")
+    assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1]
+    process = bridge.runtime()._sandbox[1]._process
+    assert process.poll() is None
+    await asyncio.to_thread(bridge.runtime().close)
+    assert process.poll() == 0

@@ -1,0 +1,222 @@
+"""A connected image on its way to a provider: uploaded privately, once, fetched by its signed URL, cleaned up."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from grok_imagine.errors import SettingsError, StorageError
+from grok_imagine.jobs import Session
+from grok_imagine.models import Blob, State, VideoRequest
+from grok_imagine.sandbox import Sandbox
+from grok_imagine.settings import Settings
+
+from .conftest import S3
+
+KEYS = {
+    "reapi": "rk_live_sandbox_1",
+    "aivideoapi": "sk-sandbox-1",
+    "apiinone": "aio_sandbox_1",
+    "openai_videos": "sk-sandbox-1",
+    "xai": "xai-sandbox-1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(("GROK_IMAGINE_", "AWS_")) or name.upper().endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+
+
+@asynccontextmanager
+async def opened(home: Path, sandbox: Sandbox, **stated: Any) -> AsyncIterator[Session]:
+    """A session whose connections lead to the sandbox, but are set up as real ones are: they have no upload."""
+    connections = {
+        f"my-{dialect}": {"dialect": dialect, "base_url": f"{sandbox.url}/{dialect}", "api_key": key, "pace": 0.05}
+        for dialect, key in KEYS.items()
+    }
+    async with Session(home, Settings(connections=connections, **stated)) as session:
+        yield session
+
+
+def picture(colour: tuple[int, int, int]) -> Blob:
+    data = io.BytesIO()
+    Image.new("RGB", (320, 180), colour).save(data, "PNG")
+    return Blob(data.getvalue(), "image/png")
+
+
+def request_for(dialect: str, *images: Blob | str, **more: Any) -> VideoRequest:
+    fields: dict[str, Any] = {"prompt": "drift", "reference_images": images}
+    if dialect in ("openai_videos", "xai"):
+        fields |= {"duration_seconds": 1, "resolution": "480p"}
+    return VideoRequest(**{**fields, **more})
+
+
+@pytest.mark.parametrize("dialect", KEYS)
+async def test_every_dialect_fetches_the_reference_from_the_bucket(
+    dialect: str, s3: S3, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        image = picture((200, 80, 10))
+        result = await session.generate(request_for(dialect, image), f"my-{dialect}", owner="1")
+        assert result.job.state is State.SAVED  # the sandbox fails a task whose reference it cannot fetch
+        assert len(s3.objects()) == 1
+        (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]
+        assert f"{s3.url}/references/grok-imagine/" in str(submit["body"])
+
+
+async def test_the_same_graph_again_uploads_and_submits_nothing(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    request = request_for("reapi", picture((1, 2, 3)), picture((9, 9, 9)))
+    for _ in range(2):
+        async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+            await session.generate(request, "my-reapi", owner="1")
+    before = {path: path.stat().st_mtime_ns for path in s3.objects()}
+    assert len(before) == 2
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        await session.generate(request.model_copy(update={"seed": 7}), "my-reapi", owner="1")
+    assert {path: path.stat().st_mtime_ns for path in s3.objects()} == before
+    assert sandbox.ledger()["submits"] == 2
+
+
+async def test_a_url_is_handed_out_again_until_half_its_life_is_over(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings(url_hours=4 / 3600)}) as session:
+        image = picture((5, 5, 5))
+        first = await session.upload(image, "mine")
+        assert await session.upload(image, "mine") == first
+        await asyncio.sleep(2.2)
+        assert await session.upload(image, "mine") != first
+
+
+async def test_pixels_are_encoded_once(s3: S3, sandbox: Sandbox, tmp_path: Path, monkeypatch: Any) -> None:
+    import grok_imagine.media.encode as encode
+
+    calls: list[int] = []
+    real = encode.encode_image
+    monkeypatch.setattr(encode, "encode_image", lambda pixels: (calls.append(1), real(pixels))[1])
+    pixels = np.random.default_rng(1).random((40, 60, 3), dtype=np.float32)
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        first = await session.publisher.image(pixels)
+        await session.generate(request_for("reapi", first), "my-reapi")
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        again = await session.publisher.image(pixels)
+        assert (again.sha256, len(again)) == (first.sha256, len(first))
+        await session.generate(request_for("reapi", again, seed=1), "my-reapi")
+        assert calls == [1]
+        assert again.data == first.data  # and it can be had when it is needed
+    assert calls == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"secret_access_key": "wrong"}, {"bucket": "nowhere"}, {"endpoint": "http://127.0.0.1:9"}],
+    ids=["denied", "no bucket", "unreachable"],
+)
+async def test_a_store_that_fails_submits_nothing_and_the_job_goes_on_later(
+    change: dict[str, str], s3: S3, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    request = request_for("reapi", picture((4, 4, 4)))
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings(**change)}) as session:
+        with pytest.raises(StorageError):
+            await session.generate(request, "my-reapi", owner="1")
+        (job,) = await session.journal.list()
+        assert job.state is State.PREPARED
+        assert job.error
+    assert sandbox.ledger()["posts"] == 0
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        result = await session.generate(request, "my-reapi", owner="1")
+        assert result.job.id == job.id
+    assert sandbox.ledger()["submits"] == 1
+
+
+async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings(delete_after=True)}) as session:
+        shared, own = picture((7, 7, 7)), picture((8, 8, 8))
+        waiting = session.journal
+        await session.generate(request_for("reapi", own), "my-reapi")
+        assert s3.objects() == []
+        job = replace((await waiting.list())[0], id="another", state=State.PREPARED, fingerprint="x")
+        await session.journal.add(job)
+        await session.publisher.publish(job, session.stores.named("mine"), [shared])
+        await session.generate(request_for("reapi", shared), "my-reapi")
+        assert len(s3.objects()) == 1  # the other job still needs it
+        failing = request_for("reapi", own, prompt="x [sandbox:moderated]")
+        with pytest.raises(Exception, match="could not make"):
+            await session.generate(failing, "my-reapi")
+        assert len(s3.objects()) == 1
+
+
+async def test_a_sweep_takes_what_was_left_and_nothing_that_is_needed(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        await session.generate(request_for("reapi", picture((1, 1, 1))), "my-reapi")
+        job = (await session.journal.list())[0]
+        waiting = await session.journal.add(replace(job, id="waiting", state=State.PREPARED))
+        await session.publisher.publish(waiting, session.stores.named("mine"), [picture((2, 2, 2))])
+        assert await session.sweep_store("mine", older_than_hours=1) == []
+        gone = await session.sweep_store("mine", older_than_hours=0)
+        assert len(gone) == 1
+        assert len(s3.objects()) == 1
+        # what was swept is not handed out again
+        await session.generate(request_for("reapi", picture((1, 1, 1)), seed=3), "my-reapi")
+        assert len(s3.objects()) == 2
+
+
+async def test_the_check_says_what_works(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    stores = {
+        "good": s3.settings(),
+        "wrongkey": s3.settings(secret_access_key="x"),
+        "wrongcdn": s3.settings(public_base_url=sandbox.url),
+        "nobucket": s3.settings(bucket=None),
+    }
+    async with opened(tmp_path, sandbox, stores=stores) as session:
+        assert [str(one.step) for one in await session.check_store("good") if one.is_good] == [
+            "put",
+            "fetch over its URL",
+            "delete",
+        ]
+        assert s3.objects() == []
+        (fault,) = await session.check_store("wrongkey")
+        assert (fault.step, fault.is_good) == ("put", False)
+        found = await session.check_store("wrongcdn")
+        assert [one.is_good for one in found] == [True, False, True]
+        assert "HTTP 404" in found[1].fault
+        assert "no bucket" in (await session.check_store("nobucket"))[0].fault
+        assert "There is no store" in (await session.check_store("nothing"))[0].fault
+
+
+async def test_choosing(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    image = picture((3, 3, 3))
+    async with opened(tmp_path / "a", sandbox) as session:
+        with pytest.raises(StorageError, match=r"set up a store.*Google Cloud Storage"):
+            await session.generate(request_for("reapi", image), "my-reapi")
+        result = await session.generate(request_for("xai", image), "my-xai")  # takes data URIs
+        assert result.job.state is State.SAVED
+    two = {"one": s3.settings(prefix="one"), "two": s3.settings(prefix="two")}
+    async with opened(tmp_path / "b", sandbox, stores=two) as session:
+        with pytest.raises(StorageError, match=r"several stores \(one, two\)"):
+            await session.generate(request_for("reapi", image), "my-reapi")
+    async with opened(tmp_path / "c", sandbox, stores=two, store="two") as session:
+        await session.generate(request_for("reapi", image), "my-reapi")
+        assert "/two/" in str(s3.objects()[0])
+    async with opened(tmp_path / "d", sandbox, stores=two, store="three") as session:
+        with pytest.raises(SettingsError, match="no store 'three'"):
+            await session.generate(request_for("reapi", image), "my-reapi")
+
+
+async def test_urls_and_images_mix_in_their_order(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        own = await session.upload(picture((6, 6, 6)), "mine")
+        request = request_for("reapi", picture((1, 0, 0)), own, picture((0, 1, 0)))
+        await session.generate(request, "my-reapi")
+        (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]
+        assert submit["body"]["image_urls"][1] == own
+        assert len(set(submit["body"]["image_urls"])) == 3
