@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from .runtime import Runtime
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.progress import Update
+    from ..grok_imagine.media.source_video import SourceVideo
 
 T = TypeVar("T")
 _NAME = "grok_imagine"
@@ -147,7 +149,31 @@ class NodeProgress:
             await ComfyAPI().execution.set_progress(self._shown, 1.0, node_id=self._node_id)
 
 
+def add_routes() -> None:
+    """Add the pack's routes to ComfyUI's server, where there is one."""
+    from server import PromptServer
+
+    routes = getattr(PromptServer.instance, "routes", None)
+    if routes is not None:
+        from .routes import register
+
+        register(routes, runtime())
+
+
 # -- videos and files
+
+
+def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
+    """A VIDEO as an MP4 that can be uploaded: its file as it is where that fits, nothing of its metadata."""
+    from ..grok_imagine.media.source_video import prepare_video
+
+    path = whole_file(video)
+    if path is not None:
+        return prepare_video(path, should_stop=should_stop)
+    with tempfile.TemporaryDirectory(prefix="grok-imagine-") as folder:
+        saved = Path(folder) / "source.mp4"
+        video.save_to(str(saved))
+        return prepare_video(saved, should_stop=should_stop)
 
 
 def video_from_file(path: Path) -> Any:

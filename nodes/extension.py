@@ -6,16 +6,28 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import bridge
 from .image_to_video import GIVImageToVideo
 from .task import GIVWaitForTask
 from .text_to_video import GIVTextToVideo
+from .upload_media import GIVUploadMedia
 from .video_frames import GIVLoadVideoFrames
 
-NODES: tuple[type[io.ComfyNode], ...] = (GIVTextToVideo, GIVImageToVideo, GIVWaitForTask, GIVLoadVideoFrames)
+NODES: tuple[type[io.ComfyNode], ...] = (
+    GIVTextToVideo,
+    GIVImageToVideo,
+    GIVWaitForTask,
+    GIVLoadVideoFrames,
+    GIVUploadMedia,
+)
 
 
 class GrokImagineExtension(ComfyExtension):
     """The pack, as ComfyUI loads it."""
+
+    async def on_load(self) -> None:
+        """ComfyUI awaits this before it asks for the nodes. Routes can only be added now."""
+        bridge.add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""

@@ -60,17 +60,12 @@ async def _with_images(session: Session, connection: str, request: VideoRequest,
     """The request with its images encoded; encoding takes time, so all else is checked before."""
     if not pixels:
         return request
-    from ..grok_imagine.media.encode import encode_image
 
     def having(blobs: list[Blob]) -> VideoRequest:
         return request.model_copy(update={"reference_images": (*blobs, *request.reference_images)})
 
     session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(connection))
-
-    def encode(should_stop: Any) -> list[Blob]:
-        return [encode_image(image) for image in pixels if not should_stop()]
-
-    return having(await bridge.in_thread(encode))
+    return having([await session.publisher.image(image) for image in pixels])
 
 
 def outcome(result: Result) -> io.NodeOutput:

@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..grok_imagine.errors import SettingsError
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
+    from ..grok_imagine.storage.comfyui_route import Shelf
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -48,6 +50,7 @@ class Runtime:
         self._lease: _Lease | None = None
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
         self._names: tuple[Stamp | None, list[str]] | None = None
+        self._hosts: tuple[Stamp | None, frozenset[str]] | None = None
 
     # -- from any thread
 
@@ -74,6 +77,20 @@ class Runtime:
         except SettingsError as error:
             return str(error)
         return None
+
+    def public_hosts(self) -> frozenset[str]:
+        """The host names at which the internet reaches this ComfyUI, by the settings; mostly there is none."""
+        stamp = self._stamp()
+        if self._hosts is None or self._hosts[0] != stamp:
+            self._hosts = (stamp, _hosts(self.home) if stamp else frozenset())
+        return self._hosts[1]
+
+    def shelf(self) -> Shelf:
+        """The files that this ComfyUI serves for providers."""
+        from ..grok_imagine.jobs.stores import SHELF
+        from ..grok_imagine.storage.comfyui_route import Shelf
+
+        return Shelf(self.home / SHELF)
 
     def close(self) -> None:
         """End the sandbox, the session and the loop. What is under way stays in the journal, to be resumed."""
@@ -186,3 +203,14 @@ def _names(home: Path) -> list[str]:
     except SettingsError:
         # Faulty settings are told where a connection is used; until then there is what needs no settings.
         return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]
+
+
+def _hosts(home: Path) -> frozenset[str]:
+    from ..grok_imagine.settings import load
+
+    try:
+        stores = load(home).stores.values()
+    except SettingsError:
+        return frozenset()
+    named = (urlsplit(one.public_base_url).hostname for one in stores if one.kind == "comfyui" and one.public_base_url)
+    return frozenset(host for host in named if host)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
@@ -16,10 +14,9 @@ from ..errors import SettingsError
 from ..jobs import Result, Session
 from ..jobs.connections import profile, profiles
 from ..models import Blob, MediaInput, Mode, VideoRequest
-from ..settings import ConnectionSettings, load, private_folder, save_connection
-from . import show
-
-T = TypeVar("T")
+from ..settings import ConnectionSettings, load, save_connection
+from . import show, storage
+from .shared import AsJson, Home, default_home, with_session
 
 app = typer.Typer(
     help="Grok Imagine videos through several APIs. Every paid job is journaled, and never paid twice.",
@@ -29,14 +26,6 @@ app = typer.Typer(
 )
 
 
-def _default_home() -> Path:
-    from platformdirs import user_data_path
-
-    return Path(os.environ.get("GROK_IMAGINE_HOME") or user_data_path("grok-imagine", appauthor=False))
-
-
-Home = Annotated[Path | None, typer.Option(help="Data folder: settings, journal, results.", envvar="GROK_IMAGINE_HOME")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Connection = Annotated[str, typer.Option("--connection", "-c", help="See: grok-imagine connections.")]
 
 
@@ -105,7 +94,7 @@ def collect(
 def attach(job: str, task_id: str, as_json: AsJson = False, home: Home = None) -> None:
     """Give a job of unknown outcome the task id that you found at the provider's dashboard."""
     with show.told_errors(as_json):
-        attached = _with_session(home, lambda session: session.attach(job, task_id))
+        attached = with_session(home, lambda session: session.attach(job, task_id))
         show.jobs([attached], as_json)
 
 
@@ -118,7 +107,7 @@ def jobs(
 ) -> None:
     """List the journal, newest first."""
     with show.told_errors(as_json):
-        found = _with_session(home, lambda session: session.journal.list(limit=limit, unfinished=unfinished))
+        found = with_session(home, lambda session: session.journal.list(limit=limit, unfinished=unfinished))
         show.jobs(found, as_json)
 
 
@@ -136,7 +125,7 @@ def frames(
     with show.told_errors(as_json):
         path = Path(source)
         if not path.is_file():
-            found = _with_session(home, lambda session: session.journal.get(source))
+            found = with_session(home, lambda session: session.journal.get(source))
             if found is None or found.file is None:
                 raise SettingsError(f"{source} is neither a file nor a job whose clip is here.")
             path = found.file
@@ -158,7 +147,7 @@ def connections(as_json: AsJson = False, home: Home = None) -> None:
                 "key": one.key_source,
                 "base_url": one.base_url or ("this machine" if one.is_sandbox else None),
             }
-            for one in profiles(load(home or _default_home())).values()
+            for one in profiles(load(home or default_home())).values()
         ]
         if as_json:
             show.print_json(rows)
@@ -175,7 +164,7 @@ def key(
 ) -> None:
     """Store a connection's API key in the settings file (mode 0600). It is asked for, never an argument."""
     with show.told_errors(False):
-        place = home or _default_home()
+        place = home or default_home()
         before = load(place).connections.get(name, ConnectionSettings())
         secret = SecretStr(typer.prompt("API key (it is not shown)", hide_input=True, default="", show_default=False))
         try:
@@ -217,6 +206,9 @@ def demo(
         run_demo(output)
 
 
+app.command()(storage.upload)
+app.add_typer(storage.app, name="storage")
+
 # -- the shared parts
 
 
@@ -226,21 +218,13 @@ def _make(
     """Run a job with a bar, and say where its clip is."""
     with show.told_errors(as_json):
         with show.Bar() as bar:
-            result = _with_session(home, lambda session: work(session, bar))
+            result = with_session(home, lambda session: work(session, bar))
         shown = result.file
         if output is not None:
             target = output / result.file.name if output.is_dir() else output
             target.parent.mkdir(parents=True, exist_ok=True)
             shown = Path(shutil.copyfile(result.file, target))
         show.result(result, as_json, str(shown))
-
-
-def _with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with Session(private_folder(home or _default_home())) as session:
-            return await work(session)
-
-    return asyncio.run(run())
 
 
 def _image(source: str) -> MediaInput:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -145,8 +145,10 @@ class Session:
         connection = await self.connect(job.connection)
         return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
 
-    async def upload(self, media: Blob, store: str | None = None, *, connection: str | None = None) -> str:
-        """Make one file public and return its URL. Raises StorageError, or SettingsError for a store not there.
+    async def upload(
+        self, media: Sequence[Blob], store: str | None = None, *, connection: str | None = None
+    ) -> list[str]:
+        """Make files public and return their URLs. Raises StorageError, or SettingsError for a store not there.
 
         Without a store's name it is the one that the connection would use, else the settings' own.
         """
@@ -156,7 +158,7 @@ class Session:
             chosen = self.stores.choose(await self.connect(connection))
         else:
             chosen = self.stores.default()
-        return (await self.publisher.publish(None, chosen, [media]))[0]
+        return await self.publisher.publish(None, chosen, list(media))
 
     async def check_store(self, name: str) -> list[Finding]:
         """Put, fetch and delete a picture; say in words what failed."""

@@ -15,7 +15,7 @@ Base URLs and keys (a key is the dialect's prefix and contains "sandbox"; each d
     {url}/reapi          rk_live_sandbox   POST /api/v1/videos/generations, GET /api/v1/tasks/{id}
     {url}/aivideoapi     sk-sandbox        POST /v1/videos/generations, GET /v1/tasks/{id}, GET /v1/credits
     {url}/apiinone       aio_sandbox       POST /api/v1/videos/generations, GET /api/v1/tasks/{id}
-    {url}/openai_videos  sk-sandbox        POST, GET /v1/videos; GET, DELETE /v1/videos/{id}; GET /v1/videos/{id}/content;
+    {url}/openai_videos  sk-sandbox        POST, GET /v1/videos; GET, DELETE /v1/videos/{id}; GET .../{id}/content;
                                            POST /v1/videos/generations, /v1/video/generations and GET .../{id}
     {url}/xai            xai-sandbox       POST /v1/videos/{generations,edits,extensions}, GET /v1/videos/{id}
 

@@ -76,8 +76,13 @@ async def serve(options: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run the sandbox as a process; returns its exit code."""
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         asyncio.run(serve(parser().parse_args()))
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        sys.stderr.write(f"the sandbox cannot start: {error}\n")
+        return 1
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -123,7 +124,7 @@ class Delivery:
         by_name = {fault.name: fault for fault in faults}
         if "drop-before" in by_name:
             return hang_up(request)
-        if "redirect" in by_name and request.url.port != _port(self.core.other_url):
+        if "redirect" in by_name and _port("//" + request.host) != _port(self.core.other_url):
             there = (elsewhere or self.core.url + request.path_qs).replace(self.core.url, self.core.other_url, 1)
             return web.Response(status=302, headers={"Location": there})
         if "expired-url" in by_name:
@@ -145,5 +146,5 @@ class Delivery:
         )
 
 
-def _port(url: str) -> int:
-    return int(url.rsplit(":", 1)[1])
+def _port(url: str) -> int | None:
+    return urlsplit(url).port

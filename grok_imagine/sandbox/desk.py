@@ -5,21 +5,20 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from . import faults as fault_table
+from .core import Core
+from .crew import Crew
 from .dialects import Dialect
+from .dialects.aivideoapi import AiVideoApi
 from .dialects.base import as_object
 from .faults import Fault, Stage
 from .model import Json, Order, Refusal, Reply, Task, Trouble
+from .uploads import Uploads
 from .wire import decode_json, hang_up, key_of, read_form, refusing_fault, send
-
-if TYPE_CHECKING:
-    from .core import Core
-    from .crew import Crew
-    from .uploads import Uploads
 
 FAULT_HEADER = "X-Sandbox-Fault"
 # The body of the request under way, for the log; aiohttp releases differ in what a request itself can hold.
@@ -139,8 +138,6 @@ class Desk:
 
     async def credits(self, request: web.Request) -> web.StreamResponse:
         """AI Video API's balance."""
-        from .dialects.aivideoapi import AiVideoApi
-
         if not isinstance(self.dialect, AiVideoApi):
             return web.Response(status=404)
         try:

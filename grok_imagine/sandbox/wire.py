@@ -65,7 +65,8 @@ async def read_form(request: web.Request) -> tuple[Json, tuple[bytes, str] | Non
     file: tuple[bytes, str] | None = None
     for key, value in (await request.post()).items():
         if isinstance(value, web.FileField):
-            file = (value.file.read(), key)
+            with value.file as sent:
+                file = (sent.read(), key)
             continue
         text = value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
         _place(body, key, text)

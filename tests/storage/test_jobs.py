@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import AsyncIterator
@@ -91,10 +92,10 @@ async def test_the_same_graph_again_uploads_and_submits_nothing(s3: S3, sandbox:
 async def test_a_url_is_handed_out_again_until_half_its_life_is_over(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings(url_hours=4 / 3600)}) as session:
         image = picture((5, 5, 5))
-        first = await session.upload(image, "mine")
-        assert await session.upload(image, "mine") == first
+        first = await session.upload([image], "mine")
+        assert await session.upload([image], "mine") == first
         await asyncio.sleep(2.2)
-        assert await session.upload(image, "mine") != first
+        assert await session.upload([image], "mine") != first
 
 
 async def test_pixels_are_encoded_once(s3: S3, sandbox: Sandbox, tmp_path: Path, monkeypatch: Any) -> None:
@@ -214,7 +215,7 @@ async def test_choosing(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
 
 async def test_urls_and_images_mix_in_their_order(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
-        own = await session.upload(picture((6, 6, 6)), "mine")
+        (own,) = await session.upload([picture((6, 6, 6))], "mine")
         request = request_for("reapi", picture((1, 0, 0)), own, picture((0, 1, 0)))
         await session.generate(request, "my-reapi")
         (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]

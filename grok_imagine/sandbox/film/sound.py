@@ -54,11 +54,11 @@ def _add_chord(
         level = 0.9 if position == 0 else 0.55 / (1 + 0.25 * position)
         lean = float(rng.uniform(0.35, 0.65))
         for channel, detune in ((0, -0.0011), (1, 0.0011)):
-            wave: Floats = np.zeros(len(now), np.float32)
+            wave = np.zeros(len(now), np.float32)
             for harmonic, strength in ((1, 1.0), (2, 0.34), (3, 0.12)):
                 turn = np.float32(2 * np.pi * pitch * harmonic * (1 + detune))
                 angle = cast(Floats, turn * now + np.float32(rng.uniform(0, 6.28)))
-                np.add(wave, np.float32(strength) * np.sin(angle), out=wave)
+                wave += cast(Floats, np.float32(strength) * np.sin(angle))
             share = lean if channel == 0 else 1 - lean
             out[channel, first:last] += np.float32(level * share) * envelope * wave
 

@@ -68,7 +68,6 @@ def _streams(container: Any, size: tuple[int, int]) -> tuple[Any, Any]:
     video.options = {
         "preset": "veryfast",
         "crf": "18",
-        "profile": "high",
         "x264-params": "aq-mode=3:subme=1:me=dia:colorprim=bt709:transfer=bt709:colormatrix=bt709",
     }
     audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")

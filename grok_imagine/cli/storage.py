@@ -1,0 +1,98 @@
+"""Commands for uploads: make one file public, check a store, sweep what was left in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import SettingsError
+from ..models import Blob
+from ..settings import load
+from . import show
+from .shared import AsJson, Home, default_home, with_session
+
+app = typer.Typer(help="Look after the stores for uploads.", no_args_is_help=True)
+
+
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An image or an MP4.")],
+    store: Annotated[str | None, typer.Option(help="Which store; else the settings' own.")] = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Make an image or a clip public, and print its URL."""
+    with show.told_errors(as_json):
+        (url,) = with_session(home, lambda session: session.upload([_blob(file)], store))
+        if as_json:
+            show.print_json({"url": url})
+        else:
+            show.out.print(url, soft_wrap=True, markup=False)
+
+
+@app.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="The store's name.")], as_json: AsJson = False, home: Home = None
+) -> None:
+    """Put a picture, fetch it over its URL, delete it; say in words what failed."""
+    with show.told_errors(as_json):
+        found = with_session(home, lambda session: session.check_store(name))
+        if as_json:
+            show.print_json([{"step": one.step, "good": one.is_good, "fault": one.fault} for one in found])
+        else:
+            for one in found:
+                show.out.print(f"{'ok' if one.is_good else 'FAILED'}  {one.step}  {one.fault}".rstrip(), markup=False)
+    if not all(one.is_good for one in found):
+        raise typer.Exit(3)
+
+
+@app.command("sweep")
+def sweep(
+    name: Annotated[str, typer.Argument(help="The store's name.")],
+    older_than_hours: Annotated[float, typer.Option(min=0, help="Only what is older.")] = 72,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Remove uploads that no unfinished job needs."""
+    with show.told_errors(as_json):
+        gone = with_session(home, lambda session: session.sweep_store(name, older_than_hours=older_than_hours))
+        if as_json:
+            show.print_json(gone)
+        else:
+            show.out.print(f"{len(gone)} removed")
+
+
+@app.command("list")
+def stores(as_json: AsJson = False, home: Home = None) -> None:
+    """List the stores of the settings (never their keys)."""
+    with show.told_errors(as_json):
+        settings = load(home or default_home())
+        rows = [
+            {
+                "name": name,
+                "kind": one.kind,
+                "where": one.bucket or one.public_base_url,
+                "chosen": name == settings.store or len(settings.stores) == 1,
+                "delete_after": one.delete_after,
+            }
+            for name, one in settings.stores.items()
+        ]
+        if as_json:
+            show.print_json(rows)
+        elif rows:
+            show.table(rows)
+        else:
+            show.out.print("No store is set up yet; see the README, part Uploads.")
+
+
+def _blob(file: Path) -> Blob:
+    from ..media.encode import read_image, sniff
+
+    with file.open("rb") as opened:
+        kind = sniff(opened.read(64))
+    if kind == "video/mp4":
+        return Blob(file.read_bytes(), kind)
+    if kind is None:
+        raise SettingsError(f"{file} is neither a JPEG, PNG or WEBP image nor an MP4.")
+    return read_image(file)

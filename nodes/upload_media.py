@@ -1,0 +1,57 @@
+"""Grok Upload Media: an image or a video to a public URL, for graphs that use one more than once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from ..grok_imagine.errors import RequestError
+from . import bridge, tensors, widgets
+
+if TYPE_CHECKING:
+    from ..grok_imagine.models import Blob
+
+
+class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
+    """An image or a video to a public URL."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return widgets.schema(
+            node_id="GIVUploadMedia",
+            display_name="Grok Upload Media",
+            category=widgets.CATEGORY,
+            description="Uploads images or a video to your own store and gives their URLs, to be used in image_urls or "
+            "anywhere else. The same content is uploaded once while its URL is good.",
+            search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],
+            inputs=[
+                widgets.connection(" Here it only decides which store is used: that of this connection."),
+                io.Image.Input("image", optional=True, tooltip="An image, or a batch: one URL for each. Free."),
+                io.Video.Input("video", optional=True, tooltip="A video, uploaded as MP4 of at most 50 MB. Free."),
+            ],
+            outputs=[
+                io.String.Output(display_name="urls", tooltip="The URLs, one a line: images first, then the video."),
+                io.String.Output(display_name="first_url", tooltip="The first of them."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, connection: str, image: Any = None, video: Any = None) -> io.NodeOutput:
+        """Upload what is connected. Raises RequestError where nothing is, StorageError where it cannot be stored."""
+        if image is None and video is None:
+            raise RequestError("Connect an image or a video to upload.")
+        pixels = [] if image is None else tensors.to_pixels(image)
+
+        async def work(progress: bridge.NodeProgress) -> list[str]:
+            async with bridge.runtime().session() as session:
+                progress.tell("Uploading")
+                blobs: list[Blob] = [await session.publisher.image(one) for one in pixels]
+                if video is not None:
+                    blobs.append(await bridge.in_thread(lambda stop: bridge.source_video(video, stop).blob))
+                return await session.upload(blobs, connection=connection)
+
+        urls = await bridge.run(cls.hidden.unique_id, work)
+        return io.NodeOutput("\n".join(urls), urls[0])
