@@ -26,7 +26,8 @@ sys.path.insert(0, comfyui)
 sys.argv[1:] = ["--cpu", "--base-directory", base]
 import comfy.options
 comfy.options.enable_args_parsing()
-import folder_paths, execution, server, nodes  # as main.py does, before any pack
+import asyncio, folder_paths, utils.extra_config, execution, server, nodes  # as main.py does, before any pack
+server.PromptServer(asyncio.new_event_loop())
 import comfy_config.config_parser  # before the first pack's nodes are asked for
 """
 

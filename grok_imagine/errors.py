@@ -42,6 +42,12 @@ from dataclasses import dataclass
 class GrokImagineError(Exception):
     """Root of the tree. ``str(error)`` is fit for a user: it says what to do and holds no secret."""
 
+    __module__ = "grok_imagine.errors"
+
+    def __init_subclass__(cls) -> None:
+        # ComfyUI loads a pack under its folder's path, and shows an error's full name before its text.
+        cls.__module__ = GrokImagineError.__module__
+
 
 class SettingsError(GrokImagineError):
     """Something is not set up, or set up wrongly."""

@@ -61,6 +61,7 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
     from comfy.model_management import InterruptProcessingException, processing_interrupted
 
     progress = NodeProgress(node_id)
+    progress.tell("Starting")
 
     async def begin() -> T:
         return await work(progress)
@@ -153,7 +154,7 @@ def add_routes() -> None:
     """Add the pack's routes to ComfyUI's server, where there is one."""
     from server import PromptServer
 
-    routes = getattr(PromptServer.instance, "routes", None)
+    routes = getattr(getattr(PromptServer, "instance", None), "routes", None)
     if routes is not None:
         from .routes import register
 

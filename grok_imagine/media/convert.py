@@ -97,7 +97,7 @@ def convert(
 ) -> None:
     """Writes ``frame``, scaled to ``size`` and turned upright, into ``place`` as RGB in 0..1."""
     width, height = size
-    rgb = reformatter.reformat(frame, width, height, "rgb24", **_colours(frame), **_one_thread())
+    rgb = reformatter.reformat(frame, width, height, "rgb24", **_colours(frame), **one_thread())
     plane = rgb.planes[0]
     # The stubs of PyAV do not say that a plane is a buffer. Each of its lines may end in padding.
     lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(height, plane.line_size)
@@ -114,23 +114,31 @@ class _Colours(TypedDict):
 
 def _colours(frame: VideoFrame) -> _Colours:
     """Matrix and range as the file says. Before version 17, PyAV ignored them unless all four were given."""
-    range_ = int(frame.color_range)
-    # A file need not say what goes without saying.
-    if range_ == UNSPECIFIED_RANGE and (frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray"))):
-        range_ = FULL_RANGE
+    matrix, range_ = source_colours(frame)
     return {
-        "src_colorspace": MATRICES.get(int(frame.colorspace), BT601),
+        "src_colorspace": matrix,
         "dst_colorspace": BT601,
         "src_color_range": range_,
         "dst_color_range": FULL_RANGE,
     }
 
 
-class _Threads(TypedDict, total=False):
+def source_colours(frame: VideoFrame) -> tuple[int, int]:
+    """swscale's number for the matrix of ``frame``, and its range."""
+    range_ = int(frame.color_range)
+    # A file need not say what goes without saying.
+    if range_ == UNSPECIFIED_RANGE and (frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray"))):
+        range_ = FULL_RANGE
+    return MATRICES.get(int(frame.colorspace), BT601), range_
+
+
+class Threads(TypedDict, total=False):
+    """An argument that not every PyAV has."""
+
     threads: int
 
 
-def _one_thread() -> _Threads:
+def one_thread() -> Threads:
     """swscale's own threads would fight with ours. Before version 17 it had none, and PyAV no such argument."""
     return {"threads": 1} if pyav_version() >= 17 else {}
 

@@ -62,7 +62,7 @@ def open_video(path: str | os.PathLike[str]) -> Generator[OpenVideo, None, None]
 def _open(file: Path) -> InputContainer:
     # A title in another encoding than UTF-8 must not keep the film from being read. Version 19 sees to it by itself.
     tolerant = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
-    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), options=dict(SAFE), **tolerant))
+    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), container_options=dict(SAFE), **tolerant))
 
 
 def _size(file: Path) -> int:

@@ -52,7 +52,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     Raises DecodeError if the file is missing, empty, no video, or not decodable.
     """
     with open_video(path) as source:
-        frame = _first_frame(source)
+        frame = first_frame(source)
         orientation = Orientation.of(frame)
         width, height = orientation.size(frame.width, frame.height)
         count, is_exact = promised_frames(source)
@@ -76,7 +76,8 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
-def _first_frame(source: OpenVideo) -> VideoFrame:
+def first_frame(source: OpenVideo) -> VideoFrame:
+    """The first frame that can be decoded. Raises DecodeError if there is none."""
     for packet in source.container.demux(source.video):
         try:
             frames = packet.decode()

@@ -31,7 +31,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(seconds=0.2) as running:
+    async with Sandbox(seconds=0.2, strict_extra=True) as running:
         yield running
 
 

@@ -85,5 +85,5 @@ def s3(s3_server: S3) -> S3:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(seconds=0.2) as running:
+    async with Sandbox(seconds=0.2, strict_extra=True) as running:
         yield running

@@ -44,12 +44,7 @@ class Scene:
         self._front: list[Layer] = []
         self._water: Water | None = None
         if self.kind in ("lake", "sea"):
-            own = mix(from_hex(self.palette.near), from_hex(self.palette.sky[1]), np.float32(0.35))
-            light, air = (
-                from_hex(self.palette.light),
-                mix(from_hex(self.palette.sky[2]), from_hex(self.palette.sky[3]), np.float32(0.5)),
-            )
-            self._water = Water(rng, width, height, self.horizon, self.sun, yuv_of(own), yuv_of(light), yuv_of(air))
+            self._water = self._water_of()
             if self.kind == "lake":
                 self._front = [self._foreground()]
         light = from_hex(self.palette.light if self.palette.particles != "firefly" else "#ffd27a")
@@ -71,6 +66,16 @@ class Scene:
         return yuv_of(from_hex(self.palette.glow))
 
     # building
+
+    def _water_of(self) -> Water:
+        palette = self.palette
+        sky = [from_hex(colour) for colour in palette.sky]
+        own = mix(from_hex(palette.near), sky[2], np.float32(0.45))
+        air = mix(sky[2], sky[3], np.float32(0.5))
+        light = from_hex(palette.light)
+        warmth = mix(sky[3], from_hex(palette.glow), np.float32(0.7))
+        levels = (yuv_of(own), yuv_of(light), yuv_of(air), yuv_of(warmth))
+        return Water(self.rng, self.width, self.height, self.horizon, self.sun, *levels)
 
     def _glow_of(self, sky: Floats) -> Floats:
         """How much the sun lights the haze in front of the hills, by place."""

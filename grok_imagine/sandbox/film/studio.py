@@ -23,7 +23,7 @@ from .writer import SAMPLES_PER_FRAME, write
 __all__ = ["FILM_VERSION", "Footage", "Script", "UnusableFootageError", "render"]
 
 # Part of the cache key: raise it when the pictures change.
-FILM_VERSION = 2
+FILM_VERSION = 4
 _ACCENT = (190, 110, 145)
 
 

@@ -30,9 +30,10 @@ class Water:
         tint: Level,
         light: Level,
         air: Level,
+        warmth: Level,
     ) -> None:
         self.shore, self.size = shore, (width, height - shore)
-        self.tint, self.light, self.air = tint, light, air
+        self.tint, self.light, self.air, self.warmth = tint, light, air, warmth
         rows, columns = (height - shore) // 2, width // 2
         depth = ((np.arange(rows, dtype=np.float32) + 0.8) / rows)[:, None]
         across = ((np.arange(columns, dtype=np.float32) - columns / 2) / rows)[None, :]
@@ -40,7 +41,7 @@ class Water:
         self._wave_now: Floats = np.empty((rows, columns), np.float32)
         self._part: Floats = np.empty((rows, columns), np.float32)
         scale = height / 720
-        self._swing = ((0.8 + 9.0 * depth**1.2) * scale).astype(np.float32)
+        self._swing = ((0.8 + 17.0 * depth**1.1) * scale).astype(np.float32)
         self._rows = (np.arange(rows, dtype=np.float32) * 2)[:, None]
         # Water mirrors well at a flat angle, far out, and shows its own colour near the viewer's feet.
         self._clear = (0.12 + 0.42 * depth**0.8).astype(np.float32)
@@ -48,13 +49,16 @@ class Water:
         self._shade = self._mask(np.repeat(self._clear, 2, axis=0), width)
         # Each ripple's far side mirrors the bright sky low down, whatever stands behind.
         self._facets = (14 + 64 * depth**0.7).astype(np.float32)
-        spread = (0.045 + 0.17 * depth) * rows * 2
+        spread = (0.06 + 0.22 * depth) * rows * 2
         away = np.arange(columns, dtype=np.float32)[None, :] * 2 - sun.x
         path: Floats = (217 * np.exp(-((away / spread) ** 2)) * (1 - 0.45 * depth)).astype(np.float32)
         # The path of light is narrow; only its own columns are worked out, from `first`.
         lit = np.flatnonzero(path.max(axis=0) > 1.5)
         self._first = int(lit[0]) if lit.size else 0
         self._path = path[:, self._first : int(lit[-1]) + 1] if lit.size else path[:, :1] * 0
+        # The sun's mirror image is drawn out into a warm column; a disc would look like a coin in the water.
+        self._half_wash = Image.fromarray((self._path * np.float32(0.62)).astype(np.uint8))
+        self._wash = self._half_wash.resize((self._half_wash.width * 2, self._half_wash.height * 2), _SMOOTH)
 
     @staticmethod
     def _mask(column: Floats, width: int) -> Image.Image:
@@ -77,26 +81,21 @@ class Water:
         rows = np.clip(self._swing * wave + self._rows, 0, self.shore - 2).astype(np.int32)
         shine = Image.fromarray((smoothstep(0.05, 1.2, wave) * self._facets).astype(np.uint8))
         lit = wave[:, self._first : self._first + self._path.shape[1]]
-        glint = Image.fromarray((smoothstep(0.30, 0.95, lit) * self._path).astype(np.uint8))
+        glint = Image.fromarray((smoothstep(0.12, 0.85, lit) * self._path).astype(np.uint8))
         shore, half = self.shore, rows // 2
         large = (glint.width * 2, glint.height * 2)
-        for k, (plane, depth, start, shade, facets, light, left) in enumerate(
+        large_shine, large_glint = shine.resize(self.size, _SMOOTH), glint.resize(large, _SMOOTH)
+        first, full = self._first, self._doubled(rows)
+        for k, (plane, depth, start, shade, wash, facets, light, left) in enumerate(
             (
-                (
-                    frame.y,
-                    self._doubled(rows),
-                    shore,
-                    self._shade,
-                    shine.resize(self.size, _SMOOTH),
-                    glint.resize(large, _SMOOTH),
-                    self._first * 2,
-                ),
-                (frame.u, half, shore // 2, self._half_shade, shine, glint, self._first),
-                (frame.v, half, shore // 2, self._half_shade, shine, glint, self._first),
+                (frame.y, full, shore, self._shade, self._wash, large_shine, large_glint, first * 2),
+                (frame.u, half, shore // 2, self._half_shade, self._half_wash, shine, glint, first),
+                (frame.v, half, shore // 2, self._half_shade, self._half_wash, shine, glint, first),
             )
         ):
             mirrored = Image.fromarray(self._gather(plane, depth, start))
             mirrored.paste(self.tint[k], (0, 0), shade)
+            mirrored.paste(self.warmth[k], (left, 0), wash)
             mirrored.paste(self.air[k], (0, 0), facets)
             mirrored.paste(self.light[k], (left, 0), light)
             plane.paste(mirrored, (0, start))
