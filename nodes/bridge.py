@@ -26,6 +26,8 @@ _NAME = "grok_imagine"
 _TICK = 0.25
 """Seconds between two looks at ComfyUI's interrupt."""
 _TEXT_SECONDS = 0.2
+_TEXT_EVENT = 3
+"""BinaryEventTypes.TEXT in ComfyUI's protocol.py."""
 _SHARES = {"generating": (0.0, 0.9), "downloading": (0.9, 1.0), "done": (0.0, 1.0)}
 """Which part of the node's bar a step fills: the provider's percentage is of its own work alone."""
 _WORDS = {"uploading": "uploading images"}
@@ -96,6 +98,7 @@ class NodeProgress:
 
     def __init__(self, node_id: str | None) -> None:
         self._node_id = node_id
+        self._prompt_id = _prompt_id()
         self._text = ""
         self._warning = ""
         self._told_at = float("-inf")
@@ -135,9 +138,7 @@ class NodeProgress:
         self._text, self._told_at = text, now
         # A host that cannot show it must not end a paid job.
         with suppress(Exception):
-            from server import PromptServer
-
-            PromptServer.instance.send_progress_text(text, self._node_id)
+            _send_text(text, self._node_id, self._prompt_id)
 
     async def show_bar(self) -> None:
         """Move the node's bar. On ComfyUI's own loop: its registry of bars is not for other threads."""
@@ -148,6 +149,30 @@ class NodeProgress:
             from comfy_api.latest import ComfyAPI
 
             await ComfyAPI().execution.set_progress(self._shown, 1.0, node_id=self._node_id)
+
+
+def _prompt_id() -> str | None:
+    """The prompt that runs in this task of ComfyUI's loop."""
+    with suppress(ImportError):
+        from comfy_execution.utils import get_executing_context
+
+        context = get_executing_context()
+        return context.prompt_id if context else None
+    return None
+
+
+def _send_text(text: str, node_id: str, prompt_id: str | None) -> None:
+    from server import PromptServer
+
+    server = PromptServer.instance
+    server.send_progress_text(text, node_id)
+    flags = server.sockets_metadata.get(server.client_id, {}).get("feature_flags", {})
+    if prompt_id and flags.get("supports_progress_text_metadata"):
+        # Front end 1.42 reads the prompt's id first, though its server does not send it. Each front end ignores the
+        # spelling that it does not read. https://github.com/Comfy-Org/ComfyUI_frontend/pull/9002
+        names = (prompt_id.encode(), node_id.encode())
+        message = b"".join(len(name).to_bytes(4, "big") + name for name in names) + text.encode()
+        server.send_sync(_TEXT_EVENT, message, server.client_id)
 
 
 def add_routes() -> None:

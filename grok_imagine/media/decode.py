@@ -148,7 +148,8 @@ class _Run:
         for packet in source.container.demux(*streams):
             if self._should_stop is not None and self._should_stop():
                 raise DecodeStopped
-            if packet.stream_index != source.video.index:
+            # The index that the last, empty packet of a stream bears itself is that of the first stream.
+            if packet.stream.index != source.video.index:
                 if self._sound is not None:
                     self._sound.add(cast("Packet[AudioStream]", packet))
                 continue

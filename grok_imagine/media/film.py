@@ -69,7 +69,8 @@ def write(
     for packet in source.container.demux(*cast(Any, streams)):
         if should_stop is not None and should_stop():
             raise DecodeStopped
-        for made in tracks[packet.stream_index].take(packet):
+        # The index of a stream's last, empty packet is wrong in PyAV.
+        for made in tracks[packet.stream.index].take(packet):
             written += made.size
             if written > max_bytes:
                 raise TooLarge
@@ -82,16 +83,27 @@ class Copy:
     def __init__(self, film: OutputContainer, stream: Stream, start: Fraction) -> None:
         self._late = round(start / Fraction(stream.time_base))
         self._target = _same_stream(film, stream)
+        self._waiting: list[Packet[Any]] = []
 
     def take(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """The packet itself, moved by the start of the source."""
         if is_end(packet):
-            return
-        if packet.pts is None or packet.dts is None:
+            if self._waiting:
+                raise Uncopyable("no packet says when it is to be decoded")
+            return []
+        if packet.pts is None:
             raise Uncopyable("a packet without a time")
-        packet.pts, packet.dts = packet.pts - self._late, packet.dts - self._late
-        packet.stream = self._target
-        yield packet
+        self._waiting.append(packet)
+        return [] if packet.dts is None else self._timed(packet.dts)
+
+    def _timed(self, known: int) -> Iterable[Packet[Any]]:
+        """All that waits. Matroska does not store when a packet is decoded, and FFmpeg cannot tell it of the first."""
+        waiting, self._waiting = self._waiting, []
+        for ahead, packet in zip(range(len(waiting) - 1, -1, -1), waiting, strict=True):
+            packet.dts = known - ahead * (packet.duration or 1) - self._late
+            packet.pts = cast(int, packet.pts) - self._late
+            packet.stream = self._target
+            yield packet
 
 
 def _same_stream(film: OutputContainer, stream: _S) -> _S:

@@ -55,6 +55,8 @@ class Host:
     def __init__(self) -> None:
         self.texts: list[tuple[float, str, str]] = []
         self.bars: list[tuple[str, float]] = []
+        self.client_id = "page"
+        self.sockets_metadata: dict[str, Any] = {}
 
     def send_progress_text(self, text: str, node_id: str) -> None:
         self.texts.append((time.monotonic(), node_id, text))
