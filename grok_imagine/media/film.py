@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from .decode import DecodeStopped, ShouldStop
-from .opening import OpenVideo
+from .opening import OpenVideo, fraction
 
 # The index goes before the data, so that a server can look into the file before all of it has come. Bitexact leaves
 # out the name and version of the writer; a time of creation is written only if one is set.
@@ -81,7 +81,7 @@ class Copy:
     """A track whose packets stay as they are, to the last bit."""
 
     def __init__(self, film: OutputContainer, stream: Stream, start: Fraction) -> None:
-        self._late = round(start / Fraction(stream.time_base))
+        self._late = round(start / (fraction(stream.time_base) or 1))
         self._target = _same_stream(film, stream)
         self._waiting: list[Packet[Any]] = []
 

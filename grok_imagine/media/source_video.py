@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -54,8 +53,8 @@ def prepare_video(
     H.264, HEVC and AAC are copied, to the last bit; everything else, and what is too large, becomes H.264 and AAC.
     The picture is halved only if there are too few bits for it. The same file gives the same bytes.
 
-    Nothing is ever cut off: MediaError says that the clip is too long or too short. Raises DecodeError if it is missing,
-    empty, no video, damaged or cut short, EncodeError if it cannot be made so small, and DecodeStopped, if
+    Nothing is ever cut off: MediaError says that the clip is too long or too short. Raises DecodeError if the file is
+    missing, empty, no video, damaged or cut short, EncodeError if it cannot be made so small, and DecodeStopped when
     ``should_stop()`` says so; it is asked before each packet.
     """
     file, limits = Path(path), _Limits(Path(path).name, min_seconds, max_seconds)
@@ -73,28 +72,34 @@ def prepare_video(
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the plan depends on. ``size`` is of the stored picture; times are in seconds.
+    """What the plan depends on. Times are in seconds.
 
-    ``seconds`` is the length of the picture, ``whole`` that of picture and sound, ``promised`` what must come out, or 0.
+    ``seconds`` is the length of the picture, ``whole`` that of picture and sound, and ``promised`` what must come out
+    if nothing is lost; 0 if that is not known.
     """
 
     codecs: tuple[str, str | None]
-    size: tuple[int, int]
+    first: VideoFrame
     orientation: Orientation
     rate: Fraction
     seconds: Fraction
     whole: Fraction
     promised: Fraction
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of the stored picture."""
+        return self.first.width, self.first.height
+
 
 def _examine(file: Path) -> _Facts:
     with open_video(file) as source:
         frame = first_frame(source)
-        seconds, whole, promised = _lengths(source)
+        seconds, whole, promised = _lengths(source, file)
         audio = source.audio
         return _Facts(
             codecs=(source.video.codec_context.name, audio.codec_context.name if audio else None),
-            size=(frame.width, frame.height),
+            first=frame,
             orientation=Orientation.of(frame),
             rate=frame_rate(source.video) or USUAL_RATE,
             seconds=seconds,
@@ -103,28 +108,26 @@ def _examine(file: Path) -> _Facts:
         )
 
 
-def _lengths(source: OpenVideo) -> tuple[Fraction, Fraction, Fraction]:
+def _lengths(source: OpenVideo, file: Path) -> tuple[Fraction, Fraction, Fraction]:
     base, microseconds = fraction(source.video.time_base), source.container.duration
     whole = Fraction(microseconds, av.time_base) if microseconds and microseconds > 0 else None
     seconds = source.video.duration * base if source.video.duration and base else whole
     if seconds is None or seconds <= 0:
-        measured = _measured(source)
+        measured = _measured(file)
         return measured, measured, Fraction(0)
     used = 2 if source.audio else 1
     promised = seconds if source.video.duration or len(source.container.streams) == used else Fraction(0)
     return seconds, whole if whole and whole > seconds + OVERHANG else seconds, promised
 
 
-def _measured(source: OpenVideo) -> Fraction:
+def _measured(file: Path) -> Fraction:
     """The length of a picture whose header does not tell it, as of a live recording."""
-    usual = 1 / (frame_rate(source.video) or USUAL_RATE)
-    times: list[tuple[int, int]] = []
-    source.container.seek(0)
-    for packet in source.container.demux(source.video):
-        if packet.pts is not None:
-            times.append((packet.pts, packet.pts + (packet.duration or 0)))
-    base = fraction(source.video.time_base)
-    if not times or base is None:
+    # Opened anew: seeking back to the beginning would lose what comes before the first keyframe.
+    with open_video(file) as source:
+        usual, base = 1 / (frame_rate(source.video) or USUAL_RATE), fraction(source.video.time_base) or Fraction(0)
+        packets = source.container.demux(source.video)
+        times = [(each.pts, each.pts + (each.duration or 0)) for each in packets if each.pts is not None]
+    if not times:
         return usual
     first, last, end = min(times)[0], max(times)[0], max(end for _, end in times)
     return (end - first) * base if end > last else (last - first) * base + usual
@@ -147,7 +150,7 @@ class _Limits:
             )
         if self.min_seconds is not None and seconds < self.min_seconds:
             raise MediaError(
-                f"{self.name} lasts {seconds:.2f} s, and at least {self.min_seconds:g} s are needed. Take a longer clip."
+                f"{self.name} lasts {seconds:.2f} s, and at least {self.min_seconds:g} s are needed. Use a longer clip."
             )
 
 
@@ -198,18 +201,13 @@ class _Work:
         return Plan((max(2, width), max(2, height)), picture_rate, sound_rate)
 
     def _make(self, plan: Plan | None, keeps_sound: bool) -> None:
-        with open_video(self.file) as source:
-            frame = first_frame(source) if plan else None
-            source.container.seek(0)
-            with new_film(self.target) as film:
-                start, tracks = start_of(source), dict[int, Track]()
-                if plan and frame:
-                    tracks[source.video.index] = Picture(film, source, frame, plan, start)
-                else:
-                    tracks[source.video.index] = Copy(film, source.video, start)
-                if source.audio and keeps_sound and self.facts.codecs[1] in COPIED_SOUNDS:
-                    tracks[source.audio.index] = Copy(film, source.audio, start)
-                elif source.audio:
-                    rate = plan.sound_rate if plan else BEST_SOUND
-                    tracks[source.audio.index] = Sound(film, source.audio, rate, start)
-                write(source, film, tracks, self.max_bytes, self.should_stop)
+        with open_video(self.file) as source, new_film(self.target) as film:
+            start, audio, tracks = start_of(source), source.audio, dict[int, Track]()
+            tracks[source.video.index] = (
+                Picture(film, source, self.facts.first, plan, start) if plan else Copy(film, source.video, start)
+            )
+            if audio and keeps_sound and self.facts.codecs[1] in COPIED_SOUNDS:
+                tracks[audio.index] = Copy(film, audio, start)
+            elif audio:
+                tracks[audio.index] = Sound(film, audio, plan.sound_rate if plan else BEST_SOUND, start)
+            write(source, film, tracks, self.max_bytes, self.should_stop)

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.codec.context import ThreadType
@@ -53,7 +52,9 @@ class Plan:
 class Picture:
     """A track of H.264: upright, with even sides, 8 bits of 4:2:0, and the times of the source."""
 
-    def __init__(self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: Plan, start: Fraction) -> None:
+    def __init__(
+        self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: Plan, start: Fraction
+    ) -> None:
         self._size = plan.size
         self._orientation = Orientation.of(first)
         self._reformatter = VideoReformatter()
@@ -164,4 +165,4 @@ def _h264(film: OutputContainer, rate: Fraction | None) -> VideoStream:
     try:
         return film.add_stream("libx264", rate=rate if rate and rate <= HIGHEST_RATE else USUAL_RATE)
     except UnknownCodecError as error:
-        raise EncodeError("This FFmpeg cannot write H.264. Convert the video to an MP4 of H.264 and AAC first.") from error
+        raise EncodeError("This FFmpeg cannot write H.264. Convert the video to MP4 (H.264, AAC) first.") from error

@@ -80,3 +80,19 @@ async def test_a_new_node_looks_right(page: Any) -> None:
     assert values == ["sandbox", "auto", "", "auto", "auto", 6, "auto", 0, "fixed"], (
         "a seed that changed by itself would buy a clip on each run"
     )
+
+
+async def test_the_progress_is_seen_on_the_node(page: Any) -> None:
+    workflow = json.loads((ROOT / "example_workflows" / "text_to_video.json").read_text("utf-8"))
+    maker = next(node for node in workflow["nodes"] if node["type"] == "GIVTextToVideo")
+    maker["widgets_values"][2] = "seen while it is made"
+    await page.evaluate("w => window.app.loadGraphData(w)", workflow)
+    await page.wait_for_timeout(1000)
+    await page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    await page.evaluate("() => window.app.queuePrompt(0)")
+    await page.wait_for_function(
+        """() => window.app.graph._nodes.some(n => n.type === "GIVTextToVideo" && n.widgets.some(
+            w => w.name.includes("text-preview") && /^Generating.*credits/.test(w.value)))""",
+        timeout=30_000,
+    )
+    await page.screenshot(path=str(ROOT / "artifacts" / "running.png"))

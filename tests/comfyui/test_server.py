@@ -131,6 +131,7 @@ async def test_an_error_is_shown_whole(comfy: Any, text: Any, save: Any) -> None
     bad = text(connection="sandbox", prompt="", duration=3, aspect_ratio="4:3", resolution="1080p")
     result = await comfy.run({"1": bad, "2": save("1")})
     assert result.end == "execution_error"
+    assert result.last["exception_type"] == "grok_imagine.errors.RequestError", "no path in front of the text"
     message = result.last["exception_message"]
     for field in ("prompt", "duration_seconds", "aspect_ratio", "resolution"):
         assert f"- {field}: " in message

@@ -55,11 +55,15 @@ class Host:
     def __init__(self) -> None:
         self.texts: list[tuple[float, str, str]] = []
         self.bars: list[tuple[str, float]] = []
+        self.sent: list[tuple[int, bytes, str]] = []
         self.client_id = "page"
         self.sockets_metadata: dict[str, Any] = {}
 
     def send_progress_text(self, text: str, node_id: str) -> None:
         self.texts.append((time.monotonic(), node_id, text))
+
+    def send_sync(self, event: int, data: bytes, client: str) -> None:
+        self.sent.append((event, data, client))
 
     async def set_progress(self, value: float, max_value: float, node_id: str | None = None) -> None:
         assert max_value == 1.0
@@ -167,8 +171,8 @@ def user_folder(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> 
         folder = tmp_path / name
         folder.mkdir()
         monkeypatch.setattr(folder_paths, f"{name}_directory", str(folder))
-    host.texts.clear()
-    host.bars.clear()
+    for told in (host.texts, host.bars, host.sent, host.sockets_metadata):
+        told.clear()
     return tmp_path
 
 

@@ -45,6 +45,7 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory, free_port_of_the_session: int) -> Iterator[S3]:
+    pytest.importorskip("nanio", reason="nanio needs Python 3.11")
     folder = tmp_path_factory.mktemp("s3")
     (folder / "references").mkdir()
     url = f"http://127.0.0.1:{free_port_of_the_session}"
