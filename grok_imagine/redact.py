@@ -10,6 +10,7 @@ HIDDEN = "[hidden]"
 _KEY = re.compile(r"\b(?:rk_live_|sk-|aio_|xai-)[A-Za-z0-9_\-]{8,}")
 _BEARER = re.compile(r"(?i)\bbearer\s+[^\s\"',;]+")
 _QUERY = re.compile(r"(https?://[^\s\"'<>?#]+)[?#][^\s\"'<>]*")
+_TOKEN_PATH = re.compile(r"(/public/)[A-Za-z0-9_-]{20,}")
 _USERINFO = re.compile(r"(https?://)[^\s/@\"'<>]+@")
 
 
@@ -20,6 +21,7 @@ def redact(text: str, *secrets: str, limit: int = 500) -> str:
             text = text.replace(secret, HIDDEN)
     text = _BEARER.sub(f"Bearer {HIDDEN}", text)
     text = _KEY.sub(HIDDEN, text)
+    text = _TOKEN_PATH.sub(rf"\1{HIDDEN}", text)
     text = _USERINFO.sub(r"\1", text)
     text = _QUERY.sub(r"\1?" + HIDDEN, text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     """The store for uploads, by name; needed only where there are several."""
     deadline_seconds: float = Field(default=1800, gt=0)
     """How long a node or command waits for one clip. The job itself goes on, and can be resumed."""
+    answer_seconds: float = Field(default=100, gt=0)
+    """How long a submit found in flight is waited for, before its outcome counts as unknown. Longer than a POST
+    may take (transport/client.py), so that a run that is merely slow is not taken for one that died."""
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
@@ -134,7 +137,10 @@ def load(home: Path) -> Settings:
     try:
         if path.exists():
             _only_for_owner(path)
-            stored = json.loads(path.read_text("utf-8"))
+            read: object = json.loads(path.read_text("utf-8"))
+            if not isinstance(read, dict):
+                raise ValueError("not an object")
+            stored = cast("dict[str, Any]", read)
         return Settings(**stored)
     except ValidationError as error:
         faults = "; ".join(

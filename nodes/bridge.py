@@ -116,7 +116,7 @@ class NodeProgress:
         minutes, seconds = divmod(int(update.elapsed), 60)
         words.append(f"{minutes}:{seconds:02d}")
         if update.cost is not None:
-            words.append(str(update.cost))
+            words.append(update.price)
         if update.step == "preparing":
             self._warning = update.note  # stays in sight, since the user may want to stop for it
         elif update.note:

@@ -81,6 +81,8 @@ def describe(result: Result) -> dict[str, Any]:
     parameters = {name: each for name, each in job.request.items() if name not in ("prompt", "seed", "mode", "model")}
     if "reference_images" in parameters:
         parameters["reference_images"] = [_unsigned(name) for name in parameters["reference_images"]]
+    if "source_video" in parameters:
+        parameters["source_video"] = _unsigned(parameters["source_video"])
     return {
         "connection": job.connection,
         "dialect": job.provider,

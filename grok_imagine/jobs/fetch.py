@@ -48,9 +48,12 @@ async def fetch(job: Job, walk: Walk) -> Job:
 def _source(job: Job, walk: Walk) -> Call:
     """Where the file is: the provider's own content endpoint wants the key, a CDN must not have it."""
     content = walk.connection.provider.content(job.task_id or "")
-    if content is not None and (not job.result_url or job.result_url == walk.connection.endpoint.url(content)):
+    if content is None:
+        return Call.get(job.result_url or "", authorized=False)
+    if not job.result_url:
         return content
-    return Call.get(job.result_url or "", authorized=False)
+    # The gateway's own URLs want the key; the transport attaches it below the base URL alone.
+    return Call.get(job.result_url, authorized=True)
 
 
 async def _ask_again(job: Job, walk: Walk) -> Job:

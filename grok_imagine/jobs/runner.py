@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from ..errors import GrokImagineError
+from ..errors import GrokImagineError, SettingsError, StorageError
 from ..journal.store import JobMoved
 from ..models import Job, State
 from .fetch import fetch
@@ -30,11 +31,17 @@ async def run(job: Job, walk: Walk) -> Job:
     except GrokImagineError:
         ended = await walk.tools.journal.get(job.id)
         if ended is not None and ended.state.is_final:
-            await walk.tools.publisher.release(ended, walk.store)
+            await _release(ended, walk)
         raise
-    await walk.tools.publisher.release(job, walk.store)  # its uploads are needed no longer
+    await _release(job, walk)
     walk.report(job, "done", percent=100.0)
     return job
+
+
+async def _release(job: Job, walk: Walk) -> None:
+    """The job's uploads are needed no longer. A fault of the store is no fault of a clip that is here."""
+    with suppress(SettingsError, StorageError):
+        await walk.tools.publisher.release(job, walk.store())
 
 
 async def _to_the_end(job: Job, walk: Walk) -> Job:

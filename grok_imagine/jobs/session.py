@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
-from ..errors import FetchFailed, JobFailed, SettingsError
-from ..journal.store import Journal
+from ..errors import FetchFailed, JobFailed, SettingsError, TaskNotFound
+from ..journal.store import JobMoved, Journal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, State, VideoRequest
 from ..models.url import is_below, is_loopback
 from ..providers import Checked
+from ..providers.reading import is_task_id
 from ..settings import Settings, load
 from ..storage.base import Store
 from ..transport.client import Client, Endpoint
@@ -33,6 +33,7 @@ from .sandbox_process import SandboxProcess
 from .stores import Stores
 from .upkeep import Finding, check_store, sweep
 from .walk import Tools, Walk
+from .wishes import adopted, fingerprint, new_job
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Session:
         self._own_sandbox = sandbox is None
         self._now = now
         self._kept: dict[str, asyncio.Task[Job]] = {}
+        self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         self.journal = Journal(home, now)
         self._client = Client(sleep=sleep)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
@@ -80,6 +82,7 @@ class Session:
             keep=self._keep,
             flying=self._flying,
             deadline_seconds=self.settings.deadline_seconds,
+            answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
             now=now,
         )
@@ -127,22 +130,23 @@ class Session:
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
-        job = await self._find(request, connection, owner)
-        is_reused = job is not None and job.state is State.SAVED
-        if job is None:
-            job = await self.journal.add(self._new_job(request, connection, checked, owner))
-        warnings = tuple(str(warning) for warning in checked.warnings)
-        walk = self._walk(connection, request=request, progress=progress, notes=warnings)
-        return _result(await run(job, walk), warnings, is_reused)
+        identity = await fingerprint(request, connection, self._uploads)
+        # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
+        async with self._turns.setdefault((owner, identity), asyncio.Lock()):
+            fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
+            job = await self._reopened(await self.journal.claim(fresh))
+            is_reused = job.state is State.SAVED
+            warnings = tuple(str(warning) for warning in checked.warnings)
+            walk = self._walk(connection, request=request, progress=progress, notes=warnings)
+            return _result(await run(job, walk), warnings, is_reused)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
         job = await self._known(job_id)
-        if job.state is State.FAILED:
-            raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
         if job.state is State.SAVED and job.file and job.file.is_file():
             return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
         connection = await self.connect(job.connection)
+        job = await self._asked_again(job, connection)
         return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
 
     async def upload(
@@ -171,9 +175,10 @@ class Session:
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""
         job = await self._known(job_id)
-        if job.state is not State.SUBMITTING:
+        is_mistaken = job.state is State.SUBMITTED and job.error_kind == TaskNotFound.__name__
+        if not (job.state is State.SUBMITTING or is_mistaken) or self._flying(job_id):
             raise SettingsError(f"Job {job_id} is {job.state.value}; only a job of unknown outcome takes a task id.")
-        changes = {"task_id": task_id, "submitted_at": self._now(), "error": None, "error_kind": None}
+        changes = {"task_id": _checked_id(task_id), "submitted_at": self._now(), "error": None, "error_kind": None}
         return await self.journal.advance(job, State.SUBMITTED, "attached by hand", **changes)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
@@ -181,9 +186,8 @@ class Session:
         connection = await self.connect(connection_name)
         job = await self.journal.by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(self._adopted(connection, task_id))
-        if job.state is State.FAILED:
-            raise JobFailed(f"This task has failed: {job.error}", job_id=job.id, task_id=task_id)
+            job = await self.journal.add(adopted(connection, _checked_id(task_id), self._now()))
+        job = await self._asked_again(job, connection)
         return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
 
     async def bring(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
@@ -207,15 +211,27 @@ class Session:
         stated = self.stores.stated(store)
         return stated is not None and stated.delete_after
 
-    async def _find(self, request: VideoRequest, connection: Connection, owner: str) -> Job | None:
-        job = await self.journal.by_wish(self._fingerprint(request, connection), owner)
-        return await self._reopened(job) if job else None
+    async def _asked_again(self, job: Job, connection: Connection) -> Job:
+        """The job, to be walked on by hand: a failed one with a task id is asked once more, which costs nothing."""
+        if job.provider != connection.provider.name:
+            raise SettingsError(
+                f"Job {job.id} was submitted in the dialect {job.provider}, and the connection {connection.name!r} now "
+                f"speaks {connection.provider.name}. Point the connection back to collect the clip."
+            )
+        if job.state is not State.FAILED:
+            return job
+        if not job.task_id:
+            raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
+        return await self.journal.advance(job, State.SUBMITTED, "asked once more", finished_at=None)
 
     async def _reopened(self, job: Job) -> Job:
         """The job; one that is SAVED but whose file is gone goes back to SUCCEEDED."""
         if job.state is not State.SAVED or (job.file and job.file.is_file()):
             return job
-        return await self.journal.advance(job, State.SUCCEEDED, "the file is gone; fetching it again")
+        try:
+            return await self.journal.advance(job, State.SUCCEEDED, "the file is gone; fetching it again")
+        except JobMoved:
+            return await self._known(job.id)  # another run has noticed too
 
     async def _known(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)
@@ -231,50 +247,17 @@ class Session:
         progress: Progress | None = None,
         notes: tuple[str, ...] = (),
     ) -> Walk:
-        store = self.stores.choose(connection)
+        def store() -> Store:
+            return self.stores.choose(connection)
+
         return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
-
-    def _new_job(self, request: VideoRequest, connection: Connection, checked: Checked, owner: str) -> Job:
-        estimate = connection.provider.estimate(request, checked.capability)
-        return Job(
-            id=self._new_id(),
-            state=State.PREPARED,
-            connection=connection.name,
-            provider=connection.provider.name,
-            model=checked.capability.model,
-            mode=checked.capability.mode.value,
-            request=request.as_json(),
-            fingerprint=self._fingerprint(request, connection),
-            owner=owner,
-            estimate_usd=estimate.usd if estimate else None,
-            estimate_credits=estimate.credits if estimate else None,
-        )
-
-    def _adopted(self, connection: Connection, task_id: str) -> Job:
-        """A job for a task that was submitted elsewhere: its request is not known, its result can be fetched."""
-        return Job(
-            id=self._new_id(),
-            state=State.SUBMITTED,
-            connection=connection.name,
-            provider=connection.provider.name,
-            model="",
-            mode="",
-            request={},
-            fingerprint="",
-            task_id=task_id,
-            submitted_at=self._now(),
-        )
-
-    def _new_id(self) -> str:
-        """Readable, sortable by time, unique: 20261121-101500-3f9a2c7b."""
-        return time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._now())) + f"-{secrets.token_hex(4)}"
-
-    @staticmethod
-    def _fingerprint(request: VideoRequest, connection: Connection) -> str:
-        return hashlib.sha256(f"{connection.name}\n{request.fingerprint()}".encode()).hexdigest()
 
     async def _keep(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
         """Run a paid step to its end, also when whoever waits for it is interrupted: its answer is not lost."""
+        task = self._kept.get(job_id)
+        if task is not None:  # two walkers on one job: the second shares the first one's answer
+            step.close()
+            return await asyncio.shield(task)
         task = asyncio.ensure_future(step)
         self._kept[job_id] = task
         task.add_done_callback(lambda done: self._dropped(job_id, done))
@@ -285,9 +268,16 @@ class Session:
         return asyncio.shield(task) if task else None
 
     def _dropped(self, job_id: str, done: asyncio.Task[Job]) -> None:
-        del self._kept[job_id]
+        self._kept.pop(job_id, None)
         if not done.cancelled():
             done.exception()  # seen: the journal has what it means, even when nobody waits for it any more
+
+
+def _checked_id(task_id: str) -> str:
+    text = task_id.strip()
+    if not is_task_id(text):
+        raise SettingsError(f"{text[:60]!r} cannot be a task id. Copy it from the provider's dashboard.")
+    return text
 
 
 def _result(job: Job, warnings: tuple[str, ...] = (), is_reused: bool = False) -> Result:

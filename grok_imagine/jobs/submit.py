@@ -7,10 +7,14 @@ unknown*, which only the user can resolve.
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from ..errors import (
     ConnectFailed,
     GrokImagineError,
     JobFailed,
+    JournalError,
     ProviderDown,
     ProviderError,
     RateLimited,
@@ -19,8 +23,8 @@ from ..errors import (
     TransportError,
     UnreadableReply,
 )
-from ..models import Blob, Job, MediaInput, State, VideoRequest
-from ..providers import PublicUrls
+from ..models import Blob, Job, MediaInput, Reply, State, VideoRequest
+from ..providers import Provider, PublicUrls
 from .walk import Walk
 
 UNKNOWN_OUTCOME = (
@@ -47,9 +51,9 @@ async def submit(job: Job, walk: Walk) -> Job:
             "run the graph or the command again",
             job_id=job.id,
         )
-    urls = await _publish(job, walk, walk.request)
     failures = 0
     while True:
+        urls = await _publish(job, walk, walk.request)  # anew at each try: a URL may have expired while waiting
         walk.report(job, "submitting")
         try:
             return await walk.tools.keep(job.id, _post(job, walk, walk.request, urls))
@@ -66,11 +70,25 @@ async def submit(job: Job, walk: Walk) -> Job:
 async def refuse(job: Job, walk: Walk) -> Job:
     """What happens to a job that is found SUBMITTING: nothing, and the user is told.
 
-    Unless this very session is posting it (an interrupted node, queued again at once): then its answer is awaited.
+    Unless it is being posted right now: by this session (an interrupted node, queued again at once), whose answer
+    is awaited, or by another session or process, whose POST may still be answered within its time limit.
     """
     flying = walk.tools.flying(job.id)
     if flying is not None:
-        return await flying
+        try:
+            return await flying
+        except _NotAccepted as refused:
+            return refused.job
+    if job.error_kind is None:
+        while walk.tools.now() - job.updated_at < walk.tools.answer_seconds:
+            walk.report(job, "submitting", note="sent by another run; waiting for its answer")
+            await walk.tools.sleep(1.0)
+            found = await walk.tools.journal.get(job.id)
+            if found is None or found.state is not State.SUBMITTING or found.error_kind:
+                job = found or job
+                break
+        if job.state is not State.SUBMITTING:
+            return job
     label = walk.connection.provider.label
     raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
 
@@ -82,7 +100,7 @@ async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
     if any(isinstance(one, Blob) for one in media):
         walk.report(job, "uploading")
     try:
-        urls = await walk.tools.publisher.publish(job, walk.store, media)
+        urls = await walk.tools.publisher.publish(job, walk.store(), media)
     except StorageError as error:
         await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
         raise
@@ -94,12 +112,10 @@ async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -
     """The POST itself, between its two lines in the journal."""
     journal, provider = walk.tools.journal, walk.connection.provider
     call = provider.submit(request, urls)
-    job = await journal.advance(job, State.SUBMITTING)
+    job = await journal.advance(job, State.SUBMITTING, error=None, error_kind=None)
     try:
         reply = await walk.tools.client.send(call, walk.connection.endpoint)
-        if not reply.is_success:
-            raise provider.refusal(reply)
-        task_id = provider.task_id(reply)
+        task_id = _accepted(provider, reply)
     except (ConnectFailed, RateLimited) as error:
         job = await journal.advance(job, State.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
         raise _NotAccepted(job, error) from error
@@ -112,9 +128,40 @@ async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -
             job, State.FAILED, error=str(error), error_kind=_kind(error), finished_at=walk.tools.now()
         )
         raise
-    return await journal.advance(
-        job, State.SUBMITTED, task_id=task_id, submitted_at=walk.tools.now(), error=None, error_kind=None
-    )
+    return await _keep_id(job, walk, task_id)
+
+
+def _accepted(provider: Provider, reply: Reply) -> str:
+    """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
+    if reply.status >= 500:
+        raise ProviderDown(str(provider.refusal(reply)), status=reply.status)
+    try:
+        if not reply.is_success:
+            raise provider.refusal(reply)
+        return provider.task_id(reply)
+    except RateLimited as error:
+        if error.status == 429:
+            raise
+        raise ProviderDown(str(error), status=error.status, code=error.code) from error
+
+
+async def _keep_id(job: Job, walk: Walk, task_id: str) -> Job:
+    """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
+    changes: dict[str, Any] = {"task_id": task_id, "submitted_at": walk.tools.now(), "error": None, "error_kind": None}
+    for tries_left in (2, 1, 0):
+        try:
+            return await walk.tools.journal.advance(job, State.SUBMITTED, **changes)
+        except JournalError as error:
+            if tries_left:
+                await walk.tools.sleep(2.0)
+                continue
+            text = (
+                f"{walk.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
+                f"written ({error}). Attach it by hand: grok-imagine attach {job.id} {task_id}"
+            )
+            logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more
+            raise SubmitUncertain(text, job_id=job.id, task_id=task_id) from error
+    raise AssertionError("unreachable")
 
 
 def _kind(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,20 +45,28 @@ async def wait(job: Job, walk: Walk) -> Job:
     tools, provider = walk.tools, walk.connection.provider
     memory = _Memory()
     began = tools.monotonic()
+    walk.report(job, "queued")
     while True:
-        status = await _ask(job, walk, memory)
+        left = began + tools.deadline_seconds - tools.monotonic()
+        try:
+            status = await asyncio.wait_for(_ask(job, walk, memory), max(left, 1.0))
+        except asyncio.TimeoutError:
+            raise _too_late(job, walk) from None
         if status.phase is Phase.DONE and (status.video_url or provider.content(job.task_id or "")):
             return await _succeeded(job, walk, status)
         if status.phase in (Phase.FAILED, Phase.CANCELED):
             await _failed(job, walk, status)
         if tools.monotonic() - began > tools.deadline_seconds:
-            raise JobTimedOut(
-                f"{provider.label} has not finished within {tools.deadline_seconds / 60:.0f} minutes. "
-                "The job goes on there and is not lost: resume it later",
-                job_id=job.id,
-                task_id=job.task_id,
-            )
+            raise _too_late(job, walk)
         await _pause(job, walk, status, memory)
+
+
+def _too_late(job: Job, walk: Walk) -> JobTimedOut:
+    label, minutes = walk.connection.provider.label, walk.tools.deadline_seconds / 60
+    text = (
+        f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
+    )
+    return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
 
 async def _ask(job: Job, walk: Walk, memory: _Memory) -> TaskStatus:

@@ -32,6 +32,8 @@ class Tools:
     flying: Callable[[str], Awaitable[Job] | None]
     """The step of that job that is being run to its end now, if there is one."""
     deadline_seconds: float
+    answer_seconds: float
+    """How long a POST may take to be answered, before its outcome counts as unknown."""
     max_download_bytes: int
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
     monotonic: Callable[[], float] = time.monotonic
@@ -44,7 +46,8 @@ class Walk:
 
     tools: Tools
     connection: Connection
-    store: Store
+    store: Callable[[], Store]
+    """Chooses the store, when there is something to upload; raises SettingsError or StorageError."""
     request: VideoRequest | None = None
     progress: Progress = field(default_factory=SilentProgress)
     notes: tuple[str, ...] = ()

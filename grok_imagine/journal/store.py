@@ -32,6 +32,7 @@ from .schema import events, jobs
 
 T = TypeVar("T")
 FILE_NAME = "journal.db"
+_NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
 _COLUMNS = tuple(one.name for one in fields(Job))
 
 
@@ -66,6 +67,13 @@ class Journal:
         """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
         return await self._run(self._add, job)
 
+    async def claim(self, job: Job) -> Job:
+        """The newest job of the same wish and owner that has not failed; ``job`` itself, written now, if there is none.
+
+        One transaction, so that of two processes with the same wish one makes the job and the other finds it.
+        """
+        return await self._run(self._claim, job)
+
     async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
         """Move the job on, with ``changes`` to its other fields, in one transaction.
 
@@ -91,8 +99,7 @@ class Journal:
 
     async def by_wish(self, fingerprint: str, owner: str) -> Job | None:
         """The newest job for the same wish of the same node or command, unless it failed."""
-        same = (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & (jobs.c.state != State.FAILED.value)
-        found = await self._run(self._select, same, 1)
+        found = await self._run(self._select, _of_wish(fingerprint, owner), 1)
         return found[0] if found else None
 
     async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
@@ -118,11 +125,11 @@ class Journal:
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
-        except (SQLAlchemyError, sqlite3.Error, OSError, CommandError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError, CommandError, ValueError, KeyError) as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.path} cannot be used: {type(cause).__name__}: {cause}. "
-                "Nothing is submitted without it; free disk space or mend the file's permissions, then try again."
+                "Free disk space or mend the file's permissions, then try again."
             ) from error
 
     def _open(self) -> None:
@@ -148,11 +155,20 @@ class Journal:
         return self._engine
 
     def _add(self, job: Job) -> Job:
+        with self._db.begin() as connection:
+            return self._insert(connection, job)
+
+    def _claim(self, job: Job) -> Job:
+        with self._db.begin() as connection:
+            query = jobs.select().where(_of_wish(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
+            row = connection.execute(query).mappings().first()
+            return _job(row) if row else self._insert(connection, job)
+
+    def _insert(self, connection: sa.Connection, job: Job) -> Job:
         now = self._now()
         job = replace(job, created_at=now, updated_at=now)
-        with self._db.begin() as connection:
-            connection.execute(jobs.insert().values(**_row(job)))
-            self._write_event(connection, job.id, None, job.state, None)
+        connection.execute(jobs.insert().values(**_row(job)))
+        self._write_event(connection, job.id, None, job.state, None)
         return job
 
     def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
@@ -173,9 +189,8 @@ class Journal:
         connection.execute(events.insert().values(note=note, **row))
 
     def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
-        order = (jobs.c.created_at.desc(), jobs.c.id.desc())
         with self._db.begin() as connection:
-            rows = connection.execute(jobs.select().where(where).order_by(*order).limit(limit)).mappings().all()
+            rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
         return [_job(row) for row in rows]
 
     def _history(self, job_id: str) -> list[dict[str, Any]]:
@@ -183,6 +198,10 @@ class Journal:
         with self._db.begin() as connection:
             rows = connection.execute(query.where(events.c.job_id == job_id).order_by(events.c.number)).mappings()
             return [dict(row) for row in rows]
+
+
+def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
+    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & (jobs.c.state != State.FAILED.value)
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

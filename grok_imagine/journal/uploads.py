@@ -72,6 +72,18 @@ class Uploads:
 
         return Upload(number=await self._journal.work(work), **row)
 
+    async def contents(self, urls: Iterable[str]) -> dict[str, str]:
+        """The content's hash for each of ``urls`` that was ever handed out here."""
+        asked = list(urls)
+        if not asked:
+            return {}
+        query = sa.select(uploads.c.url, uploads.c.sha256).where(uploads.c.url.in_(asked))
+
+        def work(connection: sa.Connection) -> dict[str, str]:
+            return {str(row.url): str(row.sha256) for row in connection.execute(query)}
+
+        return await self._journal.work(work)
+
     async def use(self, job_id: str, numbers: Iterable[int]) -> None:
         """Note that a job is sent these uploads."""
         rows = [{"upload": number, "job_id": job_id} for number in set(numbers)]
@@ -89,11 +101,12 @@ class Uploads:
     async def idle(self, store: str, *, job_id: str | None = None, older_than: float | None = None) -> list[Upload]:
         """Live uploads of a store that no unfinished job needs: those of one job, or those older than a moment."""
         busy = (
-            sa.select(upload_uses.c.upload)
+            sa.select(uploads.c.key)  # by key: the same object may be remembered with several signed URLs
+            .join(upload_uses, upload_uses.c.upload == uploads.c.number)
             .join(jobs, jobs.c.id == upload_uses.c.job_id)
-            .where(jobs.c.state.not_in(_FINAL))
+            .where((uploads.c.store == store) & jobs.c.state.not_in(_FINAL))
         )
-        where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & uploads.c.number.not_in(busy)
+        where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & uploads.c.key.not_in(busy)
         if job_id is not None:
             own = sa.select(upload_uses.c.upload).where(upload_uses.c.job_id == job_id)
             where &= uploads.c.number.in_(own)

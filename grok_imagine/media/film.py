@@ -26,7 +26,10 @@ _S = TypeVar("_S", bound=Stream)
 
 
 class TooLarge(Exception):
-    """The file grows past the limit."""
+    """The file grows past the limit. ``at`` is the time, in seconds, that it had come to."""
+
+    def __init__(self, at: Fraction) -> None:
+        self.at = at
 
 
 class Uncopyable(Exception):
@@ -73,7 +76,7 @@ def write(
         for made in tracks[packet.stream.index].take(packet):
             written += made.size
             if written > max_bytes:
-                raise TooLarge
+                raise TooLarge((made.pts or 0) * (fraction(made.time_base) or Fraction(0)))
             film.mux_one(made)
 
 

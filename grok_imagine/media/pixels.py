@@ -11,6 +11,8 @@ from PIL import Image
 from ..errors import EncodeError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+STRIP = 1_000_000
+"""How many values are converted at once: few enough for the processor's cache."""
 
 
 def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -22,10 +24,15 @@ def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         return cast("NDArray[np.uint8]", pixels)
     if pixels.dtype.kind != "f":
         raise EncodeError(f"Pixels must be floats in 0..1 or uint8, not {pixels.dtype}.")
-    scaled: NDArray[np.floating[Any]] = np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=1, neginf=0)
-    np.clip(scaled, 0, 1, out=scaled)
-    scaled *= 255
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+    values = np.empty(pixels.shape, np.uint8)
+    # A few lines at a time: of 40 megapixels, each copy as floats takes half a gigabyte.
+    step = max(1, STRIP * len(pixels) // max(1, pixels.size))
+    for top in range(0, len(pixels), step):
+        # fmax and fmin prefer any number to NaN.
+        strip = np.fmin(np.fmax(pixels[top : top + step], 0), 1)
+        scaled: NDArray[np.float32] = np.multiply(strip, 255, dtype=np.float32)
+        values[top : top + step] = np.rint(scaled, out=scaled)
+    return values
 
 
 def to_picture(pixels: NDArray[Any]) -> Image.Image:
@@ -39,7 +46,7 @@ def to_picture(pixels: NDArray[Any]) -> Image.Image:
         raise EncodeError(f"A picture must have the shape [height, width, 1, 3 or 4], not {list(pixels.shape)}.")
     height, width, channels = pixels.shape
     values = np.ascontiguousarray(to_uint8(pixels))
-    return plain(Image.frombytes(MODES[channels], (width, height), values.tobytes()))
+    return plain(Image.frombuffer(MODES[channels], (width, height), cast(Any, values), "raw", MODES[channels], 0, 1))
 
 
 def plain(picture: Image.Image) -> Image.Image:
@@ -52,7 +59,8 @@ def plain(picture: Image.Image) -> Image.Image:
         lowest, _ = cast("tuple[int, int]", picture.getchannel("A").getextrema())
         if lowest == 255:
             picture = picture.convert("RGB")
-    else:
+    # What a file was opened as remembers more than its pixels.
+    elif picture.mode != "RGB" or type(picture) is not Image.Image:
         picture = picture.convert("RGB")
     # Pillow writes some of these into a new file by itself.
     picture.info = {}

@@ -25,14 +25,13 @@ from .film import is_end
 from .opening import HIGHEST_RATE, OpenVideo, fraction, frame_rate
 from .orientation import Orientation
 
-# With this rate factor the eye sees no loss. The number of threads changes what x264 makes, so it is the same on every
-# machine. The tree of macroblocks reads past the end of a row whose length is no multiple of 8 (seen in x264 165 at
-# widths of 64, 160, 320, 480 and 854): with it, what comes out differs from run to run.
-# Source: "H.264 Video Encoding Guide" of the FFmpeg wiki, and doc/threads.txt of x264.
-X264 = {"preset": "medium", "crf": "16", "mbtree": "0"}
+# x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
+# bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
+# of a row whose length is no multiple of 8 (seen in x264 165, at widths of 64, 160, 320, 480 and 854).
+# Source: doc/threads.txt and doc/ratecontrol.txt of x264.
+X264 = {"preset": "medium", "mbtree": "0"}
 THREADS = 4
 
-BEST_SOUND = 192_000
 SOUND_RATES = (44_100, 48_000)
 USUAL_RATE = Fraction(30)
 
@@ -42,11 +41,11 @@ BT709, LIMITED = 1, 1
 
 @dataclass(frozen=True)
 class Plan:
-    """How large the film may become: the stored picture in pixels, and both streams in bits per second."""
+    """How the film is encoded: the stored picture in pixels, x264's rate factor, and the sound in bits per second."""
 
     size: tuple[int, int]
-    picture_rate: int
-    sound_rate: int = BEST_SOUND
+    rate_factor: float
+    sound_rate: int
 
 
 class Picture:
@@ -60,18 +59,21 @@ class Picture:
         self._reformatter = VideoReformatter()
         self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
         self._late, self._next = round(start / self._base), 0
-        self._stream = _h264(film, frame_rate(source.video))
+        rate = frame_rate(source.video)
+        rate = rate if rate and rate <= HIGHEST_RATE else USUAL_RATE
+        self._usual = max(1, round(1 / rate / self._base))
+        self._stream = _h264(film, rate)
         self._configure(plan)
         self._colours(first, source.video)
 
     def _configure(self, plan: Plan) -> None:
-        stream, rate = self._stream, str(plan.picture_rate)
+        stream = self._stream
         width, height = self._orientation.size(*plan.size)
         stream.width, stream.height, stream.pix_fmt = _even(width), _even(height), "yuv420p"
         context: Any = stream.codec_context
         context.time_base = self._base
         context.thread_type, context.thread_count = ThreadType.FRAME, THREADS
-        stream.options = {**X264, "maxrate": rate, "bufsize": rate}
+        stream.options = {**X264, "crf": f"{plan.rate_factor:.1f}"}
 
     def _colours(self, first: VideoFrame, video: VideoStream) -> None:
         context, given = cast(Any, self._stream.codec_context), cast(Any, video.codec_context)
@@ -85,12 +87,17 @@ class Picture:
         if shape:
             context.sample_aspect_ratio = 1 / shape if self._orientation.swap else shape
 
-    def take(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+    def take(self, packet: Packet[Any]) -> list[Packet[Any]]:
         """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
+        made: list[Packet[Any]] = []
         for frame in _decoded(packet):
-            yield from self._stream.encode(self._prepared(frame))
+            made += self._stream.encode(self._prepared(frame))
         if is_end(packet):
-            yield from self._stream.encode()
+            made += self._stream.encode()
+        for each in made:
+            # The last frame lasts as long as this says. PyAV 14 says the shortest time there is.
+            each.duration = max(each.duration or 0, self._usual)
+        return made
 
     def _prepared(self, frame: VideoFrame) -> VideoFrame:
         # Only the pixels go into a new frame: the old one may carry texts of its own.
@@ -161,8 +168,8 @@ def _even(side: int) -> int:
     return max(2, side - side % 2)
 
 
-def _h264(film: OutputContainer, rate: Fraction | None) -> VideoStream:
+def _h264(film: OutputContainer, rate: Fraction) -> VideoStream:
     try:
-        return film.add_stream("libx264", rate=rate if rate and rate <= HIGHEST_RATE else USUAL_RATE)
+        return film.add_stream("libx264", rate=rate)
     except UnknownCodecError as error:
         raise EncodeError("This FFmpeg cannot write H.264. Convert the video to MP4 (H.264, AAC) first.") from error

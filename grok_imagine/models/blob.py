@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..errors import EncodeError
-
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 
 
@@ -36,8 +34,8 @@ class Blob:
 class RememberedBlob(Blob):
     """A blob that was encoded before, and is encoded again only if its bytes are really needed.
 
-    ``load`` must give the very same bytes: what is remembered of them (their hash, where they were uploaded) is
-    what the request's identity is made of.
+    ``load`` gives the same picture: what is remembered of it (its hash, where it was uploaded) is what the request's
+    identity is made of.
     """
 
     def __init__(self, sha256: str, media_type: str, size: int, load: Callable[[], Blob]) -> None:
@@ -46,10 +44,8 @@ class RememberedBlob(Blob):
 
     @cached_property
     def data(self) -> bytes:  # type: ignore[override]
-        """The bytes, encoded now. Raises EncodeError should they differ from what is remembered."""
+        """The bytes, encoded now. A newer encoder may give others than before; the picture is the same."""
         blob: Blob = self.__dict__["_load"]()
-        if blob.sha256 != self.sha256:
-            raise EncodeError("the image is encoded differently than before; run again")
         return blob.data
 
     def __len__(self) -> int:

@@ -39,7 +39,8 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.SUCCEEDED: frozenset({State.SUCCEEDED, State.SAVED}),
     # SAVED back to SUCCEEDED: the file was removed by the user, and can be fetched again.
     State.SAVED: frozenset({State.SUCCEEDED}),
-    State.FAILED: frozenset(),
+    # FAILED to SUBMITTED: the user has its task asked about once more, which costs nothing.
+    State.FAILED: frozenset({State.SUBMITTED}),
 }
 """Which state may follow which. The journal refuses every other step."""
 

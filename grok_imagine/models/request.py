@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,10 +64,24 @@ class VideoRequest(BaseModel):
             plain["source_video"] = _name(self.source_video)
         return plain
 
-    def fingerprint(self) -> str:
-        """The SHA-256 of all that makes this clip this clip, the seed and every pixel included."""
-        canonical = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    def fingerprint(self, known: Mapping[str, str] | None = None) -> str:
+        """The SHA-256 of all that makes this clip this clip, the seed and every pixel included.
+
+        ``known`` gives the content's hash for URLs that stand for a content that we know.
+        """
+        plain = self.as_json()
+        if known:
+            for name in ("reference_images", "source_video"):
+                if name in plain:
+                    plain[name] = _by_content(plain[name], known)
+        canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _by_content(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_by_content(one, known) for one in cast("list[Any]", value)]
+    return f"sha256:{known[value]}" if value in known else value
 
 
 def _name(media: MediaInput) -> str:

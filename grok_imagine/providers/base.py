@@ -193,9 +193,10 @@ class Provider(ABC):
         except UnreadableReply as error:
             raise self._unidentified(reply) from error
         said = refusals.hidden_refusal(body)
-        if said is not None:
-            raise self.error_words.error(said, reply)
         found = reading.task_id(body, self.id_paths)
+        # An id beside a code that nobody documents ("code": 1000) is a task; to call it refused would pay twice.
+        if said is not None and (found is None or self.error_words.knows(said, reply)):
+            raise self.error_words.error(said, reply)
         if found is not None:
             return found
         said = refusals.failed_at_once(body)

@@ -82,6 +82,11 @@ class ErrorWords:
             )
         return kind(message, status=status, code=refusal.code, request_id=request_id)
 
+    def knows(self, refusal: Refusal, reply: Reply) -> bool:
+        """Whether the refusal's code is one that surely says no, documented or an HTTP status."""
+        code = (refusal.code or "").lower()
+        return code in {known.lower() for known in (*self.codes, *_SHARED_CODES)} or _true_status(refusal, reply) >= 400
+
     def _kind(self, refusal: Refusal, status: int) -> Kind:
         code = refusal.code or ""
         named = self.codes.get(code) or _SHARED_CODES.get(code.lower())

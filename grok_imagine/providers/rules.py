@@ -46,6 +46,11 @@ def _check_prompt(capability: Capability, prompt: str) -> Iterator[Violation]:
     if capability.prompt_required and not prompt.strip():
         rule = _rule(capability, "prompt_required", "prompt")
         yield Violation(rule, "prompt", f"{capability.mode.label} needs a prompt; write what should happen")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        message = f"holds half a character at position {error.start + 1}, which cannot be sent; type it again"
+        yield Violation(_rule(capability, "prompt"), "prompt", message)
     length = utf16_length(prompt)
     if capability.prompt_limit is not None and length > capability.prompt_limit:
         message = f"at most {capability.prompt_limit} characters, got {length}; shorten it"

@@ -183,6 +183,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 # obstore begins with what it did: the URL (whose name holds digits that look like statuses) and its retries; and it
 # ends with the error's whole structure, which names the cause, and the URL again.
 _PREAMBLE = re.compile(r"^.*?Error performing \w+ \S+ in [^,\s]+(?:, after .*?)?\s+-\s+", re.DOTALL)
+_ID = re.compile(r"<AWSAccessKeyId>.*?</AWSAccessKeyId>|\bAKIA\w+|\bASIA\w+")
 _NAMES = re.compile(r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|timeout: \S+|\d+(?:\.\d+)?[mnµ]?s\b")
 
 
@@ -199,6 +200,6 @@ def told(name: str) -> Generator[None]:
         if isinstance(error, FileNotFoundError):
             low = f"nosuchbucket {low}"
         meaning = next((words for signs, words in _MEANINGS if re.search(signs, low)), "failed")
-        raise StorageError(
-            f"The store {name!r} {meaning}. Nothing was sent or charged. ({redact(said.strip(), limit=240)})"
-        ) from error
+        # Without its cause: obstore's text names the access key id and the object.
+        words = _ID.sub("", redact(said.strip(), limit=240))
+        raise StorageError(f"The store {name!r} {meaning}. Nothing was sent or charged. ({words})") from None

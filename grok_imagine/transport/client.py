@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -28,6 +29,10 @@ _DIRECT = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 # httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
 _is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
+
+_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+EXCHANGE_SECONDS = 90.0
+"""For one call as a whole: a server that drips never runs into a timeout between two bytes."""
 
 Authorize = Callable[[Call, str], Call]
 Refusal = Callable[[Reply], ProviderError]
@@ -66,7 +71,8 @@ class Client:
     _tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Client:
-        logging.getLogger("httpx").addFilter(_of_others)
+        for name in _LOGGERS:  # a filter on a parent does not reach its children
+            logging.getLogger(name).addFilter(_of_others)
         # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
         self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
@@ -91,9 +97,9 @@ class Client:
         signed = endpoint.signed(call)
         url = endpoint.url(call)
         if call.repeat is Repeat.FREELY:
-            return await _exchange(self.pool, signed, url, endpoint.key)
+            return await _within(_exchange(self.pool, signed, url, endpoint.key), url)
         async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
-            return await _exchange(fresh, signed, url, endpoint.key)
+            return await _within(_exchange(fresh, signed, url, endpoint.key), url)
 
     async def read(self, call: Call, endpoint: Endpoint, refusal: Refusal) -> Reply:
         """Send a Call that may be repeated until a 2xx answer comes, the tries are used up, or the answer is final."""
@@ -138,6 +144,13 @@ class Client:
         return Reply(response.status_code, response.content[:BODY_LIMIT])
 
 
+async def _within(exchange: Awaitable[Reply], url: str) -> Reply:
+    try:
+        return await asyncio.wait_for(exchange, EXCHANGE_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise TimedOut(f"{urlsplit(url).hostname} did not answer within {EXCHANGE_SECONDS:.0f} s") from error
+
+
 async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: SecretStr) -> Reply:
     with mapped_errors(url):
         async with client.stream(call.method, url, json=call.body, headers=dict(call.headers)) as response:
@@ -145,9 +158,11 @@ async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: Secret
             headers = {name.lower(): value for name, value in response.headers.items()}
             delay = retry_after(headers.get("retry-after"))
     # Should the server echo the key, it goes no further than here.
-    secret = key.get_secret_value().encode()
-    clean = body.replace(secret, HIDDEN.encode()) if secret else body
-    return Reply(response.status_code, clean, headers, delay)
+    secret = key.get_secret_value()
+    for spelling in {secret, secret.replace("/", "\\/")} - {""}:  # JSON may escape a slash
+        body = body.replace(spelling.encode(), HIDDEN.encode())
+        headers = {name: value.replace(spelling, HIDDEN) for name, value in headers.items()}
+    return Reply(response.status_code, body, headers, delay)
 
 
 async def _bounded(response: httpx.Response) -> bytes:
@@ -167,7 +182,10 @@ def mapped_errors(url: str) -> Generator[None]:
 
     Nor does httpx log what is requested meanwhile.
     """
-    host = httpx.URL(url).host
+    try:
+        host = httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ConnectFailed(f"the URL cannot be read: {_words(error)}") from error
     token = _is_ours.set(True)
     try:
         yield
@@ -175,7 +193,7 @@ def mapped_errors(url: str) -> Generator[None]:
         raise ConnectFailed(f"no connection to {host}: {_words(error)}") from error
     except httpx.TimeoutException as error:
         raise TimedOut(f"{host} did not answer in time ({type(error).__name__})") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error)}") from error
     except httpx.HTTPError as error:
         raise TransportError(f"the connection to {host} broke: {_words(error)}") from error

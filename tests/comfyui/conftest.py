@@ -38,6 +38,7 @@ class Comfy:
     def __init__(self, port: int, base: Path) -> None:
         self.url, self.base = f"http://127.0.0.1:{port}", base
         self.log = base / "server.log"
+        self.has_written_nothing_at_start = False
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
@@ -124,6 +125,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **KEYS})
     try:
         _wait_for(server, process)
+        server.has_written_nothing_at_start = not server.home.exists()
         yield server
     finally:
         process.terminate()

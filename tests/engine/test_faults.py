@@ -94,7 +94,7 @@ async def test_a_429_is_waited_out_and_paid_once(open_session: Open, sandbox: Sa
         await session.generate(request_for("reapi"), "sandbox")
     long = [seconds for seconds in waits if seconds > 5]
     assert 7 <= long[0] < 8
-    assert 7 <= long[1] <= 9.6
+    assert 8 <= long[1] <= 10.5  # a date names whole seconds, so it is up to one off; jitter adds up to half of one
     assert sandbox.ledger()["submits"] == 1
 
 

@@ -130,7 +130,7 @@ async def test_without_a_journal_nothing_is_submitted(open_session: Open, sandbo
     home = tmp_path / "home"
     home.mkdir()
     (home / "journal.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(JournalError, match="Nothing is submitted"):
+    with pytest.raises(JournalError, match="cannot be used"):
         async with open_session():
             pass
     assert sandbox.requests() == []

@@ -33,6 +33,7 @@ def running_sandbox() -> Iterator[str]:
 
 def client(url: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "GROK_IMAGINE_SANDBOX_URL": url, "GROK_IMAGINE_HOME": str(home)}
+    environment["GROK_IMAGINE_ANSWER_SECONDS"] = "2"  # how long a dead run's POST is waited for
     command = [sys.executable, "-m", "grok_imagine.cli", *arguments]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -47,7 +47,9 @@ async def test_auto_sends_nothing_and_the_price_is_shown(run: Any, sandbox: Any,
     result = await run("GIVTextToVideo", prompt="a kite", duration=0)
     assert _bodies(sandbox) == [{"model": "grok-imagine-1.0-video", "prompt": "a kite"}]
     assert json.loads(result[4])["cost"] == {"usd": 0.054, "credits": 54.0, "is_estimate": True}
-    assert all("54 credits ($0.054)" in text for _, _, text in host.texts)
+    texts = [text for _, _, text in host.texts]
+    assert texts[0] == "Starting"
+    assert all("54 credits ($0.054)" in text for text in texts[1:])
 
 
 async def test_the_bar_follows_the_providers_percentage(run: Any, host: Any) -> None:

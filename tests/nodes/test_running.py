@@ -37,6 +37,12 @@ async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any) -> N
     assert max(first["1"][0], first["2"][0]) < min(first["1"][-1], first["2"][-1])
 
 
+async def test_equal_wishes_of_a_list_that_run_at_once_are_one_clip(run: Any, sandbox: Any) -> None:
+    results = await asyncio.gather(*(run("GIVTextToVideo", "1", **SHORT, prompt="a kite") for _ in range(3)))
+    assert len({result[1] for result in results}) == 1
+    assert sandbox.submits == 1
+
+
 async def test_a_node_that_blocks_comfyuis_loop_does_not_stop_the_polling(run: Any, sandbox: Any) -> None:
     waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite [sandbox:stuck]"))
     await _until(lambda: any(one["method"] == "GET" for one in sandbox.requests))
