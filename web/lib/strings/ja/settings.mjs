@@ -1,0 +1,2 @@
+// What the settings say.
+export default {};

@@ -1,0 +1,2 @@
+// What is said on nodes.
+export default {};

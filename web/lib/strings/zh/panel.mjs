@@ -1,0 +1,2 @@
+// What the Jobs panel says.
+export default {};
