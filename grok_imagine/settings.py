@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """How long a submit found in flight is waited for, before its outcome counts as unknown. Longer than a POST
     may take (transport/client.py), so that a run that is merely slow is not taken for one that died."""
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
+    database_url: SecretStr | None = None
+    """A PostgreSQL for the journal, where several machines share it; by default a file in the data folder."""
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
 

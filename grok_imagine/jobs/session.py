@@ -68,7 +68,7 @@ class Session:
         self._now = now
         self._kept: dict[str, asyncio.Task[Job]] = {}
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
-        self.journal = Journal(home, now)
+        self.journal = Journal(home, now, database_url=self.settings.database_url)
         self._client = Client(sleep=sleep)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
@@ -236,7 +236,7 @@ class Session:
     async def _known(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)
         if job is None:
-            raise SettingsError(f"There is no job {job_id!r} in the journal {self.journal.path}.")
+            raise SettingsError(f"There is no job {job_id!r} in the journal {self.journal.place}.")
         return job
 
     def _walk(

@@ -1,4 +1,4 @@
-"""Reads and writes the journal: SQLite in WAL mode through SQLAlchemy Core, one thread for all its work.
+"""Reads and writes the journal: SQLite in WAL mode, or PostgreSQL, through SQLAlchemy Core; one thread for its work.
 
 Every change of state is a compare-and-swap in one durable transaction (``synchronous=FULL``): of two processes
 that want to take the same step, one is told that the job has moved on.
@@ -7,7 +7,6 @@ that want to take the same step, one is told that the job has moved on.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -21,18 +20,18 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import event
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from ..errors import JournalError
 from ..models import ALLOWED, Job, State
-from ..settings import private_folder
+from . import database
 from .schema import events, jobs
 
 T = TypeVar("T")
-FILE_NAME = "journal.db"
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
+_MEND_FILE = "Free disk space or mend the file's permissions, then try again."
+_MEND_SERVER = "See that the server runs and takes connections, then try again."
 _COLUMNS = tuple(one.name for one in fields(Job))
 
 
@@ -41,10 +40,12 @@ class JobMoved(JournalError):
 
 
 class Journal:
-    """The journal of one data folder. ``async with Journal(folder) as journal: …``"""
+    """The journal of one data folder, or of a PostgreSQL. ``async with Journal(folder) as journal: …``"""
 
-    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = folder / FILE_NAME
+    def __init__(
+        self, folder: Path, now: Callable[[], float] = time.time, *, database_url: SecretStr | None = None
+    ) -> None:
+        self.place = database.place(folder, database_url)
         self._now = now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grok-imagine-journal")
         self._engine: sa.Engine | None = None
@@ -128,17 +129,12 @@ class Journal:
         except (SQLAlchemyError, sqlite3.Error, OSError, CommandError, ValueError, KeyError) as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
-                f"the journal {self.path} cannot be used: {type(cause).__name__}: {cause}. "
-                "Free disk space or mend the file's permissions, then try again."
+                f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
+                + (_MEND_FILE if self.place.file else _MEND_SERVER)
             ) from error
 
     def _open(self) -> None:
-        private_folder(self.path.parent)
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
-        engine = sa.create_engine(f"sqlite:///{self.path}", poolclass=StaticPool)
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
+        engine = self.place.open()
         with engine.begin() as connection:
             _upgrade(connection)
         self._engine = engine
@@ -202,18 +198,6 @@ class Journal:
 
 def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & (jobs.c.state != State.FAILED.value)
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    """Durable before fast: a paid step must be on the disk before the POST leaves."""
-    connection.isolation_level = None  # transactions are begun by _begin, so that DDL is inside them too
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Take the write lock at once: a transaction that reads first could fail to upgrade its lock later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _upgrade(connection: sa.Connection) -> None:

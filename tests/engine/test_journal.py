@@ -60,9 +60,9 @@ async def test_a_job_comes_back_as_it_went_in(tmp_path: Path) -> None:
 async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     async with Journal(tmp_path / "a % folder") as journal:
         await journal.add(a_job())
-        modes = {stat.S_IMODE(path.stat().st_mode) for path in journal.path.parent.iterdir()}
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a % folder").iterdir()}
     assert modes == {0o600}
-    assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "a % folder").stat().st_mode) == 0o700
 
 
 async def test_every_step_that_is_not_allowed_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The journal in a PostgreSQL that machines share: the same schema, the same promises."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+
+from grok_imagine.errors import JournalError, SettingsError
+from grok_imagine.journal.schema import metadata
+from grok_imagine.journal.store import JobMoved, Journal
+from grok_imagine.models import Job, State
+
+from .conftest import Server
+
+
+def a_job(job_id: str = "j1") -> Job:
+    return Job(
+        id=job_id,
+        state=State.PREPARED,
+        connection="sandbox",
+        provider="reapi",
+        model="grok-imagine-1.0-video",
+        mode="text_to_video",
+        request={"prompt": "löwe 🦁"},
+        fingerprint="f" * 64,
+    )
+
+
+async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: SecretStr) -> None:
+    async with Journal(tmp_path / "one", database_url=database_url) as journal:
+        job = await journal.add(a_job())
+        job = await journal.advance(job, State.SUBMITTING)
+        job = await journal.advance(job, State.SUBMITTED, task_id="t")
+    assert not (tmp_path / "one").exists()
+    async with Journal(tmp_path / "another machine", database_url=database_url) as journal:
+        assert await journal.get("j1") == job
+        assert [step["after"] for step in await journal.history("j1")] == ["prepared", "submitting", "submitted"]
+
+
+async def test_the_migrations_make_the_schema(tmp_path: Path, database_url: SecretStr) -> None:
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        engine = sa.create_engine(journal.place.url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+async def test_many_open_an_empty_database_at_once(tmp_path: Path, database_url: SecretStr) -> None:
+    async def open_one(number: int) -> None:
+        async with Journal(tmp_path, database_url=database_url) as journal:
+            await journal.add(a_job(f"j{number}"))
+
+    await asyncio.gather(*(open_one(number) for number in range(8)))
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        assert len(await journal.list()) == 8
+
+
+async def test_of_many_with_one_wish_one_makes_the_job(tmp_path: Path, database_url: SecretStr) -> None:
+    async def claim(number: int) -> str:
+        async with Journal(tmp_path, database_url=database_url) as journal:
+            return (await journal.claim(a_job(f"j{number}"))).id
+
+    assert len(set(await asyncio.gather(*(claim(number) for number in range(8))))) == 1
+
+
+async def test_of_many_walkers_one_moves(tmp_path: Path, database_url: SecretStr) -> None:
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        job = await journal.add(a_job())
+
+    async def advance() -> bool:
+        async with Journal(tmp_path, database_url=database_url) as journal:
+            try:
+                await journal.advance(job, State.SUBMITTING)
+            except JobMoved:
+                return False
+            return True
+
+    assert sorted(await asyncio.gather(*(advance() for _ in range(6)))) == [False] * 5 + [True]
+
+
+async def test_a_server_that_was_away_is_found_again(tmp_path: Path, database_url: SecretStr, server: Server) -> None:
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        job = await journal.add(a_job())
+        server.stop()
+        try:
+            with pytest.raises(JournalError, match="See that the server runs") as raised:
+                await journal.advance(job, State.SUBMITTING)
+        finally:
+            server.start()
+        assert "a-password" not in str(raised.value)
+        assert (await journal.advance(job, State.SUBMITTING)).state is State.SUBMITTING
+
+
+async def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path, database_url: SecretStr) -> None:
+    wrong = SecretStr(database_url.get_secret_value().replace("a-password", "hunter2-wrong"))
+    with pytest.raises(JournalError, match="password authentication failed") as raised:
+        await Journal(tmp_path, database_url=wrong).__aenter__()
+    assert "hunter2" not in f"{raised.value!r} {raised.value}"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@host/db", "not a url hunter2", "sqlite:///hunter2"])
+def test_another_database_is_refused_by_name(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="must be a PostgreSQL URL") as raised:
+        Journal(tmp_path, database_url=SecretStr(url))
+    assert "hunter2" not in str(raised.value)
