@@ -7,8 +7,8 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,13 +193,27 @@ def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
     """A VIDEO as an MP4 that can be uploaded: its file as it is where that fits, nothing of its metadata."""
     from ..grok_imagine.media.source_video import prepare_video
 
-    path = whole_file(video)
-    if path is not None:
-        return prepare_video(path, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="grok-imagine-") as folder:
-        saved = Path(folder) / "source.mp4"
-        video.save_to(str(saved))
-        return prepare_video(saved, should_stop=should_stop)
+        return prepare_video(_saved(video, folder), should_stop=should_stop)
+
+
+@asynccontextmanager
+async def file_of(video: Any) -> AsyncIterator[tuple[Path, Callable[[], bool]]]:
+    """The file of a VIDEO, written for this block where there is none, and what tells work on it to stop."""
+    stop = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="grok-imagine-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield await asyncio.to_thread(_saved, video, folder), stop.is_set
+        finally:
+            stop.set()
+
+
+def _saved(video: Any, folder: str) -> Path:
+    path = whole_file(video)
+    if path is None:
+        path = Path(folder) / "source.mp4"
+        video.save_to(str(path))
+    return path
 
 
 def video_from_file(path: Path) -> Any:

@@ -7,6 +7,8 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from . import bridge
+from .edit_video import GIVEditVideo
+from .extend_video import GIVExtendVideo
 from .image_to_video import GIVImageToVideo
 from .task import GIVWaitForTask
 from .text_to_video import GIVTextToVideo
@@ -16,6 +18,8 @@ from .video_frames import GIVLoadVideoFrames
 NODES: tuple[type[io.ComfyNode], ...] = (
     GIVTextToVideo,
     GIVImageToVideo,
+    GIVEditVideo,
+    GIVExtendVideo,
     GIVWaitForTask,
     GIVLoadVideoFrames,
     GIVUploadMedia,

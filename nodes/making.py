@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.models import Blob, MediaInput, Mode, VideoRequest
 from . import bridge, tensors
-from .widgets import value
+from .widgets import AUTO, value
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result, Session
@@ -21,11 +21,11 @@ def wish(
     *,
     model: str,
     prompt: str,
-    resolution: str,
-    aspect_ratio: str,
-    duration: int,
-    motion_mode: str,
     seed: int,
+    resolution: str = AUTO,
+    aspect_ratio: str = AUTO,
+    duration: int = 0,
+    motion_mode: str = AUTO,
     mode: Mode | None = None,
     reference_images: tuple[MediaInput, ...] = (),
 ) -> VideoRequest:

@@ -39,13 +39,16 @@ def schema(**wishes: Any) -> io.Schema:
     return io.Schema(**{name: value for name, value in wishes.items() if name in known})
 
 
-def connection(extra: str = "") -> io.Combo.Input:
-    """The connection's name. Its key stays on the server."""
+def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
+    """The connection's name. Its key stays on the server. With ``modes``, the default is a sandbox that has them."""
+    from ..grok_imagine.jobs.connections import sandbox_names
+
     names = bridge.runtime().connection_names()
+    able = [name for name, dialect in sandbox_names().items() if set(modes) <= _modes_of(dialect)]
     return io.Combo.Input(
         "connection",
         options=names,
-        default=names[0],
+        default=able[0],
         tooltip="Which provider makes the clip, by the name of a connection. 'sandbox' is an offline stand-in that "
         "costs nothing and needs no key. Keys are set in the server's environment or settings, never in a workflow."
         + extra,
@@ -172,7 +175,17 @@ def image_limits(modes: tuple[Mode, ...]) -> str:
     return _by_provider(modes, words)
 
 
+def offered_by(modes: tuple[Mode, ...]) -> str:
+    """The providers that have all these modes, for a tooltip."""
+    labels = [one.label for one in PROVIDERS.values() if set(modes) <= _modes_of(one.name)]
+    return ", ".join(labels[:-1]) + (" and " if labels[1:] else "") + labels[-1]
+
+
 # -- what the providers say, in words
+
+
+def _modes_of(dialect: str) -> set[Mode]:
+    return {one.mode for one in PROVIDERS[dialect].capabilities}
 
 
 def _capabilities(modes: tuple[Mode, ...]) -> Iterable[Capability]:

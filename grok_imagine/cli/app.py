@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr, ValidationError
 
-from ..errors import SettingsError
+from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
 from ..jobs.connections import profile, profiles
-from ..models import Blob, MediaInput, Mode, VideoRequest
+from ..jobs.sources import with_source
+from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
 from . import show, storage
 from .shared import AsJson, Home, default_home, with_session
@@ -34,7 +35,8 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="What to see. May be empty with an image, where the API allows.")] = "",
     connection: Connection = "sandbox",
     image: Annotated[list[str] | None, typer.Option("--image", "-i", help="File or URL; up to 7 times.")] = None,
-    video: Annotated[str | None, typer.Option(help="Source video (URL or MP4) to edit or extend.")] = None,
+    edit: Annotated[str | None, typer.Option(help="Video (file or URL) to change as the prompt says.")] = None,
+    extend: Annotated[str | None, typer.Option(help="Video (file or URL) to let go on.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Else the inputs decide.")] = None,
     model: Annotated[str | None, typer.Option(help="Else the connection's usual one.")] = None,
     duration: Annotated[int | None, typer.Option("--duration", "-d", help="Whole seconds.")] = None,
@@ -49,8 +51,9 @@ def generate(
     """Make a clip. The same command again goes on with the same job, or hands out the same file."""
 
     async def work(session: Session, bar: show.Bar) -> Result:
+        source = edit or extend
         request = VideoRequest(
-            mode=mode,
+            mode=_mode(mode, edit, extend),
             model=model,
             prompt=prompt,
             resolution=resolution,
@@ -59,9 +62,10 @@ def generate(
             motion_mode=motion_mode,
             seed=seed,
             reference_images=tuple(_image(one) for one in image or []),
-            source_video=_video(video),
-            source_seconds=_seconds(video),
+            source_video=source if source and "://" in source else None,
         )
+        if source and request.source_video is None:
+            request = await with_source(session, connection, request, Path(source))
         return await session.generate(request, connection, owner="cli", progress=bar)
 
     _make(work, output, as_json, home)
@@ -233,13 +237,7 @@ def _image(source: str) -> MediaInput:
     return source if "://" in source else read_image(Path(source))
 
 
-def _video(source: str | None) -> MediaInput | None:
-    if source is None or "://" in source:
-        return source
-    return Blob(Path(source).read_bytes(), "video/mp4")
-
-
-def _seconds(source: str | None) -> float | None:
-    from ..media.probe import probe
-
-    return None if source is None or "://" in source else float(probe(Path(source)).duration)
+def _mode(mode: Mode | None, edit: str | None, extend: str | None) -> Mode | None:
+    if edit and extend:
+        raise RequestError("Give --edit or --extend, not both. Nothing was sent or charged.")
+    return Mode.EDIT if edit else Mode.EXTEND if extend else mode

@@ -109,10 +109,10 @@ class OpenAIVideos(Provider):
         elif not (math.isfinite(seconds) and seconds > 0):
             yield Violation("U11", field, f"must be a length above 0, got {seconds}")
         elif capability.mode is Mode.EDIT and seconds > 8.7:
-            message = f"the source has {seconds:g} s; upstream edits at most 8.7 s, trim it"
+            message = f"the source has {round(seconds, 2):g} s; upstream edits at most 8.7 s, trim it"
             yield Violation("U11", field, message, is_warning=True)
         elif capability.mode is Mode.EXTEND and not 2 <= seconds <= 15:
-            message = f"the source has {seconds:g} s; upstream extends sources of 2 to 15 s"
+            message = f"the source has {round(seconds, 2):g} s; upstream extends sources of 2 to 15 s"
             yield Violation("U11", field, message, is_warning=True)
 
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:

@@ -104,10 +104,10 @@ class XAi(Provider):
         if not math.isfinite(seconds) or seconds <= 0:
             yield Violation("X8", "source_seconds", f"must be a length above 0, got {seconds}")
         elif capability.mode is Mode.EDIT and seconds > 8.7:
-            message = f"the source has {seconds:g} s; at most 8.7 s can be edited, trim it"
+            message = f"the source has {round(seconds, 2):g} s; at most 8.7 s can be edited, trim it"
             yield Violation("X8", "source_seconds", message)
         elif capability.mode is Mode.EXTEND and not 2 <= seconds <= 15:
-            yield Violation("X8", "source_seconds", f"the source has {seconds:g} s; it must have 2 to 15 s")
+            yield Violation("X8", "source_seconds", f"the source has {round(seconds, 2):g} s; it must have 2 to 15 s")
 
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
         """The mode is told by the path and by which media there are."""

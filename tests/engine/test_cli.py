@@ -47,9 +47,25 @@ def test_an_image_file_becomes_a_clip(running_sandbox: str, tmp_path: Path) -> N
     assert told["request"]["reference_images"][0].startswith("sha256:")
 
 
+def test_a_clip_is_edited_and_extended_from_its_file(running_sandbox: str, tmp_path: Path) -> None:  # noqa: F811
+    clip = tmp_path / "clip.mp4"
+    start = ("generate", "a kite", "-c", "sandbox-xai", "-d", "2", "-r", "480p", "-o", str(clip))
+    assert finish(client(running_sandbox, tmp_path, *start))[0] == 0
+    for how, more in (("--edit", ()), ("--extend", ("-d", "2"))):
+        command = ("generate", "at night", "-c", "sandbox-xai", how, str(clip), *more, "--json")
+        code, out, err = finish(client(running_sandbox, tmp_path, *command))
+        assert code == 0, err
+        told = json.loads(out)
+        assert told["mode"] == f"{how[2:]}_video"
+        assert told["request"]["source_seconds"] == 2.0
+        assert told["request"]["source_video"].startswith("sha256:")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "kind"),
     [
+        (("generate", "x", "--edit", "a.mp4", "--extend", "b.mp4", "--json"), 2, "RequestError"),
+        (("generate", "x", "-c", "sandbox-xai", "--edit", "no-such.mp4", "--json"), 2, "DecodeError"),
         (("generate", "", "-r", "9k", "--json"), 2, "RequestError"),
         (("generate", "x", "-c", "nowhere", "--json"), 3, "SettingsError"),
         (("generate", "x", "-c", "reapi", "--json"), 3, "MissingKey"),
