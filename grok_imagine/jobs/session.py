@@ -60,6 +60,7 @@ class Session:
         sandbox: SandboxProcess | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.home = home
         self.settings = settings or load(home)
@@ -84,6 +85,7 @@ class Session:
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
+            monotonic=monotonic,
             now=now,
         )
 

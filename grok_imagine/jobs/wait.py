@@ -20,6 +20,7 @@ from ..errors import (
     UnreadableReply,
 )
 from ..models import Fault, Job, Phase, State, TaskStatus
+from ..transport.timing import within
 from .walk import Walk
 
 # Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
@@ -49,7 +50,7 @@ async def wait(job: Job, walk: Walk) -> Job:
     while True:
         left = began + tools.deadline_seconds - tools.monotonic()
         try:
-            status = await asyncio.wait_for(_ask(job, walk, memory), max(left, 1.0))
+            status = await within(max(left, 1.0), _ask(job, walk, memory))
         except asyncio.TimeoutError:
             raise _too_late(job, walk) from None
         if status.phase is Phase.DONE and (status.video_url or provider.content(job.task_id or "")):

@@ -161,11 +161,15 @@ class Crew:
             self.core.settle_all()
             for task in self.core.callbacks_due():
                 self._spawn(self._deliver(task))
-            pause = self.core.next_due()
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except asyncio.TimeoutError:
-                continue
+            await self._until_woken(self.core.next_due())
+
+    async def _until_woken(self, seconds: float | None) -> None:
+        # Not wait_for: before Python 3.12 it drops a cancellation that comes with the waking, and nobody would stop.
+        waiting = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({waiting}, timeout=seconds)
+        finally:
+            waiting.cancel()
 
     async def call_back(self, task: Task) -> None:
         """One callback with the task as a poll would show it now."""

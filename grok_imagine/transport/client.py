@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +22,7 @@ from ..models import Call, Repeat, Reply
 from ..models.url import is_below
 from ..redact import HIDDEN, redact
 from .retry import Backoff, retry_after
+from .timing import within
 
 BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
@@ -97,9 +99,9 @@ class Client:
         signed = endpoint.signed(call)
         url = endpoint.url(call)
         if call.repeat is Repeat.FREELY:
-            return await _within(_exchange(self.pool, signed, url, endpoint.key), url)
+            return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
         async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
-            return await _within(_exchange(fresh, signed, url, endpoint.key), url)
+            return await _in_time(_exchange(fresh, signed, url, endpoint.key), url)
 
     async def read(self, call: Call, endpoint: Endpoint, refusal: Refusal) -> Reply:
         """Send a Call that may be repeated until a 2xx answer comes, the tries are used up, or the answer is final."""
@@ -144,9 +146,9 @@ class Client:
         return Reply(response.status_code, response.content[:BODY_LIMIT])
 
 
-async def _within(exchange: Awaitable[Reply], url: str) -> Reply:
+async def _in_time(exchange: Coroutine[Any, Any, Reply], url: str) -> Reply:
     try:
-        return await asyncio.wait_for(exchange, EXCHANGE_SECONDS)
+        return await within(EXCHANGE_SECONDS, exchange)
     except asyncio.TimeoutError as error:
         raise TimedOut(f"{urlsplit(url).hostname} did not answer within {EXCHANGE_SECONDS:.0f} s") from error
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,6 +37,13 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
+@pytest.fixture
+async def held() -> AsyncIterator[Sandbox]:
+    """A sandbox whose clock stands still: no task gets anywhere until the test winds it."""
+    async with Sandbox(seconds=8, clock="manual", strict_extra=True) as running:
+        yield running
+
+
 async def hurried(seconds: float) -> None:
     """Sleep, but never for long: the delays themselves are asserted where they matter."""
     await asyncio.sleep(min(seconds, 0.05))
@@ -54,6 +63,31 @@ class Recorder:
         return list(dict.fromkeys(update.step for update in self.updates))
 
 
+class Watch:
+    """A clock that only sleeping moves on, twentyfold: a deadline passes after some polls, however long they take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def read(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += 20 * seconds
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what must come to pass; the test's own time limit ends what does not."""
+    while True:
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return
+        await asyncio.sleep(0.01)
+
+
 Open = Callable[..., Any]
 
 
@@ -62,9 +96,13 @@ def open_session(tmp_path: Path, sandbox: Sandbox) -> Open:
     """``async with open_session(deadline_seconds=1) as session`` on the test's one data folder."""
 
     @asynccontextmanager
-    async def open_(sleep: Callable[[float], Awaitable[None]] = hurried, **settings: Any) -> AsyncIterator[Session]:
+    async def open_(
+        sleep: Callable[[float], Awaitable[None]] = hurried,
+        monotonic: Callable[[], float] = time.monotonic,
+        **settings: Any,
+    ) -> AsyncIterator[Session]:
         stated = Settings(**{"sandbox_url": sandbox.url, **settings})
-        async with Session(tmp_path / "home", stated, sleep=sleep) as session:
+        async with Session(tmp_path / "home", stated, sleep=sleep, monotonic=monotonic) as session:
             yield session
 
     return open_

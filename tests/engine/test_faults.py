@@ -23,7 +23,7 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import Job, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
-from .conftest import Open, Recorder, connection_for, hurried
+from .conftest import Open, Recorder, Watch, connection_for, hurried, until
 from .test_walk import request_for
 
 
@@ -188,7 +188,8 @@ async def test_what_only_looks_wrong_is_read_or_waited_out(
 @pytest.mark.parametrize("fault", ["stuck", "unknown-status=brewing"])
 async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: Open, sandbox: Sandbox) -> None:
     seen = Recorder()
-    async with open_session(deadline_seconds=0.7) as session:
+    watch = Watch()
+    async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
         with pytest.raises(JobTimedOut, match="not lost"):
             await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
         assert (await only_job(session)).state is State.SUBMITTED
@@ -224,8 +225,7 @@ async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_sessio
     request = request_for("reapi", prompt="a kite [sandbox:stall=1]")
     async with open_session() as session:
         making = asyncio.create_task(session.generate(request, "sandbox", owner="n"))
-        while not sandbox.ledger()["submits"]:
-            await asyncio.sleep(0.02)
+        await until(lambda: sandbox.ledger()["submits"])
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making
@@ -234,16 +234,20 @@ async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_sessio
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_an_interrupted_wait_is_taken_up_again(open_session: Open, sandbox: Sandbox) -> None:
-    async with open_session() as session:
+async def test_an_interrupted_wait_is_taken_up_again(open_session: Open, held: Sandbox) -> None:
+    async with open_session(sandbox_url=held.url) as session:
         making = asyncio.create_task(session.generate(VideoRequest(prompt="a kite", resolution="480p"), "sandbox"))
-        while not await session.journal.list() or (await only_job(session)).state is not State.SUBMITTED:
-            await asyncio.sleep(0.02)
+
+        async def is_submitted() -> bool:
+            return [job.state for job in await session.journal.list()] == [State.SUBMITTED]
+
+        await until(is_submitted)
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making
         job = await only_job(session)
         assert job.state is State.SUBMITTED
-    async with open_session() as session:
+    held.wind(60)
+    async with open_session(sandbox_url=held.url) as session:
         assert (await session.resume(job.id)).job.state is State.SAVED
-    assert sandbox.ledger()["submits"] == 1
+    assert held.ledger()["submits"] == 1

@@ -25,6 +25,7 @@ from grok_imagine.providers import provider
 from grok_imagine.transport.client import BODY_LIMIT, Client, Endpoint
 from grok_imagine.transport.download import download
 from grok_imagine.transport.retry import Backoff, retry_after
+from grok_imagine.transport.timing import within
 
 from .conftest import hurried
 
@@ -172,6 +173,48 @@ async def test_a_proxy_of_the_environment_is_used_for_the_internet(monkeypatch: 
     await runner.cleanup()
     assert reply.status == 200
     assert asked == ["http://provider.example/x"]
+
+
+# -- limits of time
+
+
+async def test_a_cancellation_is_heard_whenever_it_comes() -> None:
+    """Also in the very turn of the loop in which the work ends."""
+    heard = 0
+    for turns in range(8):
+        gate = asyncio.get_running_loop().create_future()
+
+        async def work(gate: asyncio.Future[int] = gate) -> int:
+            return await gate
+
+        waiting = asyncio.ensure_future(within(60, work()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gate.set_result(1)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if waiting.cancel():
+            heard += 1
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        else:
+            assert waiting.result() == 1
+    assert 2 <= heard < 8
+
+
+async def test_what_takes_too_long_is_ended() -> None:
+    ended: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(asyncio.TimeoutError):
+        await within(0.01, work())
+    assert ended
+    assert await within(60, asyncio.sleep(0, "here")) == "here"
 
 
 # -- downloads

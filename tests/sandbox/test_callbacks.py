@@ -98,6 +98,8 @@ async def test_owed_after_a_crash(open_sandbox: Any, listener: Listener, tmp_pat
     call = await open_sandbox()
     task = await call.submit("aivideoapi", with_hook(call, listener.url))
     await call.sandbox.rendered()
+    while call.sandbox._crew._wake.is_set():  # the render's own waking is over
+        await asyncio.sleep(0)
     core = call.sandbox.core
     core.on_settled = lambda: None  # as if it died between the two steps
     core.clock.advance(9)
