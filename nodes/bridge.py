@@ -181,9 +181,11 @@ def add_routes() -> None:
 
     routes = getattr(getattr(PromptServer, "instance", None), "routes", None)
     if routes is not None:
+        from . import routes_capabilities
         from .routes import register
 
         register(routes, runtime())
+        routes_capabilities.register(routes, runtime())
 
 
 # -- videos and files
