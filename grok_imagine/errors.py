@@ -5,6 +5,7 @@ GrokImagineError
 │   └── MissingKey                 the connection has no API key
 ├── RequestError(violations)       the request breaks a rule; nothing was uploaded, sent or charged
 │   ├── UnsupportedOption          the connection cannot do what was asked at all
+│   ├── OverBudget                 the user's own spending limit would be passed
 │   └── MediaError                 an image or a video
 │       ├── EncodeError            could not be encoded for upload
 │       └── DecodeError            could not be decoded
@@ -27,8 +28,7 @@ GrokImagineError
 │   ├── JobTimedOut                our deadline passed; the job goes on and can be resumed
 │   ├── JobCanceled                the provider reports that the task was canceled
 │   ├── ResultNotFetched           the clip is ready and paid, but not downloaded yet; resume the job
-│   ├── SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
-│   └── OverBudget                 the user's own limit would be passed
+│   └── SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
 ├── StorageError                   a reference could not be made public
 └── JournalError                   the journal cannot be read or written; nothing is submitted without it
 """
@@ -85,6 +85,10 @@ class RequestError(GrokImagineError):
 
 class UnsupportedOption(RequestError):
     """The connection cannot do what was asked at all."""
+
+
+class OverBudget(RequestError):
+    """The user's own spending limit would be passed."""
 
 
 class MediaError(RequestError):
@@ -219,10 +223,6 @@ class ResultNotFetched(JobError):
 
 class SubmitUncertain(JobError):
     """It is unknown whether the provider accepted, and bills, the job. It is never sent again by itself."""
-
-
-class OverBudget(JobError):
-    """The user's own spending limit would be passed."""
 
 
 class StorageError(GrokImagineError):

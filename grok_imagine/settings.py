@@ -16,6 +16,7 @@ import json
 import os
 import re
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -46,6 +47,10 @@ class ConnectionSettings(BaseModel):
     """The store for this connection's uploads, where it is not the settings' own."""
     pace: float = Field(default=1.0, gt=0, le=10)
     """Multiplies the provider's documented poll intervals."""
+    assumed_usd_per_second: Decimal | None = Field(default=None, ge=0, le=100)
+    assumed_usd_per_clip: Decimal | None = Field(default=None, ge=0, le=1000)
+    """What a clip is taken to cost where the provider publishes no price in numbers; both are added up. A budget
+    needs one of them there."""
 
     @field_validator("base_url")
     @classmethod
@@ -56,6 +61,17 @@ class ConnectionSettings(BaseModel):
     @classmethod
     def _api_key(cls, value: SecretStr | None) -> SecretStr | None:
         return None if value is None or not value.get_secret_value().strip() else clean_key(value)
+
+
+class BudgetSettings(BaseModel):
+    """The most that may be spent, in US dollars, over what is spent and pending. Days and months are local ones."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    per_run: Decimal | None = Field(default=None, ge=0)
+    """In ComfyUI a run is one queued graph; on the command line it is one command."""
+    per_day: Decimal | None = Field(default=None, ge=0)
+    per_month: Decimal | None = Field(default=None, ge=0)
 
 
 class StoreSettings(BaseModel):
@@ -109,6 +125,12 @@ class Settings(BaseSettings):
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
     database_url: SecretStr | None = None
     """A PostgreSQL for the journal, where several machines share it; by default a file in the data folder."""
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
+    on_interrupt: Literal["keep", "drop"] = "keep"
+    """What a stop means for the job: it goes on and can be collected later, or it is given up."""
+    results_max_gb: float = Field(default=20, gt=0)
+    results_max_days: float = Field(default=90, gt=0)
+    """How large and old the folder of results may grow before ``grok-imagine prune`` takes from it."""
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
 

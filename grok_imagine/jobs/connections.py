@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ class Profile:
     base_url: str | None
     key: SecretStr | None
     key_source: str | None
+    stated: ConnectionSettings = field(default_factory=ConnectionSettings)
     pace: float = 1.0
 
     @property
@@ -49,6 +51,8 @@ class Connection:
     endpoint: Endpoint
     pace: float
     sandbox_url: str | None = None
+    assumed_usd_per_second: Decimal | None = None
+    assumed_usd_per_clip: Decimal | None = None
 
     @property
     def is_local(self) -> bool:
@@ -101,14 +105,22 @@ def connect(profile: Profile, sandbox_url: str | None = None) -> Connection:
             "The connection 'sandbox' needs none. Nothing was sent or charged."
         )
     endpoint = Endpoint(base_url, profile.key, profile.provider.authorize)
-    return Connection(profile.name, profile.provider, endpoint, profile.pace, sandbox_url)
+    return Connection(
+        profile.name,
+        profile.provider,
+        endpoint,
+        profile.pace,
+        sandbox_url,
+        assumed_usd_per_second=profile.stated.assumed_usd_per_second,
+        assumed_usd_per_clip=profile.stated.assumed_usd_per_clip,
+    )
 
 
 def _sandbox_profile(name: str, dialect: str) -> Profile:
     provider = PROVIDERS[dialect]
     # Not a secret: the sandbox takes any key of the right form with this word in it.
     key = SecretStr(f"{provider.key_prefix}sandbox")
-    return Profile(name, provider, None, key, SANDBOX, SANDBOX_PACE)
+    return Profile(name, provider, None, key, SANDBOX, pace=SANDBOX_PACE)
 
 
 def _profile(name: str, stated: ConnectionSettings, environment: Mapping[str, str]) -> Profile:
@@ -123,7 +135,7 @@ def _profile(name: str, stated: ConnectionSettings, environment: Mapping[str, st
             key = clean_key(SecretStr(from_environment))
         except ValueError as error:
             raise SettingsError(f"{provider.key_variable}: {error}") from None
-        return Profile(name, provider, base_url, key, "environment", stated.pace)
+        return Profile(name, provider, base_url, key, "environment", stated, stated.pace)
     own = f"GROK_IMAGINE_CONNECTIONS__{name}__API_KEY".upper()
     source = "environment" if any(variable.upper() == own for variable in environment) else "file"
-    return Profile(name, provider, base_url, stated.api_key, source if stated.api_key else None, stated.pace)
+    return Profile(name, provider, base_url, stated.api_key, source if stated.api_key else None, stated, stated.pace)

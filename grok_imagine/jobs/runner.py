@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ..errors import GrokImagineError, SettingsError, StorageError
+from ..errors import GrokImagineError, JournalError, SettingsError, StorageError
 from ..journal.store import JobMoved
 from ..models import Job, State
 from .fetch import fetch
@@ -32,6 +33,10 @@ async def run(job: Job, walk: Walk) -> Job:
         ended = await walk.tools.journal.get(job.id)
         if ended is not None and ended.state.is_final:
             await _release(ended, walk)
+        await _let_go(job, walk)
+        raise
+    except asyncio.CancelledError:
+        await _let_go(job, walk)
         raise
     await _release(job, walk)
     walk.report(job, "done", percent=100.0)
@@ -42,6 +47,12 @@ async def _release(job: Job, walk: Walk) -> None:
     """The job's uploads are needed no longer. A fault of the store is no fault of a clip that is here."""
     with suppress(SettingsError, StorageError):
         await walk.tools.publisher.release(job, walk.store())
+
+
+async def _let_go(job: Job, walk: Walk) -> None:
+    """A job that is left before its POST holds nothing of the budget; it asks for it again when it goes on."""
+    with suppress(JournalError):
+        await walk.tools.journal.release(job)
 
 
 async def _to_the_end(job: Job, walk: Walk) -> Job:

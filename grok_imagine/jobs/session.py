@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,22 +13,25 @@ from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
-from ..errors import FetchFailed, JobFailed, SettingsError, TaskNotFound
+from ..errors import FetchFailed, JobFailed, SettingsError
 from ..journal.store import JobMoved, Journal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, State, VideoRequest
+from ..models.money import Limits, Spend
 from ..models.url import is_below, is_loopback
 from ..providers import Checked
-from ..providers.reading import is_task_id
 from ..settings import Settings, load
 from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
-from . import connections
+from . import connections, dealing
 from .connections import Connection
+from .dealing import Dropped
+from .keeping import Keeper
 from .progress import Progress, SilentProgress
+from .prune import Pruned, prune
 from .publish import Publisher
-from .runner import run
+from .runner import run as run_job
 from .sandbox_process import SandboxProcess
 from .stores import Stores
 from .upkeep import Finding, check_store, sweep
@@ -67,9 +70,10 @@ class Session:
         self._sandbox = sandbox or SandboxProcess(home, self.settings.sandbox_url)
         self._own_sandbox = sandbox is None
         self._now = now
-        self._kept: dict[str, asyncio.Task[Job]] = {}
+        self._keeper = Keeper()
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
-        self.journal = Journal(home, now, database_url=self.settings.database_url)
+        limits = Limits(**self.settings.budget.model_dump())
+        self.journal = Journal(home, now, database_url=self.settings.database_url, limits=limits)
         self._client = Client(sleep=sleep)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
@@ -80,8 +84,8 @@ class Session:
             publisher=self.publisher,
             results=home / "results",
             sleep=sleep,
-            keep=self._keep,
-            flying=self._flying,
+            keep=self._keeper.keep,
+            flying=self._keeper.flying,
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
@@ -101,8 +105,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._kept:  # a POST in flight: its answer is worth the wait, it names a paid task
-            await asyncio.wait(self._kept.values())
+        await self._keeper.finish()
         await self._client.__aexit__(kind, error, trace)
         await self.journal.__aexit__(kind, error, trace)
         if self._own_sandbox:
@@ -123,12 +126,14 @@ class Session:
         connection_name: str,
         *,
         owner: str = "",
+        run: str = "",
         progress: Progress | None = None,
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
         The same inputs and seed of the same owner are the same clip, paid once, also after a restart; a new seed
-        is a new clip. Raises the errors of :mod:`grok_imagine.errors`.
+        is a new clip. ``run`` names what a budget per run counts together; a clip without one counts alone.
+        Raises the errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
@@ -136,11 +141,12 @@ class Session:
         # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
         async with self._turns.setdefault((owner, identity), asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
-            job = await self._reopened(await self.journal.claim(fresh))
+            counted = None if connection.sandbox_url else run
+            job = await self._reopened(await self.journal.claim(fresh, run=counted))
             is_reused = job.state is State.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
             walk = self._walk(connection, request=request, progress=progress, notes=warnings)
-            return _result(await run(job, walk), warnings, is_reused)
+            return _result(await run_job(job, walk), warnings, is_reused)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
@@ -148,8 +154,11 @@ class Session:
         if job.state is State.SAVED and job.file and job.file.is_file():
             return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
         connection = await self.connect(job.connection)
-        job = await self._asked_again(job, connection)
-        return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
+        job = await self._reopened(await self._asked_again(job, connection))
+        walk = self._walk(connection, progress=progress)
+        if job.state is State.PREPARED:
+            walk.request = await dealing.rebuilt(job, connection, self.stores.choose(connection), self._uploads)
+        return _result(await run_job(job, walk))
 
     async def upload(
         self, media: Sequence[Blob], store: str | None = None, *, connection: str | None = None
@@ -176,21 +185,38 @@ class Session:
 
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""
+        return await dealing.attach(await self._known(job_id), task_id, self._tools)
+
+    async def again(self, job_id: str) -> Job:
+        """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
+        return await dealing.again(await self._known(job_id), self._tools)
+
+    async def drop(self, job_id: str) -> Dropped:
+        """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
         job = await self._known(job_id)
-        is_mistaken = job.state is State.SUBMITTED and job.error_kind == TaskNotFound.__name__
-        if not (job.state is State.SUBMITTING or is_mistaken) or self._flying(job_id):
-            raise SettingsError(f"Job {job_id} is {job.state.value}; only a job of unknown outcome takes a task id.")
-        changes = {"task_id": _checked_id(task_id), "submitted_at": self._now(), "error": None, "error_kind": None}
-        return await self.journal.advance(job, State.SUBMITTED, "attached by hand", **changes)
+        return await dealing.drop(job, await self.connect(job.connection), self._tools)
+
+    async def spend(self) -> Spend:
+        """What was spent today and this month, what is pending, and the limits."""
+        return await self.journal.ledger.spend()
+
+    async def prune(
+        self, *, apply: bool = False, for_good: bool = False, max_gb: float | None = None, max_days: float | None = None
+    ) -> Pruned:
+        """What of the results is over the limits; removed if ``apply``, what is gone for good only ``for_good``."""
+        most = (max_gb or self.settings.results_max_gb) * 1e9
+        longest = (max_days or self.settings.results_max_days) * 86400
+        facts = {"max_bytes": most, "max_seconds": longest, "now": self._now()}
+        return await prune(self._tools.results, self.journal, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
         """Wait for a task by its id at the provider, whoever submitted it."""
         connection = await self.connect(connection_name)
         job = await self.journal.by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(adopted(connection, _checked_id(task_id), self._now()))
+            job = await self.journal.add(adopted(connection, dealing.checked_id(task_id), self._now()))
         job = await self._asked_again(job, connection)
-        return _result(await run(await self._reopened(job), self._walk(connection, progress=progress)))
+        return _result(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
 
     async def bring(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
         """Download a video that the user names by its URL: public https, or a file of the running sandbox.
@@ -224,10 +250,13 @@ class Session:
             return job
         if not job.task_id:
             raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
-        return await self.journal.advance(job, State.SUBMITTED, "asked once more", finished_at=None)
+        fresh: dict[str, Any] = {"finished_at": None, "billed_usd": None}
+        return await self.journal.advance(job, State.SUBMITTED, "asked once more", **fresh)
 
     async def _reopened(self, job: Job) -> Job:
-        """The job; one that is SAVED but whose file is gone goes back to SUCCEEDED."""
+        """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""
+        if job.is_dropped:
+            return await self.journal.advance(job, State.SUBMITTED, "taken up again", finished_at=None)
         if job.state is not State.SAVED or (job.file and job.file.is_file()):
             return job
         try:
@@ -253,33 +282,6 @@ class Session:
             return self.stores.choose(connection)
 
         return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
-
-    async def _keep(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
-        """Run a paid step to its end, also when whoever waits for it is interrupted: its answer is not lost."""
-        task = self._kept.get(job_id)
-        if task is not None:  # two walkers on one job: the second shares the first one's answer
-            step.close()
-            return await asyncio.shield(task)
-        task = asyncio.ensure_future(step)
-        self._kept[job_id] = task
-        task.add_done_callback(lambda done: self._dropped(job_id, done))
-        return await asyncio.shield(task)
-
-    def _flying(self, job_id: str) -> Awaitable[Job] | None:
-        task = self._kept.get(job_id)
-        return asyncio.shield(task) if task else None
-
-    def _dropped(self, job_id: str, done: asyncio.Task[Job]) -> None:
-        self._kept.pop(job_id, None)
-        if not done.cancelled():
-            done.exception()  # seen: the journal has what it means, even when nobody waits for it any more
-
-
-def _checked_id(task_id: str) -> str:
-    text = task_id.strip()
-    if not is_task_id(text):
-        raise SettingsError(f"{text[:60]!r} cannot be a task id. Copy it from the provider's dashboard.")
-    return text
 
 
 def _result(job: Job, warnings: tuple[str, ...] = (), is_reused: bool = False) -> Result:

@@ -8,6 +8,7 @@ unknown*, which only the user can resolve.
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from typing import Any
 
 from ..errors import (
@@ -30,7 +31,8 @@ from .walk import Walk
 UNKNOWN_OUTCOME = (
     "Outcome unknown: the request may have reached {label}, and may be billed, but no answer was recorded. It is "
     "not sent again by itself. Look at your dashboard at {label}: if the task is there, attach its id to this job "
-    "(grok-imagine attach JOB TASK_ID, or the Wait For Task node); if it is not, change the seed to submit anew."
+    "(grok-imagine attach JOB TASK_ID, or the Wait For Task node); if it is not, submit it again knowingly "
+    "(grok-imagine again JOB)."
 )
 
 
@@ -124,9 +126,8 @@ async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -
         text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
     except ProviderError as error:
-        await journal.advance(
-            job, State.FAILED, error=str(error), error_kind=_kind(error), finished_at=walk.tools.now()
-        )
+        ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}  # it was never accepted
+        await journal.advance(job, State.FAILED, error=str(error), error_kind=_kind(error), **ended)
         raise
     return await _keep_id(job, walk, task_id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from ..errors import (
@@ -20,6 +21,7 @@ from ..errors import (
     UnreadableReply,
 )
 from ..models import Fault, Job, Phase, State, TaskStatus
+from ..providers import Provider
 from ..transport.timing import within
 from .walk import Walk
 
@@ -137,9 +139,18 @@ async def _failed(job: Job, walk: Walk, status: TaskStatus) -> None:
         kind = JobExpired
     elif status.phase is Phase.CANCELED:
         kind = JobCanceled
+    provider = walk.connection.provider
+    billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
     code = f" (code {fault.code})" if fault.code else ""
-    text = f"{walk.connection.provider.label} could not make the clip: {fault.message}{code}"
+    text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
     await walk.tools.journal.advance(
-        job, State.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now()
+        job, State.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now(), billed_usd=billed
     )
     raise kind(text, job_id=job.id, task_id=job.task_id)
+
+
+def _bill(provider: Provider, billed: Decimal | None) -> str:
+    """What a failure cost, as far as anybody says."""
+    if billed is None:
+        return f"Whether {provider.label} charges for it is not documented: it counts as spent, look at your balance"
+    return f"It was charged: ${billed.normalize():f}" if billed else "It is not charged"

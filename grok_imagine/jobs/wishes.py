@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
+from decimal import Decimal
 
 from ..journal.uploads import Uploads
-from ..models import Job, State, VideoRequest
+from ..models import Cost, Job, State, VideoRequest
 from ..providers import Checked
 from .connections import Connection
+
+_LONGEST_SOURCE = 15.0
+"""Seconds: the longest source video that any dialect here takes."""
 
 
 async def fingerprint(request: VideoRequest, connection: Connection, uploads: Uploads) -> str:
@@ -27,7 +32,7 @@ def new_job(
     request: VideoRequest, connection: Connection, checked: Checked, *, owner: str, fingerprint: str, now: float
 ) -> Job:
     """A job that is about to be walked."""
-    estimate = connection.provider.estimate(request, checked.capability)
+    estimate = connection.provider.estimate(request, checked.capability) or assumed(request, connection, checked)
     return Job(
         id=new_id(now),
         state=State.PREPARED,
@@ -41,6 +46,22 @@ def new_job(
         estimate_usd=estimate.usd if estimate else None,
         estimate_credits=estimate.credits if estimate else None,
     )
+
+
+def assumed(request: VideoRequest, connection: Connection, checked: Checked) -> Cost | None:
+    """What the clip is taken to cost, by the user's own figures, where the provider publishes none.
+
+    The seconds are those of the clip and of the source video together, as the gateways bill both; unknown lengths
+    count as the longest there can be: a budget must not be passed for want of a figure.
+    """
+    if connection.assumed_usd_per_clip is None and connection.assumed_usd_per_second is None:
+        return None
+    duration, clip = checked.capability.duration, request.duration_seconds
+    if clip is None:
+        clip = (duration.default or duration.longest) if duration else 0
+    source = math.ceil(request.source_seconds or _LONGEST_SOURCE) if request.source_video is not None else 0
+    by_second = (connection.assumed_usd_per_second or 0) * (clip + source + (source if not duration else 0))
+    return Cost(None, (connection.assumed_usd_per_clip or Decimal(0)) + by_second)
 
 
 def adopted(connection: Connection, task_id: str, now: float) -> Job:

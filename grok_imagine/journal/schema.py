@@ -114,3 +114,23 @@ encodings = Table(
     Column("created_at", Float, nullable=False),
 )
 """What some pixels were encoded to, by the pixels' hash: the same picture need not be encoded again."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("counts_at", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("held", Money, nullable=False),
+    Column("spent", Money, nullable=False),
+    Column("run", String(64), nullable=False, default=""),
+    Index("ledger_by_job", "job_id"),
+    Index("ledger_by_time", "counts_at"),
+    Index("ledger_by_run", "run"),
+)
+"""By how much each step of a job changed what it holds back and what it has cost; only ever added to.
+
+``counts_at`` is the moment that a charge, with its refunds and corrections, counts to.
+"""

@@ -25,7 +25,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import JournalError
 from ..models import ALLOWED, Job, State
-from . import database
+from ..models.job import DROPPED
+from ..models.money import Limits
+from . import database, ledger
+from .ledger import Ledger
 from .schema import events, jobs
 
 T = TypeVar("T")
@@ -43,10 +46,17 @@ class Journal:
     """The journal of one data folder, or of a PostgreSQL. ``async with Journal(folder) as journal: …``"""
 
     def __init__(
-        self, folder: Path, now: Callable[[], float] = time.time, *, database_url: SecretStr | None = None
+        self,
+        folder: Path,
+        now: Callable[[], float] = time.time,
+        *,
+        database_url: SecretStr | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.place = database.place(folder, database_url)
         self._now = now
+        self._limits = limits or Limits()
+        self.ledger = Ledger(self.work, self._limits, now)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grok-imagine-journal")
         self._engine: sa.Engine | None = None
 
@@ -68,12 +78,25 @@ class Journal:
         """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
         return await self._run(self._add, job)
 
-    async def claim(self, job: Job) -> Job:
+    async def claim(self, job: Job, *, run: str | None = None) -> Job:
         """The newest job of the same wish and owner that has not failed; ``job`` itself, written now, if there is none.
 
-        One transaction, so that of two processes with the same wish one makes the job and the other finds it.
+        One transaction, so that of two processes with the same wish one makes the job and the other finds it. In the
+        same transaction the job's estimate is set aside; ``run`` is what a limit per run counts together, None is
+        for a job that costs nothing. Raises OverBudget, and then nothing is written.
         """
-        return await self._run(self._claim, job)
+        return await self._run(self._claim, job, run)
+
+    async def replace(self, job: Job, by: Job, note: str) -> Job:
+        """End a job of unknown outcome, and write the one that its user submits in its place, in one transaction.
+
+        What the first may have cost stays in the ledger. Raises JobMoved, or OverBudget.
+        """
+        return await self._run(self._replace, job, by, note)
+
+    async def release(self, job: Job) -> None:
+        """Free what a PREPARED job holds of the budget, as nobody goes on with it for now."""
+        await self._run(self._release, job)
 
     async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
         """Move the job on, with ``changes`` to its other fields, in one transaction.
@@ -154,28 +177,53 @@ class Journal:
         with self._db.begin() as connection:
             return self._insert(connection, job)
 
-    def _claim(self, job: Job) -> Job:
+    def _claim(self, job: Job, run: str | None) -> Job:
         with self._db.begin() as connection:
             query = jobs.select().where(_of_wish(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
             row = connection.execute(query).mappings().first()
-            return _job(row) if row else self._insert(connection, job)
+            if row is None:
+                return self._insert(connection, job, run)
+            found = _job(row)
+            if found.state is State.PREPARED:
+                ledger.reserve_again(connection, found, run or "", self._limits, self._now())
+            return found
 
-    def _insert(self, connection: sa.Connection, job: Job) -> Job:
+    def _replace(self, job: Job, by: Job, note: str) -> Job:
+        with self._db.begin() as connection:
+            account = ledger.read_account(connection, job.id)
+            self._move(connection, job, State.FAILED, note, {"finished_at": self._now()})
+            return self._insert(connection, by, account.run if account else None)
+
+    def _release(self, job: Job) -> None:
+        with self._db.begin() as connection:
+            state = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job.id)).scalar_one_or_none()
+            if state == State.PREPARED.value:
+                ledger.release(connection, job.id, self._now())
+
+    def _insert(self, connection: sa.Connection, job: Job, run: str | None = None) -> Job:
         now = self._now()
         job = replace(job, created_at=now, updated_at=now)
         connection.execute(jobs.insert().values(**_row(job)))
         self._write_event(connection, job.id, None, job.state, None)
+        if run is not None:
+            ledger.open_account(connection, job, run, self._limits, now)
         return job
 
     def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
+        with self._db.begin() as connection:
+            return self._move(connection, job, to, note, changes)
+
+    def _move(
+        self, connection: sa.Connection, job: Job, to: State, note: str | None, changes: Mapping[str, Any]
+    ) -> Job:
         moved = replace(job, state=to, updated_at=self._now(), **changes)
         values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
         where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)
-        with self._db.begin() as connection:
-            if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
-                raise JobMoved(f"job {job.id} is no longer {job.state.value}")
-            if note or to is not job.state:
-                self._write_event(connection, job.id, job.state, to, note)
+        if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
+            raise JobMoved(f"job {job.id} is no longer {job.state.value}")
+        if note or to is not job.state:
+            self._write_event(connection, job.id, job.state, to, note)
+        ledger.follow(connection, moved, self._limits, self._now())
         return moved
 
     def _write_event(
@@ -197,7 +245,8 @@ class Journal:
 
 
 def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
-    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & (jobs.c.state != State.FAILED.value)
+    is_alive = (jobs.c.state != State.FAILED.value) | (jobs.c.error_kind == DROPPED)
+    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & is_alive
 
 
 def _upgrade(connection: sa.Connection) -> None:

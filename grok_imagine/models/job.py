@@ -45,6 +45,10 @@ ALLOWED: dict[State, frozenset[State]] = {
 """Which state may follow which. The journal refuses every other step."""
 
 
+DROPPED = "JobDropped"
+"""The ``error_kind`` of a job that its user gave up while it goes on at the provider."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One row of the journal, as a value. Times are Unix seconds. It never holds a key.
@@ -74,6 +78,12 @@ class Job:
     updated_at: float = 0.0
     submitted_at: float | None = None
     finished_at: float | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether its user gave it up while it went on, and is billed, at the provider. Wanted again, it is taken up
+        again instead of being paid twice."""
+        return self.state is State.FAILED and self.error_kind == DROPPED
 
     @property
     def is_uncertain(self) -> bool:

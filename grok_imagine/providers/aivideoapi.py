@@ -46,6 +46,8 @@ class AiVideoApi(Provider):
     key_prefix = "sk-"
     pricing_url = "https://aivideoapi.ai/pricing"
     result_lifetime_hours = 24
+    # Its page for the same endpoint (Seedance) says that failed tasks are refunded.
+    refunds_failures = True
     # No interval is documented: 5 s at first, 15 s for a task that takes long.
     pace = Pace(((0, 5), (60, 5), (300, 15)))
     documents_tokens = frozenset({Mode.TEXT, Mode.IMAGE})

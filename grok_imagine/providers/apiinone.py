@@ -38,6 +38,8 @@ class ApiInOne(Provider):
     pricing_url = "https://apiin.one/model/grok-video"
     # Not documented: the shortest that is known of others.
     result_lifetime_hours = 24
+    # "Successful requests" are what it bills (model page, section Pricing).
+    refunds_failures = True
     # Not documented either: a public client of it asks every 6 to 8 s.
     pace = Pace(((0, 6), (120, 8)))
     capabilities = (

@@ -73,6 +73,8 @@ class Provider(ABC):
     """The provider's own wall-clock limit for one task; a day where none is documented."""
     result_lifetime_hours: ClassVar[int]
     """How long result URLs live, as documented (or the shortest that public evidence shows)."""
+    refunds_failures: ClassVar[bool] = False
+    """Whether it is documented that a failed task costs nothing, one that moderation refused included."""
     takes_data_uris: ClassVar[bool] = False
     documents_tokens: ClassVar[frozenset[Mode]] = frozenset()
     """The modes in which ``@imageN`` in a prompt means something to the provider."""
@@ -165,6 +167,10 @@ class Provider(ABC):
 
     def content(self, task_id: str) -> Call | None:
         """A GET for the file itself, where the dialect has one beside the result URL."""
+        return None
+
+    def cancel(self, task_id: str) -> Call | None:
+        """The call that ends a task at the provider. None: no dialect here documents one (November 2026)."""
         return None
 
     def authorize(self, call: Call, secret: str) -> Call:

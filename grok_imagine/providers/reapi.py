@@ -43,6 +43,8 @@ class ReApi(Provider):
     key_prefix = "rk_live_"
     pricing_url = "https://reapi.ai/models/grok-imagine-1-0-video"
     longest_job_hours = 48
+    # "Pay only for completed", failures are refunded before a poll shows them (model page; docs/api).
+    refunds_failures = True
     result_lifetime_hours = 7 * 24
     # 0-5 min every 5 s; 5 min-1 h gradually toward 1 min; from 1 h every 3 min (model page, Polling pattern).
     pace = Pace(((0, 5), (300, 5), (3600, 60), (3600, 180)))
