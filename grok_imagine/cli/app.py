@@ -1,4 +1,4 @@
-"""The commands: generate, resume, collect, attach, jobs, frames, connections, key, sandbox, demo."""
+"""The commands, each with its options. Those of budgets, uploads and upkeep have files of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..jobs.connections import profile, profiles
 from ..jobs.sources import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import show, storage
+from . import budget, show, storage, upkeep
 from .shared import AsJson, Home, default_home, with_session
 
 app = typer.Typer(
@@ -211,6 +211,9 @@ def demo(
 
 
 app.command()(storage.upload)
+app.command()(budget.budget)
+for _command in (upkeep.again, upkeep.drop, upkeep.prune):
+    app.command()(_command)
 app.add_typer(storage.app, name="storage")
 
 # -- the shared parts

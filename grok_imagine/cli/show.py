@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -123,6 +124,16 @@ def told_errors(as_json: bool) -> Generator[None]:
     except KeyboardInterrupt:
         err.print("Stopped waiting. The job is kept: see grok-imagine jobs, then grok-imagine resume JOB.")
         sys.exit(130)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something that cannot be taken back. Raises SettingsError where nobody is there to answer."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{question} Say --yes to do it.")
+    if not typer.confirm(question):
+        sys.exit(1)
 
 
 def result(result: Result, as_json: bool, shown: str) -> None:
