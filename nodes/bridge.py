@@ -74,10 +74,12 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
         while True:
             await asyncio.wait({waiting}, timeout=_TICK)
             if waiting.done():
+                progress.show_text()
                 return waiting.result()
             # Only looked at, not cleared: every other node of this prompt must hear it too.
             if processing_interrupted():
                 raise InterruptProcessingException
+            progress.show_text()
             await progress.show_bar()
     finally:
         # Not ``waiting``: that would be heard only once this loop turns again, and it may just be ending.
@@ -100,6 +102,8 @@ class NodeProgress:
         self._node_id = node_id
         self._prompt_id = _prompt_id()
         self._text = ""
+        self._held: str | None = None
+        self._step = ""
         self._warning = ""
         self._told_at = float("-inf")
         self._share = 0.0
@@ -123,19 +127,30 @@ class NodeProgress:
             words.append(update.note)
         if self._warning:
             words.append(self._warning)
-        self.tell(" · ".join(words))
+        is_news = bool(update.note) or update.step != self._step
+        self._step = update.step
+        self.tell(" · ".join(words), is_news=is_news)
 
     def frames(self, done: int, total: int) -> None:
         """How many frames are decoded."""
         self._share = done / total if total else 0.0
         self.tell(f"Decoding {done} of {total} frames")
 
-    def tell(self, text: str) -> None:
-        """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once."""
-        now = time.monotonic()
-        if text == self._text or self._node_id is None or now - self._told_at < _TEXT_SECONDS:
+    def tell(self, text: str, *, is_news: bool = False) -> None:
+        """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once.
+
+        What comes thick and fast is held back for a moment, and only its last is shown; news are shown at once.
+        """
+        self._held = text
+        if is_news or time.monotonic() - self._told_at >= _TEXT_SECONDS:
+            self.show_text()
+
+    def show_text(self) -> None:
+        """Show what was held back, if anything was."""
+        text, self._held = self._held, None
+        if text is None or text == self._text or self._node_id is None:
             return
-        self._text, self._told_at = text, now
+        self._text, self._told_at = text, time.monotonic()
         # A host that cannot show it must not end a paid job.
         with suppress(Exception):
             _send_text(text, self._node_id, self._prompt_id)

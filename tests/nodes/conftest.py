@@ -126,6 +126,9 @@ class SandboxClient:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def wind(self, seconds: float) -> None:
+        self.ask("/_sandbox/clock", {"advance": seconds})
+
     @property
     def submits(self) -> int:
         return self.ask("/_sandbox/ledger")["submits"]
@@ -141,19 +144,28 @@ class SandboxClient:
 
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    state = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "grok_imagine.sandbox", "--seconds", str(SANDBOX_SECONDS), "--exit-with-parent"]
-    command += ["--state", str(state)]
+    yield from _sandbox(tmp_path_factory.mktemp("sandbox"), "--seconds", str(SANDBOX_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def held_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    yield from _sandbox(tmp_path_factory.mktemp("held"), "--seconds", "10", "--clock", "manual")
+
+
+def _sandbox(state: Path, *options: str) -> Iterator[tuple[str, Path]]:
+    command = [sys.executable, "-m", "grok_imagine.sandbox", "--exit-with-parent", "--state", str(state), *options]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"], state
         process.stdin.close()  # type: ignore[union-attr]
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture
-def sandbox(sandbox_process: tuple[str, Path]) -> SandboxClient:
-    client = SandboxClient(*sandbox_process)
+def sandbox(request: pytest.FixtureRequest) -> SandboxClient:
+    """The running sandbox; in a test marked ``held``, one whose tasks get nowhere until the test winds its clock."""
+    is_held = request.node.get_closest_marker("held") is not None
+    client = SandboxClient(*request.getfixturevalue("held_process" if is_held else "sandbox_process"))
     client.ask("/_sandbox/reset", {})
     return client
 

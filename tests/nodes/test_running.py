@@ -15,26 +15,30 @@ SHORT = {"connection": "sandbox-xai", "duration": 1}
 
 
 def _jobs(home: Path) -> list[tuple[str, str, str]]:
-    with sqlite3.connect(home / "journal.db") as journal:
-        return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
+    try:
+        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as journal:
+            return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
+    except sqlite3.OperationalError:  # the journal is just being made
+        return []
 
 
-async def _until(done: Any, seconds: float = 20) -> None:
+async def _until(done: Any, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, "it did not come to pass"
         await asyncio.sleep(0.05)
 
 
-async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any) -> None:
+@pytest.mark.held
+async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any, sandbox: Any) -> None:
     wish = {**SHORT, "prompt": "a kite"}
-    one, other = await asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
-    times = [json.loads(result[4])["times"] for result in (one, other)]
+    both = asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
+    await _until(lambda: sandbox.submits == 2)  # the second does not wait for the first to end
+    told = ("1", "2")
+    await _until(lambda: {node for _, node, text in host.texts if text.startswith("Generating")} == {*told})
+    sandbox.wind(60)
+    one, other = await both
     assert one[1] != other[1]
-    began, ended = max(one["submitted"] for one in times), min(one["finished"] for one in times)
-    assert began < ended
-    first = {node: [at for at, told, _ in host.texts if told == node] for node in ("1", "2")}
-    assert max(first["1"][0], first["2"][0]) < min(first["1"][-1], first["2"][-1])
 
 
 async def test_equal_wishes_of_a_list_that_run_at_once_are_one_clip(run: Any, sandbox: Any) -> None:
@@ -46,34 +50,45 @@ async def test_equal_wishes_of_a_list_that_run_at_once_are_one_clip(run: Any, sa
 async def test_a_node_that_blocks_comfyuis_loop_does_not_stop_the_polling(run: Any, sandbox: Any) -> None:
     waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite [sandbox:stuck]"))
     await _until(lambda: any(one["method"] == "GET" for one in sandbox.requests))
-    began = time.time()
-    time.sleep(2)  # as a node does that computes
-    polls = [one for one in sandbox.requests if one["method"] == "GET" and began < one["time"] < began + 2]
-    assert len(polls) >= 4
+    began, end = time.time(), time.monotonic() + 120
+    polls = 0
+    while polls < 4 and time.monotonic() < end:
+        time.sleep(0.2)  # as a node does that computes: nothing else turns this loop meanwhile
+        polls = sum(one["method"] == "GET" and one["time"] > began for one in sandbox.requests)
+    assert polls >= 4
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
 
-async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(run: Any, sandbox: Any, home: Path) -> None:
+@pytest.mark.held
+async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(
+    run: Any, sandbox: Any, home: Path, part: Any, monkeypatch: Any
+) -> None:
     import comfy.model_management as management
+
+    looks: list[bool] = []
+    look = management.processing_interrupted
+    monkeypatch.setattr(management, "processing_interrupted", lambda: looks.append(look()) or looks[-1])
 
     wish = {**SHORT, "prompt": "a kite"}
     waiting = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
-    await _until(lambda: (home / "journal.db").exists() and [one[1] for one in _jobs(home)] == ["submitted"])
-    began = time.monotonic()
+    await _until(lambda: [one[1] for one in _jobs(home)] == ["submitted"])
     management.interrupt_current_processing(True)
     with pytest.raises(management.InterruptProcessingException):
         await waiting
-    assert time.monotonic() - began <= 1
+    assert looks.count(True) == 1, "the first look that sees it ends the node"
+    assert part("nodes.bridge")._TICK <= 0.5, "and there are at least two looks a second"
     assert management.processing_interrupted(), "left for the other nodes of the prompt to hear"
     assert [one[1:] for one in _jobs(home)] == [("submitted", "4")]
     management.interrupt_current_processing(False)
+    sandbox.wind(60)
     result = await run("GIVTextToVideo", "4", **wish)
     assert [(one[0], one[1]) for one in _jobs(home)] == [(result[1], "saved")]
     assert sandbox.submits == 1
 
 
+@pytest.mark.held
 async def test_a_node_canceled_with_its_prompt_leaves_its_job_to_be_resumed(
     run: Any, sandbox: Any, home: Path, part: Any
 ) -> None:
@@ -85,6 +100,7 @@ async def test_a_node_canceled_with_its_prompt_leaves_its_job_to_be_resumed(
         await waiting
     await asyncio.to_thread(bridge.runtime().close)  # and the process ends
     bridge._runtime = None
+    sandbox.wind(60)
     assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1] == _jobs(home)[0][0]
     assert sandbox.submits == 1
 

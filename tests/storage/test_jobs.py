@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,13 +41,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def opened(home: Path, sandbox: Sandbox, **stated: Any) -> AsyncIterator[Session]:
+async def opened(
+    home: Path, sandbox: Sandbox, now: Callable[[], float] = time.time, **stated: Any
+) -> AsyncIterator[Session]:
     """A session whose connections lead to the sandbox, but are set up as real ones are: they have no upload."""
     connections = {
         f"my-{dialect}": {"dialect": dialect, "base_url": f"{sandbox.url}/{dialect}", "api_key": key, "pace": 0.05}
         for dialect, key in KEYS.items()
     }
-    async with Session(home, Settings(connections=connections, **stated)) as session:
+    async with Session(home, Settings(connections=connections, **stated), now=now) as session:
         yield session
 
 
@@ -90,11 +93,16 @@ async def test_the_same_graph_again_uploads_and_submits_nothing(s3: S3, sandbox:
 
 
 async def test_a_url_is_handed_out_again_until_half_its_life_is_over(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
-    async with opened(tmp_path, sandbox, stores={"mine": s3.settings(url_hours=4 / 3600)}) as session:
+    began = time.time()
+    later = 0.0
+    stores = {"mine": s3.settings(url_hours=1)}
+    async with opened(tmp_path, sandbox, lambda: began + later, stores=stores) as session:
         image = picture((5, 5, 5))
         first = await session.upload([image], "mine")
+        later = 1700
         assert await session.upload([image], "mine") == first
-        await asyncio.sleep(2.2)
+        later = 1900
+        await asyncio.sleep(1.1)  # a URL is signed for the second, by the wall clock
         assert await session.upload([image], "mine") != first
 
 
