@@ -65,7 +65,7 @@ async def _with_images(session: Session, connection: str, request: VideoRequest,
         return request.model_copy(update={"reference_images": (*blobs, *request.reference_images)})
 
     session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(connection))
-    return having([await session.publisher.image(image) for image in pixels])
+    return having(await session.publisher.images(pixels))
 
 
 def outcome(result: Result) -> io.NodeOutput:

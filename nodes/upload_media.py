@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from . import bridge, tensors, widgets
-
-if TYPE_CHECKING:
-    from ..grok_imagine.models import Blob
 
 
 class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
@@ -48,7 +45,7 @@ class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
         async def work(progress: bridge.NodeProgress) -> list[str]:
             async with bridge.runtime().session() as session:
                 progress.tell("Uploading")
-                blobs: list[Blob] = [await session.publisher.image(one) for one in pixels]
+                blobs = await session.publisher.images(pixels)
                 if video is not None:
                     blobs.append(await bridge.in_thread(lambda stop: bridge.source_video(video, stop).blob))
                 return await session.upload(blobs, connection=connection)

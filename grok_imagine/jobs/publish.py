@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import StorageError
-from ..journal.uploads import Encoding, Uploads
+from ..journal.uploads import Uploads
 from ..models import Blob, Job, MediaInput
-from ..models.blob import RememberedBlob
 from ..storage.base import Keeping, Store
+from .encoding import Encoder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_ENCODER = "1"
-"""Raised whenever the encoder's output changes, so that what is remembered of it is not used any more."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,7 @@ class Publisher:
     uploads: Uploads
     delete_after: Callable[[str], bool]
     """Whether a store's uploads are to be removed once their jobs are final."""
+    encoder: Encoder
 
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One for each content: an upload is not removed for one job while it is being handed to another."""
@@ -42,17 +39,9 @@ class Publisher:
         urls = dict(zip(blobs, found, strict=True))
         return [one if isinstance(one, str) else urls[one.sha256] for one in media]
 
-    async def image(self, pixels: NDArray[np.float32]) -> Blob:
-        """One image [H, W, C] as a Blob. Pixels that were encoded before are not encoded again unless needed."""
-        from ..media.encode import encode_image
-
-        digest = await asyncio.to_thread(_pixel_hash, pixels)
-        known = await self.uploads.encoding(digest)
-        if known is not None:
-            return RememberedBlob(known.sha256, known.media_type, known.size, lambda: encode_image(pixels))
-        blob = await asyncio.to_thread(encode_image, pixels)
-        await self.uploads.remember_encoding(digest, Encoding(blob.sha256, blob.media_type, len(blob)))
-        return blob
+    async def images(self, pictures: Sequence[NDArray[np.float32]]) -> list[Blob]:
+        """Images, each [H, W, C], as Blobs, encoded side by side. Raises EncodeError."""
+        return await self.encoder.images(pictures)
 
     async def release(self, job: Job, store: Store) -> None:
         """After a final job: remove its uploads, where the store is set to, unless another job needs them."""
@@ -70,21 +59,14 @@ class Publisher:
     async def _one(self, job: Job | None, store: Store, blob: Blob) -> str:
         """The URL of one blob: that of an earlier upload while it is good, else a fresh one."""
         if not isinstance(store, Keeping):
+            await self.encoder.load(blob)
             return (await store.publish(blob)).url
         async with self._locks[blob.sha256]:
             upload = await self.uploads.find(store.name, blob.sha256, good_for=store.least_life)
             if upload is None:
-                await asyncio.to_thread(lambda: blob.data)  # a remembered blob encodes itself here
+                await self.encoder.load(blob)
                 file = await store.publish(blob)
                 upload = await self.uploads.add(store.name, blob.sha256, file.key, file.url, file.expires_at)
             if job is not None:
                 await self.uploads.use(job.id, [upload.number])
         return upload.url
-
-
-def _pixel_hash(pixels: NDArray[np.float32]) -> str:
-    import numpy as np
-
-    digest = hashlib.sha256(f"{_ENCODER}:{pixels.dtype}:{pixels.shape}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()

@@ -27,6 +27,7 @@ from ..transport.download import OnBytes, download
 from . import connections, dealing
 from .connections import Connection
 from .dealing import Dropped
+from .encoding import Encoder
 from .keeping import Keeper
 from .progress import Progress, SilentProgress
 from .prune import Pruned, prune
@@ -77,7 +78,7 @@ class Session:
         self._client = Client(sleep=sleep)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
-        self.publisher = Publisher(self._uploads, self._deletes_after)
+        self.publisher = Publisher(self._uploads, self._deletes_after, Encoder(self._uploads))
         self._tools = Tools(
             journal=self.journal,
             client=self._client,

@@ -35,12 +35,19 @@ class RememberedBlob(Blob):
     """A blob that was encoded before, and is encoded again only if its bytes are really needed.
 
     ``load`` gives the same picture: what is remembered of it (its hash, where it was uploaded) is what the request's
-    identity is made of.
+    identity is made of. ``pixels`` is how many it has, and so how much memory it takes to encode it.
     """
 
-    def __init__(self, sha256: str, media_type: str, size: int, load: Callable[[], Blob]) -> None:
+    pixels: int
+
+    def __init__(self, sha256: str, media_type: str, size: int, load: Callable[[], Blob], *, pixels: int = 0) -> None:
         # The dataclass is frozen; these go where its cached properties live too.
-        self.__dict__.update(sha256=sha256, media_type=media_type, _size=size, _load=load)
+        self.__dict__.update(sha256=sha256, media_type=media_type, pixels=pixels, _size=size, _load=load)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its bytes are here."""
+        return "data" in self.__dict__
 
     @cached_property
     def data(self) -> bytes:  # type: ignore[override]

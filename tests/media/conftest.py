@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -81,6 +82,18 @@ def film(tmp_path: Path) -> Callable[..., Path]:
         return make_film(tmp_path / name, **what)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def scenery() -> Any:
+    """Pictures like photos and renderings: ``scenery.photo(width, height)`` gives floats in 0..1."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "pictures.py"
+    spec = importlib.util.spec_from_file_location("scenery", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from grok_imagine.errors import EncodeError
 from grok_imagine.media.encode import encode_image, read_image, sniff
+from grok_imagine.media.fit import likeness
 from grok_imagine.media.kinds import is_bare
+from grok_imagine.media.pixels import to_uint8
 
 ORIENTATION, MAKER = 0x0112, 0x010F
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -101,10 +103,43 @@ class TestAlpha:
 
 class TestLimit:
     def test_noise_of_more_than_ten_megabytes(self):
-        blob = encode_image(noise(2200, 2200))
-        assert len(blob) <= 10 * 1024 * 1024
-        assert blob.media_type == "image/webp"
+        pixels = noise(2200, 2200)
+        blob = encode_image(pixels)
+        assert 5 * 1024 * 1024 < len(blob) <= 10 * 1024 * 1024
         assert opened(blob).size == (2200, 2200)
+        # Noise has its colours in each pixel, which WebP does not store.
+        assert likeness(pixels, values(blob)) > likeness(pixels, values(encode_image(pixels, formats=("image/webp",))))
+
+    def test_exact_as_webp_where_a_png_is_too_large(self, scenery):
+        pixels = scenery.photo(1400, 900)
+        png = encode_image(pixels)
+        blob = encode_image(pixels, max_bytes=len(png) - 1)
+        assert (png.media_type, blob.media_type) == ("image/png", "image/webp")
+        np.testing.assert_array_equal(values(blob), values(png))
+
+    def test_exact_webp_keeps_the_colours_of_what_is_transparent(self):
+        pixels = noise(64, 64, 4)
+        pixels[:32, :, 3] = 0
+        blob = encode_image(pixels, formats=("image/webp",))
+        np.testing.assert_array_equal(values(blob), pixels)
+
+    @pytest.mark.parametrize("size", [(500, 400), (1500, 1100)], ids=["whole", "sampled"])
+    @pytest.mark.parametrize("kind", ["photo", "rendering"])
+    @pytest.mark.parametrize("bits", [6, 3, 1.2])
+    def test_the_one_that_looks_better_is_taken(self, scenery, kind, size, bits):
+        pixels = to_uint8(scenery.KINDS[kind](*size))
+        limit = int(size[0] * size[1] * bits / 8)
+        taken = likeness(pixels, values(encode_image(pixels, max_bytes=limit)))
+        for formats in (("image/webp",), ("image/jpeg",)):
+            other = opened(encode_image(pixels, max_bytes=limit, formats=formats))
+            if other.size == size:
+                # The sample may be a little off.
+                assert taken >= likeness(pixels, np.asarray(other.convert("RGB"))) - 0.004
+
+    def test_each_format_is_taken_somewhere(self, scenery):
+        pixels = scenery.photo(1000, 800)
+        kinds = {encode_image(pixels, max_bytes=int(len(pixels) * 1000 * bits / 8)).media_type for bits in (20, 6, 1.5)}
+        assert kinds == {"image/png", "image/jpeg", "image/webp"}
 
     @pytest.mark.parametrize("limit", [100_000, 20_000, 5_000, 1_000, 300])
     @pytest.mark.parametrize("formats", [("image/png",), ("image/webp",), ("image/jpeg",), ("image/png", "image/jpeg")])

@@ -114,10 +114,10 @@ async def test_pixels_are_encoded_once(s3: S3, sandbox: Sandbox, tmp_path: Path,
     monkeypatch.setattr(encode, "encode_image", lambda pixels: (calls.append(1), real(pixels))[1])
     pixels = np.random.default_rng(1).random((40, 60, 3), dtype=np.float32)
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
-        first = await session.publisher.image(pixels)
+        (first,) = await session.publisher.images([pixels])
         await session.generate(request_for("reapi", first), "my-reapi")
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
-        again = await session.publisher.image(pixels)
+        (again,) = await session.publisher.images([pixels])
         assert (again.sha256, len(again)) == (first.sha256, len(first))
         await session.generate(request_for("reapi", again, seed=1), "my-reapi")
         assert calls == [1]
