@@ -157,13 +157,14 @@ def store(folder: Path) -> Iterator[dict[str, str]]:
         for _ in range(200):
             try:
                 urllib.request.urlopen(there["endpoint"]).close()
-            except urllib.error.HTTPError:
+            except urllib.error.HTTPError as error:  # it answers, and wants a signature
+                error.close()
                 break
             except OSError:
                 time.sleep(0.1)
         key, secret = KEYS.values()
         yield {**there, "access_key_id": key, "secret_access_key": secret}
-        process.terminate()
+        process.kill()
 
 
 def put_urls(there: dict[str, str]) -> list[str]:
@@ -217,7 +218,8 @@ def references(runs: int) -> None:
                 over = f"; {sum(size > LIMIT for size in sizes)} of {COUNT} over 10 MB" if max(sizes) > LIMIT else ""
                 print(
                     f"{name:10} {who:8} {seconds:6.2f} {seconds / base:6.2f} {peak:8.0f} {sum(sizes) / MEGABYTE:6.1f}"
-                    f"  {first['kind']}, PSNR {first['psnr']:.1f} dB{over}"
+                    f"  {first['kind']}, PSNR {first['psnr']:.1f} dB{over}",
+                    flush=True,
                 )
 
 
