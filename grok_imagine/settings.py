@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     stores: dict[str, StoreSettings] = Field(default_factory=dict[str, StoreSettings])
     store: str | None = None
     """The store for uploads, by name; needed only where there are several."""
+    results_store: str | None = None
+    """The store where finished clips are kept too, by name: where several machines share the journal."""
     deadline_seconds: float = Field(default=1800, gt=0)
     """How long a node or command waits for one clip. The job itself goes on, and can be resumed."""
     answer_seconds: float = Field(default=100, gt=0)

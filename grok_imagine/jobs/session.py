@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +25,7 @@ from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
 from . import connections, dealing
+from .archive import Archive
 from .connections import Connection
 from .dealing import Dropped
 from .encoding import Encoder
@@ -79,6 +80,7 @@ class Session:
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
         self.publisher = Publisher(self._uploads, self._deletes_after, Encoder(self._uploads))
+        kept_in = self.stores.for_results()
         self._tools = Tools(
             journal=self.journal,
             client=self._client,
@@ -90,6 +92,7 @@ class Session:
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
+            archive=Archive(self.journal, kept_in) if kept_in else None,
             monotonic=monotonic,
             now=now,
         )
@@ -260,6 +263,8 @@ class Session:
             return await self.journal.advance(job, State.SUBMITTED, "taken up again", finished_at=None)
         if job.state is not State.SAVED or (job.file and job.file.is_file()):
             return job
+        if (here := self._tools.results / f"{job.id}.mp4").is_file():
+            return replace(job, file=here)  # another machine that shares the journal noted its own file last
         try:
             return await self.journal.advance(job, State.SUCCEEDED, "the file is gone; fetching it again")
         except JobMoved:

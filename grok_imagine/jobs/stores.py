@@ -76,6 +76,15 @@ class Stores:
             raise SettingsError(f"The store {name!r} has no bucket. Set one in the settings.")
         return BucketStore(name, stated, secret=self._secret(), lifetime_seconds=lifetime, now=self._now)
 
+    def for_results(self) -> BucketStore | None:
+        """The bucket where finished clips are kept too; None where none is set. Raises SettingsError for no bucket."""
+        if self._settings.results_store is None:
+            return None
+        store = self.named(self._settings.results_store)
+        if not isinstance(store, BucketStore):
+            raise SettingsError(f"results_store must name a bucket, and {store.name!r} is none.")
+        return store
+
     def stated(self, name: str) -> StoreSettings | None:
         """What the settings say of a store."""
         return self._settings.stores.get(name)

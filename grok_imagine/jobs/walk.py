@@ -13,6 +13,7 @@ from ..models import Cost, Job, VideoRequest
 from ..storage.base import Store
 from ..transport.client import Client
 from ..transport.retry import Backoff
+from .archive import Archive
 from .connections import Connection
 from .progress import Progress, SilentProgress, Update
 from .publish import Publisher
@@ -35,6 +36,8 @@ class Tools:
     answer_seconds: float
     """How long a POST may take to be answered, before its outcome counts as unknown."""
     max_download_bytes: int
+    archive: Archive | None = None
+    """Where finished clips go too, for the other machines that share the journal."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time

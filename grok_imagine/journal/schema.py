@@ -104,6 +104,16 @@ upload_uses = Table(
 )
 """Which jobs were sent an upload's URL: it may go when they are all final."""
 
+archived = Table(
+    "archived",
+    metadata,
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("store", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+"""Finished clips that lie in a shared bucket, for the other machines of this journal."""
+
 encodings = Table(
     "encodings",
     metadata,

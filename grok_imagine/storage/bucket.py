@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from ..errors import StorageError
@@ -87,6 +89,28 @@ class BucketStore:
             url = await _threaded(obstore.sign, self._store(), "GET", key, timedelta(seconds=self._lifetime))
         return PublicFile(url, expires_at, key)
 
+    async def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Upload a file as the object ``key``, streaming. Raises StorageError."""
+        import obstore
+
+        with told(self.name):
+            await _threaded(obstore.put, self._store(), key, path, attributes={"Content-Type": media_type})
+
+    async def get_file(self, key: str, path: Path) -> None:
+        """Write the object into a new file of its owner alone. Raises StorageError."""
+        import obstore
+
+        def receive() -> None:
+            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(opened, "wb") as file:
+                for block in obstore.get(self._store(), key).stream(min_chunk_size=1 << 20):
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+
+        with told(self.name):
+            await _threaded(receive)
+
     async def remove(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
         import obstore
@@ -98,17 +122,23 @@ class BucketStore:
                 return
 
     async def list(self) -> list[Found]:
-        """Every object of this installation's prefix."""
+        """Every upload below this installation's prefix. Finished clips, which stay, are none."""
         import obstore
 
         with told(self.name):
             rows: list[Any] = await _threaded(lambda: obstore.list(self._store(), self._stated.prefix).collect())
-        return [Found(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
+        results = self.result_key("").rpartition("/")[0] + "/"
+        found = [Found(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
+        return [one for one in found if not one.key.startswith(results)]
 
     def key_of(self, blob: Blob) -> str:
         """The object's name: nobody can guess it who does not have this installation's secret."""
         digest = hmac.new(self._secret, blob.sha256.encode(), hashlib.sha256).hexdigest()
         return f"{self._stated.prefix}/{digest}.{blob.extension}"
+
+    def result_key(self, name: str) -> str:
+        """The object's name of a finished clip. ``name`` is unguessable."""
+        return f"{self._stated.prefix}/results/{name}.mp4"
 
     def _store(self) -> Any:
         if self._opened is None:
