@@ -1,9 +1,9 @@
-# demo: a first clip, offline. test: the whole suite. check: style, types, floors. bench: timings. All set themselves up.
+# demo: a first clip, offline. test: the whole suite. check: style, types, floors. crash: the crash matrix. bench: timings. All set themselves up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check crash bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/grok-imagine demo --output demo-output
@@ -16,6 +16,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+crash: $(VENV)/.test
+	$(BIN)/python -m tests.crash --json artifacts/crash.json
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/import_time.py
