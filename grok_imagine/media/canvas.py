@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DecodeError
+from .resize import longest_side_within
 
-FLOAT_BYTES = 4
+FLOAT_BYTES, CHANNELS = 4, 3
 SPARE_FRAMES = 4
 GROWTH = 4
 
@@ -24,7 +25,8 @@ class Canvas:
     def __init__(self, name: str, size: tuple[int, int], promised: int, exact: bool, max_bytes: int | None) -> None:
         """``size`` is width and height. Raises DecodeError if ``promised`` frames pass ``max_bytes`` or the memory."""
         self._name = name
-        self._frame_shape = (size[1], size[0], 3)
+        self._size = size
+        self._frame_shape = (size[1], size[0], CHANNELS)
         self._max_bytes = max_bytes
         self._check(promised)
         room = promised if exact else self._within_limit(promised + SPARE_FRAMES)
@@ -54,21 +56,36 @@ class Canvas:
         return frames if self._max_bytes is None else min(frames, self._max_bytes // self._frame_bytes)
 
     def _check(self, frames: int) -> None:
-        if self._max_bytes is not None and frames * self._frame_bytes > self._max_bytes:
-            raise DecodeError(f"{self._asks(frames)}, more than the limit of {_gigabytes(self._max_bytes)}.")
+        check_fits(self._name, frames, self._size, self._max_bytes)
 
     def _allocate(self, frames: int) -> NDArray[np.float32]:
         try:
             return np.empty((frames, *self._frame_shape), dtype=np.float32)
         # NumPy says ValueError where the number of bytes does not even fit the machine's word.
         except (MemoryError, ValueError) as error:
-            raise DecodeError(f"{self._asks(frames)}, and that is not there.") from error
-
-    def _asks(self, frames: int) -> str:
-        height, width, _ = self._frame_shape
-        needed = _gigabytes(frames * self._frame_bytes)
-        return f"{self._name} has at least {frames} frames of {width} × {height}, which take {needed} of memory"
+            raise DecodeError(f"{_asks(self._name, frames, self._size)}, and that is not there.") from error
 
 
-def _gigabytes(count: int) -> str:
+def check_fits(name: str, frames: int, size: tuple[int, int], max_bytes: int | None) -> None:
+    """Raises DecodeError if the frames, of width and height ``size``, pass ``max_bytes``; it names what would fit."""
+    frame_bytes = size[0] * size[1] * CHANNELS * FLOAT_BYTES
+    if max_bytes is None or frames * frame_bytes <= max_bytes:
+        return
+    most = max_bytes // frame_bytes
+    ways = [f"frame_load_cap at most {most}", f"select_every_nth at least {-(-frames // most)}"] if most else []
+    ways.append(f"longest_side at most {longest_side_within(*size, max_bytes / (frames * frame_bytes))}")
+    raise DecodeError(
+        f"{_asks(name, frames, size)}, more than the {gigabytes(max_bytes)} that may be used. It fits with one of: "
+        + ", or ".join(ways)
+        + "."
+    )
+
+
+def _asks(name: str, frames: int, size: tuple[int, int]) -> str:
+    needed = gigabytes(frames * size[0] * size[1] * CHANNELS * FLOAT_BYTES)
+    return f"{name} would give at least {frames} frames of {size[0]} × {size[1]}, which take {needed} of memory"
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes in words."""
     return f"{count / 1e9:.2f} GB"

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from queue import Queue
 from threading import Thread
 from types import TracebackType
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import DecodeError
-from .opening import pyav_version
 from .orientation import Orientation
+from .resize import Geometry
+from .scale import Scaler, new_scaler
 
 # More threads than this only wait for the memory.
 MOST_THREADS = 8
 
-# From the matrix that a file names (AVColorSpace) to swscale's number for it. Old versions of PyAV do not name them
-# all. Every other file is taken for BT.601, as swscale does. Source: libavutil/pixfmt.h and libswscale/swscale.h.
-BT709, FCC, BT601, SMPTE240M, BT2020 = 1, 4, 5, 7, 9
-MATRICES = {1: BT709, 4: FCC, 7: SMPTE240M, 9: BT2020, 10: BT2020}
-UNSPECIFIED_RANGE, FULL_RANGE = 0, 2
-
-_Item = tuple[VideoFrame, NDArray[np.float32]]
+_Places = Sequence[NDArray[np.float32]]
+_Item = tuple[VideoFrame, _Places]
 
 
 class Converters:
@@ -36,11 +32,10 @@ class Converters:
     decoder would wait for ever. On leaving, all threads are joined; after an exception they drop what is queued.
     """
 
-    def __init__(self, name: str, orientation: Orientation, width: int, height: int) -> None:
-        """``width`` and ``height`` are of the stored picture; a frame of another size is scaled to it."""
+    def __init__(self, name: str, orientation: Orientation, geometry: Geometry) -> None:
         self._name = name
         self._orientation = orientation
-        self._size = width, height
+        self._geometry = geometry
         count = _thread_count()
         self._queue: Queue[_Item | None] = Queue(maxsize=2 * count)
         self._error: Exception | None = None
@@ -59,10 +54,10 @@ class Converters:
         for thread in self._threads:
             thread.join()
 
-    def give(self, frame: VideoFrame, place: NDArray[np.float32]) -> None:
-        """Has ``frame`` converted into ``place``, ``[H, W, 3]``. Raises DecodeError if an earlier frame failed."""
+    def give(self, frame: VideoFrame, places: _Places) -> None:
+        """Has ``frame`` written into each of ``places``, ``[H, W, 3]``. Raises DecodeError if an earlier one failed."""
         self._raise()
-        self._queue.put((frame, place))
+        self._queue.put((frame, places))
 
     def settle(self) -> None:
         """Waits until every frame given so far is in its place. Raises DecodeError if one failed."""
@@ -74,11 +69,11 @@ class Converters:
             raise DecodeError(f"A frame of {self._name} cannot be converted to RGB: {self._error}") from self._error
 
     def _work(self) -> None:
-        reformatter = VideoReformatter()
+        scaler = new_scaler()
         while (item := self._queue.get()) is not None:
             try:
                 if self._error is None and not self._abandoned:
-                    convert(reformatter, item[0], self._size, self._orientation, item[1])
+                    convert(scaler, item[0], self._geometry, self._orientation, item[1])
             except Exception as error:
                 self._error = error
             finally:
@@ -88,59 +83,31 @@ class Converters:
         self._queue.task_done()
 
 
-def convert(
-    reformatter: VideoReformatter,
-    frame: VideoFrame,
-    size: tuple[int, int],
-    orientation: Orientation,
-    place: NDArray[np.float32],
-) -> None:
-    """Writes ``frame``, scaled to ``size`` and turned upright, into ``place`` as RGB in 0..1."""
-    width, height = size
-    rgb = reformatter.reformat(frame, width, height, "rgb24", **_colours(frame), **one_thread())
+def convert(scaler: Scaler, frame: VideoFrame, geometry: Geometry, orientation: Orientation, places: _Places) -> None:
+    """Writes ``frame``, scaled and turned upright, into each of ``places`` as RGB in 0..1."""
+    # A quarter turn has the same two sides, the other way round.
+    width, height = orientation.size(*geometry.scaled)
+    rgb = scaler(frame, width, height)
     plane = rgb.planes[0]
     # The stubs of PyAV do not say that a plane is a buffer. Each of its lines may end in padding.
     lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(height, plane.line_size)
     picture = orientation.upright(lines[:, : width * 3].reshape(height, width, 3))
-    np.divide(picture, np.float32(255), out=place, dtype=np.float32)
+    for place in places:
+        if geometry.is_padded:
+            place[...] = 0
+        here, there = _overlap(picture, place)
+        np.divide(here, np.float32(255), out=there, dtype=np.float32)
 
 
-class _Colours(TypedDict):
-    src_colorspace: int
-    dst_colorspace: int
-    src_color_range: int
-    dst_color_range: int
+def _overlap(picture: NDArray[np.uint8], place: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The middle of both, as large as the smaller one along each side."""
+    height, width = min(picture.shape[0], place.shape[0]), min(picture.shape[1], place.shape[1])
+    return _middle(picture, height, width), _middle(place, height, width)
 
 
-def _colours(frame: VideoFrame) -> _Colours:
-    """Matrix and range as the file says. Before version 17, PyAV ignored them unless all four were given."""
-    matrix, range_ = source_colours(frame)
-    return {
-        "src_colorspace": matrix,
-        "dst_colorspace": BT601,
-        "src_color_range": range_,
-        "dst_color_range": FULL_RANGE,
-    }
-
-
-def source_colours(frame: VideoFrame) -> tuple[int, int]:
-    """swscale's number for the matrix of ``frame``, and its range."""
-    range_ = int(frame.color_range)
-    # A file need not say what goes without saying.
-    if range_ == UNSPECIFIED_RANGE and (frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray"))):
-        range_ = FULL_RANGE
-    return MATRICES.get(int(frame.colorspace), BT601), range_
-
-
-class Threads(TypedDict, total=False):
-    """An argument that not every PyAV has."""
-
-    threads: int
-
-
-def one_thread() -> Threads:
-    """swscale's own threads would fight with ours. Before version 17 it had none, and PyAV no such argument."""
-    return {"threads": 1} if pyav_version() >= 17 else {}
+def _middle(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    top, left = (array.shape[0] - height) // 2, (array.shape[1] - width) // 2
+    return array[top : top + height, left : left + width]
 
 
 def _thread_count() -> int:

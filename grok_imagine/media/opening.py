@@ -27,6 +27,9 @@ SAFE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 # A higher rate in a header is a time base in disguise (90000), no frame rate.
 HIGHEST_RATE = 240
 
+# 16K, the largest that any codec here is made for, is 15360 × 8640.
+MOST_PIXELS = 16384 * 8704
+
 
 @dataclass(frozen=True)
 class OpenVideo:
@@ -57,6 +60,19 @@ def open_video(path: str | os.PathLike[str]) -> Generator[OpenVideo, None, None]
         raise DecodeError(
             f"{file.name} cannot be read as a video ({reason}). It may be damaged, cut short, or another kind of file."
         ) from error
+
+
+def refuse_absurd(source: OpenVideo) -> None:
+    """Raises DecodeError for a picture that is larger than any video, before a frame of it is made room for."""
+    context = source.video.codec_context
+    width, height = context.width or 0, context.height or 0
+    if width * height > MOST_PIXELS:
+        raise DecodeError(
+            f"{source.name} claims to be {width} × {height} pixels large, more than any video. It is damaged or made "
+            "to do harm, and was not decoded."
+        )
+    # A frame may claim more than the header did.
+    cast(Any, context).options = {"max_pixels": str(MOST_PIXELS)}
 
 
 def _open(file: Path) -> InputContainer:

@@ -20,10 +20,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ..errors import EncodeError
-from .convert import one_thread, source_colours
 from .film import is_end
 from .opening import HIGHEST_RATE, OpenVideo, fraction, frame_rate
 from .orientation import Orientation
+from .scale import one_thread, source_colours
 
 # x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
 # bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end

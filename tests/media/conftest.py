@@ -53,11 +53,13 @@ def make_film(
     sound_late: float = 0,
     rotate: int | None = None,
     options: dict[str, str] | None = None,
+    encoder: dict[str, str] | None = None,
 ) -> Path:
     with av.open(str(path), "w", options=options or {}) as container:
         video: Any = container.add_stream(codec, rate=RATE) if picture else None
         if video:
             video.width, video.height, video.pix_fmt = *size, pixel_format
+            video.options = encoder or {}
             if rotate is not None:
                 video.set_display_rotation(rotate)
         audio: Any = container.add_stream("aac", rate=SOUND_RATE) if sound else None
