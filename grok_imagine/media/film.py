@@ -46,9 +46,9 @@ class Track(Protocol):
 
 
 @contextmanager
-def new_film(path: Path) -> Generator[OutputContainer, None, None]:
+def new_film(path: Path, options: dict[str, str] = OPTIONS) -> Generator[OutputContainer, None, None]:
     """An empty MP4 at ``path``. Nothing of a source gets into it by itself: no titles, no chapters, no pictures."""
-    container = av.open(str(path), "w", format="mp4", options=dict(OPTIONS))
+    container = av.open(str(path), "w", format="mp4", options=dict(options))
     try:
         yield container
     except BaseException:
