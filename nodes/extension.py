@@ -7,6 +7,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from . import bridge
+from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
 from .image_to_video import GIVImageToVideo
@@ -20,6 +21,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     GIVImageToVideo,
     GIVEditVideo,
     GIVExtendVideo,
+    GIVContinueVideo,
     GIVWaitForTask,
     GIVLoadVideoFrames,
     GIVUploadMedia,

@@ -126,6 +126,11 @@ class Journal:
         found = await self._run(self._select, _of_wish(fingerprint, owner), 1)
         return found[0] if found else None
 
+    async def by_owner(self, owner: str) -> Job | None:
+        """The newest job of that owner, unless it failed: for owners that ask for one clip, as a chain's segment."""
+        found = await self._run(self._select, (jobs.c.owner == owner) & _is_alive(), 1)
+        return found[0] if found else None
+
     async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
         """The newest jobs first."""
         final = [state.value for state in State if state.is_final]
@@ -245,8 +250,11 @@ class Journal:
 
 
 def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
-    is_alive = (jobs.c.state != State.FAILED.value) | (jobs.c.error_kind == DROPPED)
-    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & is_alive
+    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_alive()
+
+
+def _is_alive() -> sa.ColumnElement[bool]:
+    return (jobs.c.state != State.FAILED.value) | (jobs.c.error_kind == DROPPED)
 
 
 def _upgrade(connection: sa.Connection) -> None:

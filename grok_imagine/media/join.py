@@ -18,7 +18,7 @@ from ..errors import DecodeError
 from .decode import DecodeStopped, ShouldStop
 from .film import OPTIONS, new_film
 from .parts import Packed, Shape, pictures, shape_of, sound, sound_rate
-from .seam import Match, fade, match
+from .seam import Ending, Match, fade, match
 from .transcode import LIMITED, THREADS, X264
 
 RATE_FACTOR = 16
@@ -102,7 +102,7 @@ class _Work:
         self._on_frame, self._should_stop = on_frame, should_stop
         self._video = _video(film, shape)
         self._sound = SoundLine(film, sound_rate) if sound_rate else None
-        self._last: Packed | None = None
+        self._ending: Ending | None = None
         self.frames = 0
         self.seams: list[Seam] = []
 
@@ -136,22 +136,25 @@ class _Work:
         """The pictures after the skipped ones, their colours matched where this part meets the one before."""
         change: Match | None = None
         repeated: Packed | None = None
+        before = self._ending
         for number, picture in enumerate(found):
             if number < part.skip:
                 repeated = picture
                 continue
             if change is None:
                 # The last repeated frame and the film's last one show the same; else two neighbours nearly do.
-                change = match(self._last, picture if repeated is None else repeated)
-                if self._last is not None:
+                meets = picture if repeated is None else repeated
+                change = match(before, meets, is_repeated=repeated is not None)
+                if before is not None:
                     self.seams.append(Seam(self.frames, change, 0.0))
-            yield change.applied(picture)
+            shown = change.applied(picture, number - part.skip)
+            self._ending = Ending(picture, shown, change)
+            yield shown
 
     def _write(self, picture: Packed) -> None:
         frame = VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts, frame.time_base = self.frames, 1 / self._shape.rate
         self._film.mux(self._video.encode(frame))
-        self._last = picture
         self.frames += 1
         if self._on_frame is not None:
             self._on_frame(self.frames)

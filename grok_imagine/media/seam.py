@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .parts import Packed, planes
 
@@ -16,46 +18,98 @@ UNSEEN = (0.6, 0.4, 0.4)
 LEAST_LIKENESS, GAINS, MOST_SHIFT = 0.8, (0.75, 1.33), 40.0
 # Too flat a plane has no contrast that could be measured.
 LEAST_CONTRAST = 2.0
+# A light that differs from place to place (a darker rim) is no straight line: what is left of it, seen at 1/24 of the
+# size, goes within this many frames.
+EASE, COARSE = 24, 24
+
+
+Line = tuple[float, float]
+"""A straight line, as gain and shift."""
+SAME: Line = (1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Match:
-    """How the later of two pictures differed in the mean of Y, U and V, and the tables that undo it; None: nothing."""
+    """How a part's colours differed from those of the part before, and what brings them to those of the film.
+
+    ``drift`` is the difference of the means of Y, U and V, in steps of 8 bits. ``lines`` undo it for the whole part.
+    ``rest`` is what they leave, as a coarse picture of differences: it fades out over the first EASE frames.
+    """
 
     drift: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    tables: tuple[NDArray[np.uint8], ...] | None = None
+    lines: tuple[Line, Line, Line] = (SAME, SAME, SAME)
+    rest: tuple[NDArray[np.float32], ...] | None = None
 
     @property
     def is_needed(self) -> bool:
-        """Whether the colours are changed."""
-        return self.tables is not None
+        """Whether the colours of the whole part are changed."""
+        return any(line != SAME for line in self.lines)
 
-    def applied(self, picture: Packed) -> Packed:
-        """The picture in the colours of the part before."""
-        if self.tables is None:
+    @cached_property
+    def _tables(self) -> list[NDArray[np.float32]]:
+        return [np.arange(256, dtype=np.float32) * np.float32(gain) + np.float32(shift) for gain, shift in self.lines]
+
+    def applied(self, picture: Packed, age: int) -> Packed:
+        """The part's picture number ``age``, in the colours of the film."""
+        share = 1 - (age + 1) / EASE if self.rest is not None else 0.0
+        if not self.is_needed and share <= 0:
             return picture
         made = np.empty_like(picture)
-        for table, plane, place in zip(self.tables, planes(picture), planes(made), strict=True):
-            np.take(table, plane, out=place)
+        rest = self.rest if self.rest is not None and share > 0 else (None, None, None)
+        for table, plane, left, place in zip(self._tables, planes(picture), rest, planes(made), strict=True):
+            values = np.take(table, plane)
+            if left is not None:
+                values += left * np.float32(share)
+            place[:] = np.rint(np.clip(values, 0, 255, out=values), out=values)
         return made
 
 
-def match(before: Packed | None, after: Packed) -> Match:
-    """What brings ``after`` to the colours of ``before``, which shows the same. Nothing where it does not."""
+@dataclass(frozen=True)
+class Ending:
+    """The last picture of the part before: as it came, as it is in the film, and what lies between."""
+
+    raw: Packed
+    shown: Packed
+    match: Match
+
+
+def match(before: Ending | None, after: Packed, *, is_repeated: bool) -> Match:
+    """What brings ``after`` to the colours of the film. Nothing where it shows something else than ``before``.
+
+    A part is judged by the one that it was made from, so that a drift that adds up over many parts is undone, too.
+    ``is_repeated`` says that ``after`` is the very picture that ``before`` is, and not the next one.
+    """
     if before is None:
         return Match()
-    pairs = list(zip(planes(before), planes(after), strict=True))
+    pairs = list(zip(planes(before.raw), planes(after), strict=True))
     drift = tuple(float(new.mean() - old.mean()) for old, new in pairs)
     told = (drift[0], drift[1], drift[2])
-    if all(abs(one) <= limit for one, limit in zip(told, UNSEEN, strict=True)) or not _is_alike(*pairs[0]):
+    if not _is_alike(*pairs[0]):
         return Match(told)
-    tables: list[NDArray[np.uint8]] = []
-    for old, new in pairs:
-        table = _table(old, new)
-        if table is None:
+    own: list[Line] = [SAME, SAME, SAME]
+    if any(abs(one) > limit for one, limit in zip(told, UNSEEN, strict=True)):
+        found = [_line(old, new) for old, new in pairs]
+        if any(line is None for line in found):
             return Match(told)
-        tables.append(table)
-    return Match(told, tuple(tables))
+        own = [line or SAME for line in found]
+    total = [
+        (gain * first[0], gain * first[1] + shift) for first, (gain, shift) in zip(own, before.match.lines, strict=True)
+    ]
+    lines = (total[0], total[1], total[2])
+    if not is_repeated:
+        return Match(told, lines)
+    return Match(told, lines, _rest(before.shown, Match(told, lines).applied(after, EASE)))
+
+
+def _rest(wanted: Packed, has: Packed) -> tuple[NDArray[np.float32], ...]:
+    """What is left between two pictures of the same, without its details: light and shade, not edges."""
+    left: list[NDArray[np.float32]] = []
+    for one, other in zip(planes(wanted), planes(has), strict=True):
+        height, width = one.shape
+        off = Image.fromarray(one.astype(np.float32) - other.astype(np.float32))
+        small = off.resize((max(1, width // COARSE), max(1, height // COARSE)), Image.Resampling.BOX)
+        left.append(np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.float32))
+    return tuple(left)
 
 
 def _is_alike(old: Packed, new: Packed) -> bool:
@@ -66,15 +120,14 @@ def _is_alike(old: Packed, new: Packed) -> bool:
     return sizes < flat or float((first * second).sum()) / sizes >= LEAST_LIKENESS
 
 
-def _table(old: Packed, new: Packed) -> NDArray[np.uint8] | None:
-    """Each of the 256 values of a plane, by the straight line from the one's mean and contrast to the other's."""
+def _line(old: Packed, new: Packed) -> Line | None:
+    """The straight line from one plane's mean and contrast to the other's; None for one that would do harm."""
     has, wants = float(new.std()), float(old.std())
     gain = wants / has if min(has, wants) >= LEAST_CONTRAST else 1.0
     shift = float(old.mean() - new.mean())
     if not GAINS[0] <= gain <= GAINS[1] or abs(shift) > MOST_SHIFT:
         return None
-    values = (np.arange(256) - float(new.mean())) * gain + float(old.mean())
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return gain, float(old.mean()) - gain * float(new.mean())
 
 
 def fade(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -81,3 +81,27 @@ async def test_the_default_connection_can_do_it(nodes: dict[str, Any], part: Any
         default = nodes[name].INPUT_TYPES()["required"]["connection"][1]["default"]
         offered = part("grok_imagine.providers").PROVIDERS[default.removeprefix("sandbox-")].capabilities
         assert mode in {one.mode.value for one in offered}
+
+
+async def test_a_clip_goes_on_line_by_line(clip: Any, run: Any, sandbox: Any, host: Any) -> None:
+    lines = "it rises\n\n  it turns  \n"
+    wish = {"connection": "sandbox-xai", "prompts": lines, "duration": 1, "video": clip[0]}
+    video, ids, info = await run("GIVContinueVideo", "5", **wish, how="last_frame")
+    told = json.loads(info)
+    assert told["frames"] == _frames(video.get_stream_source()) == 48 + 2 * 23
+    assert [one["frame"] for one in told["seams"]] == [48, 71]
+    assert [one["job_id"] for one in told["segments"]] == ids.split("\n")
+    assert [one["prompt"] for one in told["segments"]] == ["it rises", "it turns"]
+    assert any("segment 1 of 2" in text for _, _, text in host.texts)
+    again = await run("GIVContinueVideo", "5", **wish, how="last_frame")
+    assert again[1] == ids
+    assert sandbox.submits == 3
+    wish["duration"] = 2
+    extended = await run("GIVContinueVideo", "6", **wish)
+    assert _frames(extended[0].get_stream_source()) == 48 + 2 * 48
+    assert json.loads(extended[2])["plan"].startswith("2 segments, extended")
+
+
+async def test_no_line_is_no_wish(clip: Any, run: Any, part: Any) -> None:
+    with pytest.raises(part("grok_imagine.errors").RequestError, match="at least one prompt"):
+        await run("GIVContinueVideo", prompts=" \n ", video=clip[0])
