@@ -47,6 +47,9 @@ class ConnectionSettings(BaseModel):
     """The store for this connection's uploads, where it is not the settings' own."""
     pace: float = Field(default=1.0, gt=0, le=10)
     """Multiplies the provider's documented poll intervals."""
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000)
+    jobs_at_once: int | None = Field(default=None, ge=1, le=10000)
+    """What all jobs of this connection together may use, in one process; by default 5 a second, and 10 jobs."""
     assumed_usd_per_second: Decimal | None = Field(default=None, ge=0, le=100)
     assumed_usd_per_clip: Decimal | None = Field(default=None, ge=0, le=1000)
     """What a clip is taken to cost where the provider publishes no price in numbers; both are added up. A budget

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.storage.comfyui_route import Shelf
+    from ..grok_imagine.transport.pace import Pacers
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -49,6 +50,7 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._lease: _Lease | None = None
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
+        self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
         self._names: tuple[Stamp | None, list[str]] | None = None
         self._hosts: tuple[Stamp | None, frozenset[str]] | None = None
 
@@ -140,13 +142,16 @@ class Runtime:
         from ..grok_imagine.jobs.sandbox_process import SandboxProcess
         from ..grok_imagine.jobs.session import Session
         from ..grok_imagine.settings import load
+        from ..grok_imagine.transport.pace import Pacers
 
         settings = load(self.home)
         if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
             if self._sandbox is not None:
                 self._sandbox[1].close()
             self._sandbox = (settings.sandbox_url, SandboxProcess(self.home, settings.sandbox_url))
-        session = Session(self.home, settings, sandbox=self._sandbox[1])
+        if self._pacers is None:
+            self._pacers = Pacers()
+        session = Session(self.home, settings, sandbox=self._sandbox[1], pacers=self._pacers)
         await session.__aenter__()
         return session
 

@@ -17,11 +17,25 @@ from ..settings import ConnectionSettings, Settings, clean_key
 
 if TYPE_CHECKING:
     from ..transport.client import Endpoint
+    from ..transport.pace import Pacer, Pacers, Place
 
 SANDBOX = "sandbox"
 _SANDBOX_DIALECT = "reapi"
 SANDBOX_PACE = 0.1
 """The sandbox is this machine: it may be asked ten times as often as the provider it stands for."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How much of a connection may be used, by all jobs of a process together."""
+
+    requests_per_second: float
+    jobs_at_once: int
+
+
+USUAL_RATE = Rate(5.0, 10)
+"""No provider here documents a number for this model (contract, part 5), so it is a modest one. A 429 slows it down."""
+SANDBOX_RATE = Rate(50.0, 20)
 
 
 @dataclass(frozen=True)
@@ -50,9 +64,14 @@ class Connection:
     provider: Provider
     endpoint: Endpoint
     pace: float
+    pacer: Pacer
     sandbox_url: str | None = None
     assumed_usd_per_second: Decimal | None = None
     assumed_usd_per_clip: Decimal | None = None
+
+    def place(self) -> Place:
+        """A place among the connection's jobs in flight, not taken yet."""
+        return self.pacer.place()
 
     @property
     def is_local(self) -> bool:
@@ -89,7 +108,7 @@ def profile(settings: Settings, name: str) -> Profile:
     return known[name]
 
 
-def connect(profile: Profile, sandbox_url: str | None = None) -> Connection:
+def connect(profile: Profile, pacers: Pacers, sandbox_url: str | None = None) -> Connection:
     """The connection, ready to be used. Raises MissingKey or SettingsError that say how to complete it."""
     from ..transport.client import Endpoint  # loads the HTTP client, which listing profiles does not need
 
@@ -104,15 +123,20 @@ def connect(profile: Profile, sandbox_url: str | None = None) -> Connection:
             f"{profile.provider.key_variable}, or store one with: grok-imagine key {profile.name}. "
             "The connection 'sandbox' needs none. Nothing was sent or charged."
         )
-    endpoint = Endpoint(base_url, profile.key, profile.provider.authorize)
+    stated, usual = profile.stated, SANDBOX_RATE if profile.is_sandbox else USUAL_RATE
+    pacer = pacers.of(
+        profile.name, stated.requests_per_second or usual.requests_per_second, stated.jobs_at_once or usual.jobs_at_once
+    )
+    endpoint = Endpoint(base_url, profile.key, profile.provider.authorize, pacer)
     return Connection(
         profile.name,
         profile.provider,
         endpoint,
         profile.pace,
+        pacer,
         sandbox_url,
-        assumed_usd_per_second=profile.stated.assumed_usd_per_second,
-        assumed_usd_per_clip=profile.stated.assumed_usd_per_clip,
+        assumed_usd_per_second=stated.assumed_usd_per_second,
+        assumed_usd_per_clip=stated.assumed_usd_per_clip,
     )
 
 

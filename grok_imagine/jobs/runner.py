@@ -9,6 +9,7 @@ from contextlib import suppress
 from ..errors import GrokImagineError, JournalError, SettingsError, StorageError
 from ..journal.store import JobMoved
 from ..models import Job, State
+from ..transport.pace import Place
 from .fetch import fetch
 from .submit import refuse, submit
 from .wait import wait
@@ -77,8 +78,27 @@ async def _let_go(job: Job, walk: Walk) -> None:
 
 
 async def _to_the_end(job: Job, walk: Walk) -> Job:
+    async with walk.connection.place() as place:
+        return await _walk_on(job, walk, place)
+
+
+async def _take_place(job: Job, walk: Walk, place: Place) -> None:
+    """A job is in flight from before its submit until its task is final; its download is not counted."""
+    if job.state is State.PREPARED:
+        if place.must_wait:
+            walk.report(job, "preparing", note="waiting for other jobs of this connection to end")
+        await place.take()
+    elif job.state is State.SUBMITTED:
+        place.occupy()
+    elif job.state is State.SUCCEEDED:
+        walk.report(job, "downloading")
+        place.leave()
+
+
+async def _walk_on(job: Job, walk: Walk, place: Place) -> Job:
     while not job.state.is_final:
         try:
+            await _take_place(job, walk, place)
             job = await STEPS[job.state](job, walk)
         except JobMoved:
             # Somebody else took this very step (the same job, waited for twice). Go on from where it stands now.

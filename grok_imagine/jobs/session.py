@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
@@ -24,6 +23,7 @@ from ..settings import Settings, load
 from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
+from ..transport.pace import Pacers
 from . import connections, dealing
 from .archive import Archive
 from .connections import Connection
@@ -54,7 +54,8 @@ class Result:
 class Session:
     """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
 
-    ``home`` is the data folder: settings, journal, results. One session lives on one event loop.
+    ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` are those
+    of the process, where it opens one session after the other.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Session:
         settings: Settings | None = None,
         *,
         sandbox: SandboxProcess | None = None,
+        pacers: Pacers | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -73,6 +75,7 @@ class Session:
         self._own_sandbox = sandbox is None
         self._now = now
         self._keeper = Keeper()
+        self._pacers = pacers or Pacers(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
         self.journal = Journal(home, now, database_url=self.settings.database_url, limits=limits)
@@ -118,7 +121,8 @@ class Session:
     async def connect(self, name: str) -> Connection:
         """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
         profile = connections.profile(self.settings, name)
-        return connections.connect(profile, await self._sandbox.url() if profile.is_sandbox else None)
+        url = await self._sandbox.url() if profile.is_sandbox else None
+        return connections.connect(profile, self._pacers, url)
 
     def check(self, request: VideoRequest, connection: Connection) -> Checked:
         """Every rule of the connection's contract, before anything is sent. Raises RequestError."""
@@ -208,9 +212,8 @@ class Session:
         self, *, apply: bool = False, for_good: bool = False, max_gb: float | None = None, max_days: float | None = None
     ) -> Pruned:
         """What of the results is over the limits; removed if ``apply``, what is gone for good only ``for_good``."""
-        most = (max_gb or self.settings.results_max_gb) * 1e9
-        longest = (max_days or self.settings.results_max_days) * 86400
-        facts = {"max_bytes": most, "max_seconds": longest, "now": self._now()}
+        limits = max_gb or self.settings.results_max_gb, max_days or self.settings.results_max_days
+        facts = {"max_bytes": limits[0] * 1e9, "max_seconds": limits[1] * 86400, "now": self._now()}
         return await prune(self._tools.results, self.journal, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
@@ -254,8 +257,7 @@ class Session:
             return job
         if not job.task_id:
             raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
-        fresh: dict[str, Any] = {"finished_at": None, "billed_usd": None}
-        return await self.journal.advance(job, State.SUBMITTED, "asked once more", **fresh)
+        return await self.journal.advance(job, State.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
 
     async def _reopened(self, job: Job) -> Job:
         """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""

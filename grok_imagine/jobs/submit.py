@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..models import Blob, Job, MediaInput, Reply, State, VideoRequest
 from ..providers import Provider, PublicUrls
+from ..transport.client import retry_after_of
 from .walk import Walk
 
 UNKNOWN_OUTCOME = (
@@ -57,6 +58,7 @@ async def submit(job: Job, walk: Walk) -> Job:
     while True:
         urls = await _publish(job, walk, walk.request)  # anew at each try: a URL may have expired while waiting
         walk.report(job, "submitting")
+        await walk.connection.endpoint.turn()
         try:
             return await walk.tools.keep(job.id, _post(job, walk, walk.request, urls))
         except _NotAccepted as refused:
@@ -64,9 +66,9 @@ async def submit(job: Job, walk: Walk) -> Job:
             failures += 1
             if failures >= walk.tools.submit_backoff.tries:
                 raise cause from None
-            delay = walk.tools.submit_backoff.delay(failures, getattr(cause, "retry_after", None))
+            delay = walk.tools.submit_backoff.delay(failures, retry_after_of(cause))
             walk.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
-            await walk.tools.sleep(delay)
+            await walk.connection.endpoint.rest(delay, cause, walk.tools.sleep)
 
 
 async def refuse(job: Job, walk: Walk) -> Job:

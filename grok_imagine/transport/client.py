@@ -21,6 +21,7 @@ from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, Ti
 from ..models import Call, Repeat, Reply
 from ..models.url import is_below
 from ..redact import HIDDEN, redact
+from .pace import Pacer
 from .retry import Backoff, retry_after
 from .timing import within
 
@@ -47,10 +48,24 @@ class Endpoint:
     base_url: str
     key: SecretStr
     authorize: Authorize
+    pacer: Pacer | None = None
+    """What all jobs of the connection share; None where nothing limits them."""
 
     def url(self, call: Call) -> str:
         """The absolute URL of the call."""
         return call.target if call.target.startswith(("http://", "https://")) else self.base_url + call.target
+
+    async def turn(self) -> None:
+        """Wait until the connection may be asked once more."""
+        if self.pacer is not None:
+            await self.pacer.turn()
+
+    async def rest(self, seconds: float, error: Exception, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Wait before another try; after a 429 every job of the connection waits."""
+        if self.pacer is not None and isinstance(error, RateLimited):
+            await self.pacer.pause(seconds)
+        else:
+            await sleep(seconds)
 
     def signed(self, call: Call) -> Call:
         """The call with the key, if it asks for one and goes to nowhere but below the base URL."""
@@ -95,10 +110,14 @@ class Client:
         return self._pool
 
     async def send(self, call: Call, endpoint: Endpoint) -> Reply:
-        """Send once. Raises ConnectFailed where no byte was sent, TimedOut or TransportError where it is unknown."""
+        """Send once. Raises ConnectFailed where no byte was sent, TimedOut or TransportError where it is unknown.
+
+        A read waits for its turn; a submit has waited before it was journaled, since from then on it must be quick.
+        """
         signed = endpoint.signed(call)
         url = endpoint.url(call)
         if call.repeat is Repeat.FREELY:
+            await endpoint.turn()
             return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
         async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
             return await _in_time(_exchange(fresh, signed, url, endpoint.key), url)
@@ -118,7 +137,7 @@ class Client:
                 failures += 1
                 if failures >= self.backoff.tries:
                     raise
-                await self.sleep(self.backoff.delay(failures, getattr(error, "retry_after", None)))
+                await endpoint.rest(self.backoff.delay(failures, retry_after_of(error)), error, self.sleep)
 
     def _new_pool(self, limits: httpx.Limits) -> httpx.AsyncClient:
         tls = self._tls or True
@@ -176,6 +195,11 @@ async def _bounded(response: httpx.Response) -> bytes:
             raise UnreadableReply("the provider's answer is larger than 1 MiB", status=response.status_code)
         parts.append(part)
     return b"".join(parts)
+
+
+def retry_after_of(error: Exception) -> float | None:
+    """What the server said of when to come back, in seconds."""
+    return error.retry_after if isinstance(error, RateLimited) else None
 
 
 @contextmanager
