@@ -131,10 +131,10 @@ class NodeProgress:
         self._step = update.step
         self.tell(" · ".join(words), is_news=is_news)
 
-    def frames(self, done: int, total: int) -> None:
-        """How many frames are decoded."""
+    def frames(self, done: int, total: int, size: str = "") -> None:
+        """How many frames are decoded, and of what size they are."""
         self._share = done / total if total else 0.0
-        self.tell(f"Decoding {done} of {total} frames")
+        self.tell(f"Decoding {done} of {total} frames{size}")
 
     def tell(self, text: str, *, is_news: bool = False) -> None:
         """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once.

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, tensors, widgets
+from . import bridge, frame_inputs, tensors, widgets
 
 if TYPE_CHECKING:
     from ..grok_imagine.media.clip import Clip
+    from ..grok_imagine.media.plan import Plan
+    from ..grok_imagine.media.resize import Resize
+    from ..grok_imagine.media.window import Window
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -30,8 +35,16 @@ class GIVLoadVideoFrames(io.ComfyNode):
             display_name="Load Video Frames",
             category=widgets.CATEGORY,
             description="Decodes a video into an IMAGE batch with its sound and frame rate, for the nodes that work on "
-            "images. Connect a VIDEO, or name a file, a URL or a job. Free.",
-            search_aliases=["video to images", "extract frames", "decode video", "get video components", "load video"],
+            "images. Connect a VIDEO, or name a file, a URL or a job. Loads a part, every nth frame or a smaller size "
+            "without decoding the rest, and says how much memory it takes before it does. Free.",
+            search_aliases=[
+                "video to images",
+                "extract frames",
+                "decode video",
+                "get video components",
+                "load video",
+                "last frame",
+            ],
             inputs=[
                 io.Video.Input(
                     "video",
@@ -45,12 +58,16 @@ class GIVLoadVideoFrames(io.ComfyNode):
                     tooltip="Used while no video is connected: a file in ComfyUI's input, output or temp folder, a "
                     "public https URL (downloaded once, then kept), or the job_id of a clip made here. Free.",
                 ),
+                *frame_inputs.which_frames(),
+                *frame_inputs.what_size(),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="All frames, as one batch."),
-                io.Audio.Output(display_name="audio", tooltip="The sound; empty for a silent video."),
-                io.Float.Output(display_name="fps", tooltip="Frames per second."),
+                io.Image.Output(display_name="images", tooltip="The frames that were asked for, as one batch."),
+                io.Audio.Output(display_name="audio", tooltip="The sound of the same part; empty for a silent video."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second of this batch."),
                 io.Int.Output(display_name="frame_count", tooltip="How many frames there are."),
+                io.Image.Output(display_name="first_frame", tooltip="The first of these frames."),
+                io.Image.Output(display_name="last_frame", tooltip="The last of these frames: to go on from it."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -65,37 +82,73 @@ class GIVLoadVideoFrames(io.ComfyNode):
         return f"{found.st_mtime_ns} {found.st_size}" if found else ""
 
     @classmethod
-    async def execute(cls, video: Any = None, source: str = "") -> io.NodeOutput:
+    async def execute(cls, video: Any = None, source: str = "", **wishes: Any) -> io.NodeOutput:
         """Decode the video."""
         source = (source or "").strip()
         if video is None and not source:
             raise RequestError(
                 "There is nothing to load: connect a video, or give a file, a URL or a job id as source."
             )
+        wanted = _Wanted(frame_inputs.window(wishes), frame_inputs.resize(wishes))
 
         async def work(progress: bridge.NodeProgress) -> tuple[Any, Any, float]:
             if video is None:
-                return await _decoded(await _file(source, progress), progress)
+                return await _decoded(await _file(source, progress), wanted, progress)
             path = await bridge.in_thread(lambda _stop: bridge.whole_file(video))
             if path is not None:
-                return await _decoded(path, progress)
-            parts = await bridge.in_thread(lambda _stop: video.get_components())
-            return parts.images, parts.audio, float(parts.frame_rate)
+                return await _decoded(path, wanted, progress)
+            return await bridge.in_thread(lambda _stop: _components(video, wanted))
 
         images, audio, fps = await bridge.run(cls.hidden.unique_id, work)
-        return io.NodeOutput(images, audio, fps, int(images.shape[0]))
+        # Copies: a view would keep the whole batch in memory for one frame.
+        return io.NodeOutput(images, audio, fps, int(images.shape[0]), images[:1].clone(), images[-1:].clone())
 
 
-async def _decoded(path: Path, progress: bridge.NodeProgress) -> tuple[Any, Any, float]:
+@dataclass(frozen=True)
+class _Wanted:
+    """Which frames, and how large."""
+
+    window: Window
+    resize: Resize
+
+
+async def _decoded(path: Path, wanted: _Wanted, progress: bridge.NodeProgress) -> tuple[Any, Any, float]:
     from ..grok_imagine.media.decode import decode
-    from ..grok_imagine.media.probe import probe
 
     def work(should_stop: Callable[[], bool]) -> Clip:
-        progress.tell(f"Decoding: needs {probe(path).tensor_bytes / 1e9:.1f} GB of memory")
-        return decode(path, on_progress=progress.frames, should_stop=should_stop, max_bytes=bridge.free_memory())
+        size = ""
+
+        def plan(told: Plan) -> None:
+            nonlocal size
+            size = f" of {told.width} × {told.height}, {told.bytes / 1e9:.2f} GB"
+            progress.tell(f"Decoding {told}", is_news=True)
+
+        def frames(done: int, total: int) -> None:
+            progress.frames(done, total, size)
+
+        return decode(
+            path,
+            window=wanted.window,
+            resize=wanted.resize,
+            on_plan=plan,
+            on_progress=frames,
+            should_stop=should_stop,
+            max_bytes=bridge.free_memory(),
+        )
 
     clip = await bridge.in_thread(work)
     return tensors.to_image(clip.frames), tensors.to_audio(clip.audio), float(clip.rate)
+
+
+def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
+    """Of a VIDEO that is no whole file: trimmed, or made by another node and in memory already."""
+    from ..grok_imagine.media.window import moments
+
+    parts = video.get_components()
+    rate = Fraction(parts.frame_rate)
+    choice = wanted.window.choose(*moments(int(parts.images.shape[0]), rate), rate)
+    images = tensors.pick(parts.images, choice.positions, wanted.resize)
+    return images, tensors.cut(parts.audio, choice.start, choice.duration, wanted.window.is_whole), float(choice.rate)
 
 
 async def _file(source: str, progress: bridge.NodeProgress) -> Path:

@@ -37,9 +37,10 @@ def new_scaler() -> Scaler:
     """The fastest one that this PyAV has.
 
     FFmpeg's filters write into a pool of pictures, a reformatter into fresh memory for each frame, which costs four
-    times as much as the conversion itself. Before version 17 PyAV's filters hold the GIL, and that costs more.
+    times as much as the conversion itself. Older filters of PyAV hold the GIL, which costs more, or cannot be told to
+    use one thread; those of version 18 do neither.
     """
-    return _Filters() if pyav_version() >= 17 else _Reformatter()
+    return _Filters() if hasattr(Graph, "threads") else _Reformatter()
 
 
 class _Filters:

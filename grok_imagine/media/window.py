@@ -113,5 +113,10 @@ class Window:
         return _seen_at(times, ticks), ticks
 
 
+def moments(count: int, rate: Fraction) -> tuple[NDArray[np.float64], float]:
+    """When so many frames at an even rate are shown, and when the last one is over, in seconds."""
+    return np.arange(count) / float(rate), count / float(rate)
+
+
 def _seen_at(times: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.maximum(np.searchsorted(times, moments + _NEARLY, side="right") - 1, 0)

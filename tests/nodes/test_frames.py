@@ -21,12 +21,15 @@ async def clip(run: Any) -> Any:
 
 
 def _is_right(result: Any) -> None:
-    images, audio, fps, count = result
+    images, audio, fps, count, first, last = result
     assert images.shape == (24, 480, 848, 3)
     assert images.dtype is torch.float32
     assert images.is_contiguous()
     assert 0 <= float(images.min()) < float(images.max()) <= 1
     assert (fps, count) == (24.0, 24)
+    assert torch.equal(first, images[:1])
+    assert torch.equal(last, images[-1:])
+    assert last.untyped_storage().nbytes() == 480 * 848 * 12, "a view would keep the whole batch alive"
     assert audio["waveform"].shape[0] == 1
     assert abs(audio["waveform"].shape[2] / audio["sample_rate"] - 1) < 0.05
 
@@ -57,8 +60,54 @@ async def test_frames_share_the_memory_they_were_decoded_into(part: Any) -> None
 
 async def test_a_trimmed_video_is_read_as_trimmed(run: Any, clip: Any) -> None:
     trimmed = type(clip[0])(clip[0].get_stream_source(), duration=0.2)
-    images, audio, fps, count = await run("GIVLoadVideoFrames", video=trimmed)
+    images, audio, fps, count, _, _ = await run("GIVLoadVideoFrames", video=trimmed)
     assert (images.shape[0], audio, fps, count) == (3, None, 12.0, 3)
+
+
+async def test_a_part_in_another_size(run: Any, clip: Any, host: Any) -> None:
+    whole = await run("GIVLoadVideoFrames", video=clip[0])
+    wishes = {"skip_first_frames": 3, "select_every_nth": 5, "frame_load_cap": 4}
+    images, audio, fps, count, first, last = await run("GIVLoadVideoFrames", "9", video=clip[0], **wishes)
+    assert torch.equal(images, whole[0][[3, 8, 13, 18]])
+    assert (fps, count) == (4.8, 4)
+    rate = audio["sample_rate"]
+    assert audio["waveform"].shape[2] == pytest.approx(20 / 24 * rate, abs=2)
+    assert torch.equal(torch.cat([first, last]), images[[0, -1]])
+    texts = [text for _, node, text in host.texts if node == "9"]
+    assert "Decoding 4 frames of 848 × 480, 0.02 GB" in texts
+    small = await run("GIVLoadVideoFrames", video=clip[0], which_frames="last", longest_side=424, multiple_of=16)
+    assert small[0].shape == (1, 240, 416, 3)
+    part = await run("GIVLoadVideoFrames", video=clip[0], start_seconds=0.5, duration_seconds=0.25, force_rate=12.0)
+    assert torch.equal(part[0], whole[0][[12, 14, 16]])
+
+
+async def test_a_video_in_memory_is_cut_and_resized_too(run: Any, part: Any) -> None:
+    import numpy as np
+
+    film = torch.linspace(0, 1, 12).reshape(12, 1, 1, 1).expand(12, 8, 16, 3).contiguous()
+    sound = {"waveform": torch.arange(12_000.0).reshape(1, 1, -1), "sample_rate": 12_000}
+
+    class InMemory:
+        def get_components(self) -> Any:
+            from types import SimpleNamespace
+
+            return SimpleNamespace(images=film, audio=sound, frame_rate=12)
+
+    whole = await run("GIVLoadVideoFrames", video=InMemory())
+    assert whole[0] is film
+    assert whole[1] is sound
+    images, audio, fps, count, _, _ = await run(
+        "GIVLoadVideoFrames", video=InMemory(), start_seconds=0.5, select_every_nth=2, width=8, height=8, fit="pad"
+    )
+    assert (images.shape, fps, count) == ((3, 8, 8, 3), 6.0, 3)
+    assert np.allclose(images[:, 4, 4, 0], film[[6, 8, 10], 0, 0, 0], atol=1e-3)
+    assert float(images[:, 0].max()) == 0
+    assert torch.equal(audio["waveform"], sound["waveform"][..., 6000:])
+
+
+async def test_numbers_that_contradict_each_other_are_refused(run: Any, clip: Any, part: Any) -> None:
+    with pytest.raises(part("grok_imagine.errors").RequestError, match="not both"):
+        await run("GIVLoadVideoFrames", video=clip[0], longest_side=64, width=64)
 
 
 async def test_it_reads_nothing_outside_comfyuis_folders(run: Any, user_folder: Path, part: Any) -> None:
@@ -134,8 +183,11 @@ async def test_a_film_that_does_not_fit_is_refused_before_memory_is_taken(
     run: Any, clip: Any, part: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(part("nodes.bridge"), "free_memory", lambda: 10_000_000)
-    with pytest.raises(part("grok_imagine.errors").DecodeError, match="GB"):
+    refused = "frame_load_cap at most 2, or select_every_nth at least 12, or longest_side at most 240"
+    with pytest.raises(part("grok_imagine.errors").DecodeError, match=refused):
         await run("GIVLoadVideoFrames", video=clip[0])
+    for wish in ({"frame_load_cap": 2}, {"select_every_nth": 12}, {"longest_side": 240}):
+        await run("GIVLoadVideoFrames", video=clip[0], **wish)
 
 
 async def test_decoding_stops_at_an_interrupt(run: Any, clip: Any, part: Any, monkeypatch: Any) -> None:
@@ -146,7 +198,7 @@ async def test_decoding_stops_at_an_interrupt(run: Any, clip: Any, part: Any, mo
     look = management.processing_interrupted
     monkeypatch.setattr(management, "processing_interrupted", lambda: looks.append(look()) or looks[-1])
 
-    def endless(_path: Any, *, on_progress: Any, should_stop: Any, max_bytes: Any) -> None:
+    def endless(_path: Any, *, on_progress: Any, should_stop: Any, **_others: Any) -> None:
         for done in range(10_000):
             on_progress(done, 10_000)
             if done == 5:
