@@ -83,8 +83,8 @@ async def _request(
         return await _extending(session, connection, base, before, should_stop)
     from ..media.parts import last_frame
 
-    blob = await session.publisher.image(await asyncio.to_thread(last_frame, before))
-    return base.model_copy(update={"reference_images": (blob,)})
+    blobs = await session.publisher.images([await asyncio.to_thread(last_frame, before)])
+    return base.model_copy(update={"reference_images": tuple(blobs)})
 
 
 async def _extending(

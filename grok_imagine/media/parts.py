@@ -18,9 +18,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import DecodeError
-from .convert import UNSPECIFIED_RANGE, convert, one_thread, source_colours
+from .convert import convert
 from .opening import HIGHEST_RATE, fraction, frame_rate, open_video, stream_duration
 from .orientation import Orientation
+from .resize import Geometry
+from .scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
 from .sound import SoundTrack
 from .transcode import BT709, LIMITED, SOUND_RATES, USUAL_RATE
 
@@ -76,7 +78,7 @@ def last_frame(path: Path) -> NDArray[np.float32]:
     orientation = Orientation.of(last)
     width, height = orientation.size(last.width, last.height)
     picture = np.empty((height, width, 3), np.float32)
-    convert(VideoReformatter(), last, (last.width, last.height), orientation, picture)
+    convert(new_scaler(), last, Geometry((width, height), (width, height)), orientation, [picture])
     return picture
 
 
