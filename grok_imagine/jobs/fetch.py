@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import FetchFailed, GrokImagineError, ProviderError, ResultNotFetched, TransportError
+from contextlib import suppress
+
+from ..errors import FetchFailed, GrokImagineError, JournalError, ProviderError, ResultNotFetched, TransportError
 from ..models import Call, Job, Phase, State
 from ..settings import private_folder
 from ..transport.download import download
@@ -71,5 +73,6 @@ async def _ask_again(job: Job, walk: Walk) -> Job:
 
 async def _give_up(job: Job, walk: Walk, error: GrokImagineError | OSError) -> ResultNotFetched:
     text = f"The clip is ready and paid, but could not be downloaded: {error}. Resume the job to fetch it"
-    await walk.tools.journal.remember(job, error=text, error_kind=ResultNotFetched.__name__)
+    with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
+        await walk.tools.journal.remember(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

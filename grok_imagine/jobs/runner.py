@@ -52,9 +52,10 @@ async def run(job: Job, walk: Walk) -> Job:
     try:
         job = await _to_the_end(job, walk)
     except GrokImagineError:
-        ended = await walk.tools.journal.get(job.id)
-        if ended is not None and ended.state.is_final:
-            await _release(ended, walk)
+        with suppress(JournalError):  # the error under way is the one to tell: it may name a paid task
+            ended = await walk.tools.journal.get(job.id)
+            if ended is not None and ended.state.is_final:
+                await _release(ended, walk)
         await _let_go(job, walk)
         raise
     except asyncio.CancelledError:

@@ -7,8 +7,10 @@ an advisory lock, which ends with the transaction), and what is committed is on 
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import SettingsError
 from ..settings import private_folder
+from .advice import DamagedError
 
 FILE_NAME = "journal.db"
 _LOCK = 0x67726F6B
@@ -45,7 +48,9 @@ class Place:
     def _open_file(self, file: Path) -> sa.Engine:
         private_folder(file.parent)
         if not file.exists():
-            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
+            _make(file)
+        if file.stat().st_size == 0:
+            raise DamagedError("the file is empty")
         engine = sa.create_engine(self.url, poolclass=StaticPool)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin_file)
@@ -101,6 +106,28 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _write_ahead(connection)
+    # A damaged index could hide the job of a wish, which would be paid again. 25 ms for ten thousand jobs.
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedError(str(found))
+
+
+def _make(file: Path) -> None:
+    """Put an empty database there, whole or not at all: a file of no bytes is then always one that lost them."""
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
+    try:
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # writes the first page
+        try:
+            os.link(fresh, file)
+        except FileExistsError:
+            return  # another process was faster
+        except OSError:  # a file system without links
+            if not file.exists():
+                os.replace(fresh, file)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,12 +29,13 @@ from ..models import ALLOWED, Job, State
 from ..models.job import DROPPED
 from ..models.money import Limits
 from . import database, ledger
+from .advice import advice, is_full
 from .ledger import Ledger
+from .reserve import Reserve
 from .schema import events, jobs
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
-_MEND_FILE = "Free disk space or mend the file's permissions, then try again."
 _MEND_SERVER = "See that the server runs and takes connections, then try again."
 _COLUMNS = tuple(one.name for one in fields(Job))
 
@@ -54,6 +56,7 @@ class Journal:
         limits: Limits | None = None,
     ) -> None:
         self.place = database.place(folder, database_url)
+        self._reserve = Reserve(folder) if self.place.file else None
         self._now = now
         self._limits = limits or Limits()
         self.ledger = Ledger(self.work, self._limits, now)
@@ -158,7 +161,7 @@ class Journal:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
-                + (_MEND_FILE if self.place.file else _MEND_SERVER)
+                + (advice(cause) if self.place.file else _MEND_SERVER)
             ) from error
 
     def _open(self) -> None:
@@ -166,6 +169,9 @@ class Journal:
         with engine.begin() as connection:
             _upgrade(connection)
         self._engine = engine
+        if self._reserve:
+            with suppress(OSError):  # it is asked for in earnest before a POST
+                self._reserve.fill()
 
     def _close(self) -> None:
         if self._engine is not None:
@@ -215,6 +221,15 @@ class Journal:
         return job
 
     def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
+        """One move. No POST may leave without room for its answer; that room is used when the disk is full."""
+        if self._reserve and to is State.SUBMITTING:
+            self._reserve.fill()
+        try:
+            with self._db.begin() as connection:
+                return self._move(connection, job, to, note, changes)
+        except SQLAlchemyError as error:
+            if to is State.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.spend()):
+                raise
         with self._db.begin() as connection:
             return self._move(connection, job, to, note, changes)
 

@@ -55,7 +55,7 @@ class Worker:
 
     def order(self, home: Path, **order: Any) -> tuple[int, dict[str, Any]]:
         """Have one process do that; how it ended, and what it told if it came so far."""
-        out = home / "told.json"
+        out = Path(order.get("out") or home / "told.json")
         out.unlink(missing_ok=True)
         source = str(self.source) if self.source else None
         full = {"home": str(home), "sandbox": self.url, "out": str(out), "source": source, **order}
