@@ -106,25 +106,37 @@ class Run:
         ]
 
 
-@pytest.fixture(scope="session")
-def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
-    folder, python = os.environ.get("COMFYUI_PATH"), os.environ.get("COMFYUI_PYTHON")
-    if not folder or not python:
+def new_folder(base: Path) -> Path:
+    """A base directory for a ComfyUI, with the pack in it. Skips where there is no ComfyUI."""
+    if not os.environ.get("COMFYUI_PATH") or not os.environ.get("COMFYUI_PYTHON"):
         pytest.skip("COMFYUI_PATH and COMFYUI_PYTHON are not set")
-    base = tmp_path_factory.mktemp("comfyui")
     for name in ("custom_nodes", "input", "output", "user", "temp", "models"):
         (base / name).mkdir()
     (base / "custom_nodes" / FOLDER).symlink_to(ROOT)
+    return base
+
+
+def start(base: Path) -> tuple[Comfy, subprocess.Popen[bytes]]:
+    """A ComfyUI on that base directory; it is awaited with ``wait_for``, and whoever starts it ends it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = Comfy(port, base)
-    command = [python, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
+    command = [os.environ["COMFYUI_PYTHON"], "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
+    command += ["--base-directory", str(base)]
     command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--disable-auto-launch"]
-    with server.log.open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **KEYS})
+    with server.log.open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=os.environ["COMFYUI_PATH"], stdout=log, stderr=log, env={**os.environ, **KEYS}
+        )
+    return server, process
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    server, process = start(new_folder(tmp_path_factory.mktemp("comfyui")))
     try:
-        _wait_for(server, process)
+        wait_for(server, process)
         server.has_written_nothing_at_start = not server.home.exists()
         yield server
     finally:
@@ -132,7 +144,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
         process.wait(30)
 
 
-def _wait_for(server: Comfy, process: subprocess.Popen[bytes]) -> None:
+def wait_for(server: Comfy, process: subprocess.Popen[bytes]) -> None:
     for _ in range(240):
         assert process.poll() is None, server.log.read_text("utf-8")
         try:
