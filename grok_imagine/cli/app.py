@@ -16,7 +16,7 @@ from ..jobs.connections import profile, profiles
 from ..jobs.sources import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import budget, chain, show, storage, upkeep
+from . import batch, budget, chain, show, storage, upkeep
 from .shared import AsJson, Home, default_home, with_session
 
 app = typer.Typer(
@@ -213,6 +213,7 @@ def demo(
 app.command()(storage.upload)
 app.command()(budget.budget)
 app.command("continue")(chain.continue_clip)
+app.command()(batch.batch)
 for _command in (upkeep.again, upkeep.drop, upkeep.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")

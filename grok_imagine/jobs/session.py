@@ -73,7 +73,7 @@ class Session:
         self.settings = settings or load(home)
         self._sandbox = sandbox or SandboxProcess(home, self.settings.sandbox_url)
         self._own_sandbox = sandbox is None
-        self._now = now
+        self._now = self.clock = now
         self._keeper = Keeper()
         self._pacers = pacers or Pacers(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()

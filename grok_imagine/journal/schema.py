@@ -66,6 +66,7 @@ jobs = Table(
     Column("finished_at", Float),
     Index("jobs_by_wish", "fingerprint", "owner"),
     Index("jobs_by_state", "state"),
+    Index("jobs_by_owner", "owner"),
     Index("jobs_by_task", "connection", "task_id"),
 )
 
@@ -144,3 +145,35 @@ ledger = Table(
 
 ``counts_at`` is the moment that a charge, with its refunds and corrections, counts to.
 """
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+"""Lists of wishes that are made together. The same name again is the same batch, and goes on."""
+
+batch_rows = Table(
+    "batch_rows",
+    metadata,
+    Column("batch", String(40), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("number", Integer),
+    Column("state", String(16), nullable=False),
+    Column("connection", String(64), nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("estimate_usd", Money),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("error", Text),
+    Column("error_kind", String(48)),
+    Column("worker", String(64)),
+    Column("claimed_at", Float),
+    Column("finished_at", Float),
+    Index("batch_rows_by_state", "batch", "state", "number"),
+    Index("batch_rows_by_job", "job_id"),
+)
+"""The wishes of a batch by their content. ``number`` is the place in the list as it was last read, None for a row that
+is in it no more; ``worker`` is who took it, and ``claimed_at`` when that was last heard of."""

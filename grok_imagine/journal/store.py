@@ -129,9 +129,10 @@ class Journal:
         found = await self._run(self._select, _of_wish(fingerprint, owner), 1)
         return found[0] if found else None
 
-    async def by_owner(self, owner: str) -> Job | None:
+    async def by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
         """The newest job of that owner, unless it failed: for owners that ask for one clip, as a chain's segment."""
-        found = await self._run(self._select, (jobs.c.owner == owner) & _is_alive(), 1)
+        where = jobs.c.owner == owner
+        found = await self._run(self._select, where if also_failed else where & _is_alive(), 1)
         return found[0] if found else None
 
     async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:

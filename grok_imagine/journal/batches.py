@@ -1,0 +1,195 @@
+"""The journal's batches: rows taken one by one, each step in a transaction of its own, so that any of them may die."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from .schema import batch_rows, batches, jobs
+from .store import Journal
+
+_PAGE = 200
+
+
+class RowState(str, Enum):
+    """Where a row stands. DONE and FAILED are final; all others are gone on with when the batch runs again."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    """Its job is not over: it can be gone on with, and costs nothing more."""
+    UNKNOWN = "unknown"
+    """Nobody knows whether the provider took it. It is not sent again by itself."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One wish. ``fields`` is what the list says of it, defaults included; ``key`` is its identity in the batch."""
+
+    key: str
+    number: int
+    connection: str
+    fields: Mapping[str, Any]
+    estimate_usd: Decimal | None = None
+    state: RowState = RowState.WAITING
+    job_id: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    finished_at: float | None = None
+    job: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Of its job: state, task_id, file, submitted_at, finished_at, and cost_usd."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Where a batch stands: rows by state, and what they cost so far."""
+
+    counts: Mapping[RowState, int]
+    cost_usd: Decimal
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return sum(self.counts.values())
+
+    def of(self, *states: RowState) -> int:
+        """How many rows stand so."""
+        return sum(self.counts.get(state, 0) for state in states)
+
+
+class Batches:
+    """The batches of one journal."""
+
+    def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
+        self._journal, self._now = journal, now
+
+    async def open(self, name: str, rows: Sequence[Row], *, retry_failed: bool) -> str:
+        """Write the list as it is now; what is known of its rows stays. Gives the batch's id."""
+        return await self._journal.work(lambda connection: self._open(connection, name, rows, retry_failed))
+
+    async def claim(self, batch: str, worker: str) -> Row | None:
+        """Take the next row that waits; None when there is none. No two workers get the same."""
+        return await self._journal.work(lambda connection: self._claim(connection, batch, worker))
+
+    async def settle(self, batch: str, row: Row, state: RowState, **facts: Any) -> None:
+        """Write where a row stands, with its job_id, error and error_kind."""
+        values = {"state": state.value, "worker": None, "error": None, "error_kind": None, **facts}
+        values["finished_at"] = self._now() if state in (RowState.DONE, RowState.FAILED) else None
+        where = (batch_rows.c.batch == batch) & (batch_rows.c.key == row.key)
+        await self._journal.work(lambda connection: connection.execute(batch_rows.update().where(where).values(values)))
+
+    async def summary(self, batch: str) -> Summary:
+        """Counts and cost of the rows that are in the list."""
+        return await self._journal.work(lambda connection: _summary(connection, batch))
+
+    async def rows(self, batch: str) -> AsyncIterator[Row]:
+        """Every row of the list in its order, a page at a time."""
+        after = -1
+        while page := await self._journal.work(lambda connection, at=after: _page(connection, batch, at)):
+            for row in page:
+                yield row
+            after = page[-1].number
+
+    # -- in the journal's own thread
+
+    def _open(self, connection: sa.Connection, name: str, rows: Sequence[Row], retry_failed: bool) -> str:
+        now = self._now()
+        batch = connection.execute(sa.select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
+        if batch is None:
+            batch = time.strftime("batch-%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(4)
+            connection.execute(batches.insert().values(id=batch, name=name, created_at=now, updated_at=now))
+        mine = batch_rows.c.batch == batch
+        connection.execute(batches.update().where(batches.c.id == batch).values(updated_at=now))
+        connection.execute(batch_rows.update().where(mine).values(number=None))
+        known = set(connection.execute(sa.select(batch_rows.c.key).where(mine)).scalars())
+        fresh = [_row(batch, row) for row in rows if row.key not in known]
+        if fresh:
+            connection.execute(batch_rows.insert(), fresh)
+        if again := [{"k": row.key, "n": row.number} for row in rows if row.key in known]:
+            placed = batch_rows.update().where(mine & (batch_rows.c.key == sa.bindparam("k")))
+            connection.execute(placed.values(number=sa.bindparam("n")), again)
+        # Whoever ran these before runs no more; should it after all, the jobs still know that they are one.
+        goes_on = [RowState.RUNNING.value, RowState.STOPPED.value, RowState.UNKNOWN.value]
+        goes_on += [RowState.FAILED.value] if retry_failed else []
+        left = mine & batch_rows.c.state.in_(goes_on)
+        connection.execute(batch_rows.update().where(left).values(state=RowState.WAITING.value, worker=None))
+        return str(batch)
+
+    def _claim(self, connection: sa.Connection, batch: str, worker: str) -> Row | None:
+        waits = (batch_rows.c.batch == batch) & (batch_rows.c.state == RowState.WAITING.value)
+        waits &= batch_rows.c.number.is_not(None)
+        query = (
+            batch_rows.select().where(waits).order_by(batch_rows.c.number).limit(1).with_for_update(skip_locked=True)
+        )
+        found = connection.execute(query).mappings().first()
+        if found is None:
+            return None
+        this = (batch_rows.c.batch == batch) & (batch_rows.c.key == found["key"])
+        taken = {"state": RowState.RUNNING.value, "worker": worker, "claimed_at": self._now()}
+        connection.execute(batch_rows.update().where(this).values(taken))
+        return _read(found)
+
+
+def _cost() -> sa.ColumnElement[Decimal]:
+    """What a job took: as billed, else as estimated. One that was never accepted took nothing."""
+    accepted = jobs.c.state.not_in(["prepared"]) & (jobs.c.task_id.is_not(None) | (jobs.c.state == "submitting"))
+    return sa.case((jobs.c.billed_usd.is_not(None), jobs.c.billed_usd), (accepted, jobs.c.estimate_usd))
+
+
+def _summary(connection: sa.Connection, batch: str) -> Summary:
+    mine = (batch_rows.c.batch == batch) & batch_rows.c.number.is_not(None)
+    counts = sa.select(batch_rows.c.state, sa.func.count()).where(mine).group_by(batch_rows.c.state)
+    found = {RowState(state): int(count) for state, count in connection.execute(counts)}
+    table = batch_rows.join(jobs, batch_rows.c.job_id == jobs.c.id)
+    spent = connection.execute(
+        sa.select(sa.func.sum(_cost(), type_=jobs.c.estimate_usd.type)).select_from(table).where(mine)
+    )
+    return Summary(found, spent.scalar_one() or Decimal(0))
+
+
+def _page(connection: sa.Connection, batch: str, after: int) -> list[Row]:
+    facts = (jobs.c.state.label("job_state"), jobs.c.task_id, jobs.c.file, jobs.c.submitted_at)
+    ended = jobs.c.finished_at.label("job_finished_at")
+    cost = sa.type_coerce(_cost(), jobs.c.estimate_usd.type).label("cost_usd")
+    table = batch_rows.outerjoin(jobs, batch_rows.c.job_id == jobs.c.id)
+    query = sa.select(batch_rows, *facts, ended, cost).select_from(table)
+    query = query.where((batch_rows.c.batch == batch) & (batch_rows.c.number > after))
+    return [_read(row) for row in connection.execute(query.order_by(batch_rows.c.number).limit(_PAGE)).mappings()]
+
+
+def _row(batch: str, row: Row) -> dict[str, Any]:
+    return {
+        "batch": batch,
+        "key": row.key,
+        "number": row.number,
+        "state": RowState.WAITING.value,
+        "connection": row.connection,
+        "fields": dict(row.fields),
+        "estimate_usd": row.estimate_usd,
+    }
+
+
+def _read(row: Mapping[Any, Any]) -> Row:
+    names = ("key", "number", "connection", "fields", "estimate_usd", "job_id", "error", "error_kind", "finished_at")
+    about = {
+        name: row[column]
+        for name, column in (
+            ("state", "job_state"),
+            ("task_id", "task_id"),
+            ("file", "file"),
+            ("submitted_at", "submitted_at"),
+            ("finished_at", "job_finished_at"),
+            ("cost_usd", "cost_usd"),
+        )
+        if column in row
+    }
+    return Row(**{name: row[name] for name in names}, state=RowState(row["state"]), job=about)
