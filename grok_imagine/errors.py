@@ -116,11 +116,15 @@ class TimedOut(TransportError):
 
 
 class FetchFailed(TransportError):
-    """A file could not be downloaded. ``status`` is the HTTP status, where there was one."""
+    """A file could not be downloaded. ``status`` is the HTTP status, where there was one.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    ``is_refused``: it is we who do not go where the URL leads.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, is_refused: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.is_refused = is_refused
 
     @property
     def is_gone(self) -> bool:

@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     results_max_gb: float = Field(default=20, gt=0)
     results_max_days: float = Field(default=90, gt=0)
     """How large and old the folder of results may grow before ``grok-imagine prune`` takes from it."""
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks that are not on the internet, and from which results may be downloaded all the same: a VPN or proxy
+    program that answers every name with an address of its own needs ``["198.18.0.0/15"]``."""
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
 

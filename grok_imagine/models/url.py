@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import unicodedata
+from collections.abc import Iterable
 from urllib.parse import SplitResult, unquote, urlsplit
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa")
 
 
@@ -46,15 +50,31 @@ def is_private_host(host: str) -> bool:
     name = _plain(host)
     address = _address(name)
     if address is not None:
-        mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-        if address.is_multicast or address.is_reserved or not address.is_global:
-            return True
-        return mapped is not None and not mapped.is_global
+        return not is_public_address(address)
     labels = name.split(".")
     # A last label of digits makes it an address to a resolver; one that is not well-formed is nobody's on the internet.
     if len(labels) == 1 or labels[-1].isdigit() or labels[-1].startswith("0x"):
         return True
     return any(name.endswith("." + local) for local in _LOCAL_NAMES) or name in _LOCAL_NAMES
+
+
+def is_public_address(address: Address, allowed: Iterable[Network] = ()) -> bool:
+    """Whether ``address`` is on the internet, or in a network that the user allows.
+
+    An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that.
+    """
+    if any(address in network for network in allowed):
+        return True
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public_address(address.ipv4_mapped, allowed)
+        if address in _NAT64:  # how a network that has only IPv6 reaches the rest (RFC 6052)
+            return is_public_address(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF), allowed)
+        if address.is_site_local:  # what fc00::/7 replaced
+            return False
+        if address.sixtofour is not None and not is_public_address(address.sixtofour, allowed):
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def is_loopback(url: str) -> bool:
@@ -91,7 +111,7 @@ def _default(parts: SplitResult) -> int:
     return 443 if parts.scheme == "https" else 80
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Address | None:
     """The address that ``host`` spells, odd spellings of IPv4 (``127.1``, ``0x7f000001``) included."""
     try:
         return ipaddress.ip_address(host.split("%")[0])

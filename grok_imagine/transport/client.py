@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,9 +19,11 @@ from pydantic import SecretStr
 from .. import __version__
 from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, TimedOut, TransportError, UnreadableReply
 from ..models import Call, Repeat, Reply
-from ..models.url import is_below
+from ..models.url import Network, is_below
 from ..redact import HIDDEN, redact
+from .guard import GuardedTransport, Resolve, resolve
 from .pace import Pacer
+from .proxies import proxy_mounts
 from .retry import Backoff, retry_after
 from .timing import within
 
@@ -29,6 +31,8 @@ BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
 # A proxy from the environment is for the internet; this machine is reached directly, with or without NO_PROXY.
 _DIRECT = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+_HEADERS = {"User-Agent": f"comfyui-grok-imagine/{__version__}"}
 
 # httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
 _is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
@@ -53,7 +57,7 @@ class Endpoint:
 
     def url(self, call: Call) -> str:
         """The absolute URL of the call."""
-        return call.target if call.target.startswith(("http://", "https://")) else self.base_url + call.target
+        return self.base_url + call.target if call.target.startswith("/") else call.target
 
     async def turn(self) -> None:
         """Wait until the connection may be asked once more."""
@@ -84,7 +88,12 @@ class Client:
 
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    allowed_networks: Sequence[Network] = ()
+    """Networks that are not on the internet, and from which results may come all the same."""
+    resolve: Resolve = resolve
+    """How the names of other people's URLs are resolved."""
     _pool: httpx.AsyncClient | None = None
+    _files: httpx.AsyncClient | None = None
     _tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Client:
@@ -93,14 +102,19 @@ class Client:
         # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
         self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
+        guarded = GuardedTransport(self._tls, self.allowed_networks, self.resolve)
+        self._files = httpx.AsyncClient(
+            transport=guarded, mounts=proxy_mounts(self._tls, guarded), timeout=_TIMEOUT, headers=_HEADERS
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
+        for one in (self._pool, self._files):
+            if one is not None:
+                await one.aclose()
+        self._pool = self._files = None
 
     @property
     def pool(self) -> httpx.AsyncClient:
@@ -108,6 +122,13 @@ class Client:
         if self._pool is None:
             raise RuntimeError("the client is not open")
         return self._pool
+
+    @property
+    def files(self) -> httpx.AsyncClient:
+        """The pool for URLs that somebody else chose: it connects to the internet alone. Only inside ``async with``."""
+        if self._files is None:
+            raise RuntimeError("the client is not open")
+        return self._files
 
     async def send(self, call: Call, endpoint: Endpoint) -> Reply:
         """Send once. Raises ConnectFailed where no byte was sent, TimedOut or TransportError where it is unknown.
@@ -148,7 +169,7 @@ class Client:
             verify=tls,
             follow_redirects=False,
             mounts=dict.fromkeys(_DIRECT, direct),
-            headers={"User-Agent": f"comfyui-grok-imagine/{__version__}", "Accept": "application/json"},
+            headers={**_HEADERS, "Accept": "application/json"},
         )
 
     async def get_public(self, url: str) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -211,6 +212,44 @@ async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
     ledger = sandbox.ledger()
     assert ledger["posts"] == 1
     assert ledger["violations"] == 0
+
+
+async def test_a_dead_url_is_asked_for_anew_but_not_for_ever(session: Session, sandbox: Sandbox) -> None:
+    """Each poll of a signing provider gives another URL; all of them may be dead."""
+    seen = Recorder()
+    real = sandbox.core.signed_url
+    count = 0
+
+    def signed(task: Any) -> tuple[str, int]:
+        nonlocal count
+        count += 1
+        url, expires = real(task)
+        return f"{url}&n={count}", expires
+
+    sandbox.core.signed_url = signed  # type: ignore[method-assign]
+    wish = request_for("reapi", prompt="a kite [sandbox:expired-url]")
+    with pytest.raises(ResultNotFetched, match="HTTP 403"):
+        await session.generate(wish, "sandbox", progress=seen)
+    tries = [one for one in sandbox.requests() if "/cdn/" in one["path"]]
+    assert len(tries) == 8
+    assert any("again in" in update.note for update in seen.updates)
+    assert (await only_job(session)).state is State.SUCCEEDED
+
+
+async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sandbox: Sandbox) -> None:
+    wish = request_for("reapi", prompt="a kite [sandbox:404@cdn*ever]")
+
+    class Forgetful(Recorder):
+        def update(self, update: Any) -> None:
+            if update.step == "downloading" and not sandbox.core.queue:
+                sandbox.fault("poll", "404", times=50)
+            super().update(update)
+
+    with pytest.raises(ResultNotFetched, match="gone for good") as caught:
+        await session.generate(wish, "sandbox", progress=Forgetful())
+    assert "Change the seed" in str(caught.value)
+    assert (await only_job(session)).state is State.SUCCEEDED
+    assert sandbox.ledger()["posts"] == 1
 
 
 async def test_nothing_reached_is_nothing_sent(open_session: Open, unused_tcp_port: int) -> None:

@@ -1,0 +1,44 @@
+"""A lock on an open file, between processes, on POSIX and Windows. It ends with the file, or the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Far behind any content: Windows keeps others from the very bytes that are locked.
+_FAR = 1 << 40
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(file: int) -> bool:
+        """Lock the open file, given by its descriptor, if nobody else has; say whether it is ours."""
+        try:
+            os.lseek(file, _FAR, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+        return True
+
+    def unlock(file: int) -> None:
+        """End the lock before the file is closed."""
+        os.lseek(file, _FAR, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+        os.lseek(file, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def try_lock(file: int) -> bool:
+        """Lock the open file, given by its descriptor, if nobody else has; say whether it is ours."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another has it, or a file system without locks
+            return False
+        return True
+
+    def unlock(file: int) -> None:
+        """End the lock before the file is closed."""
+        fcntl.flock(file, fcntl.LOCK_UN)
