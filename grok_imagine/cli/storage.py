@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingsError
+from ..errors import DecodeError, RequestError
 from ..models import Blob
 from ..settings import load
 from . import show
@@ -17,7 +17,7 @@ app = typer.Typer(help="Look after the stores for uploads.", no_args_is_help=Tru
 
 
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An image or an MP4.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An image or a video.")],
     store: Annotated[str | None, typer.Option(help="Which store; else the settings' own.")] = None,
     as_json: AsJson = False,
     home: Home = None,
@@ -51,12 +51,14 @@ def check(
 def sweep(
     name: Annotated[str, typer.Argument(help="The store's name.")],
     older_than_hours: Annotated[float, typer.Option(min=0, help="Only what is older.")] = 72,
+    also_given: Annotated[bool, typer.Option("--also-given", help="Also what upload gave you a URL of.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Remove uploads that no unfinished job needs."""
+    """Remove uploads that no unfinished job needs, and whose URLs were not given to you or have expired."""
     with show.told_errors(as_json):
-        gone = with_session(home, lambda session: session.sweep_store(name, older_than_hours=older_than_hours))
+        hours = older_than_hours
+        gone = with_session(home, lambda it: it.sweep_store(name, older_than_hours=hours, pinned=also_given))
         if as_json:
             show.print_json(gone)
         else:
@@ -88,11 +90,15 @@ def stores(as_json: AsJson = False, home: Home = None) -> None:
 
 def _blob(file: Path) -> Blob:
     from ..media.encode import read_image, sniff
+    from ..media.source_video import prepare_video
 
     with file.open("rb") as opened:
         kind = sniff(opened.read(64))
-    if kind == "video/mp4":
-        return Blob(file.read_bytes(), kind)
-    if kind is None:
-        raise SettingsError(f"{file} is neither a JPEG, PNG or WEBP image nor an MP4.")
-    return read_image(file)
+    if kind is not None and kind.startswith("image/"):
+        return read_image(file)
+    try:
+        return prepare_video(file).blob  # nothing of its metadata leaves
+    except DecodeError as error:
+        if kind is None:
+            raise RequestError(f"{file.name} is neither a JPEG, PNG or WebP image nor a video.") from error
+        raise

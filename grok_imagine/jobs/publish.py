@@ -33,7 +33,10 @@ class Publisher:
     """One for each content: an upload is not removed for one job while it is being handed to another."""
 
     async def publish(self, job: Job | None, store: Store, media: list[MediaInput]) -> list[str]:
-        """Public URLs for ``media``, in order; every different blob once, all side by side. Raises StorageError."""
+        """Public URLs for ``media``, in order; every different blob once, all side by side. Raises StorageError.
+
+        Without a job they are for a user, who may have put them anywhere: they stay while they are good.
+        """
         blobs = {one.sha256: one for one in media if isinstance(one, Blob)}
         found = await asyncio.gather(*(self._one(job, store, blob) for blob in blobs.values()))
         urls = dict(zip(blobs, found, strict=True))
@@ -44,7 +47,7 @@ class Publisher:
         return await self.encoder.images(pictures)
 
     async def release(self, job: Job, store: Store) -> None:
-        """After a final job: remove its uploads, where the store is set to, unless another job needs them."""
+        """After a final job: remove its uploads, where the store is set to, unless another job or a user needs them."""
         if not isinstance(store, Keeping) or not self.delete_after(store.name):
             return
         for sha256 in {upload.sha256 for upload in await self.uploads.idle(store.name, job_id=job.id)}:
@@ -69,4 +72,6 @@ class Publisher:
                 upload = await self.uploads.add(store.name, blob.sha256, file.key, file.url, file.expires_at)
             if job is not None:
                 await self.uploads.use(job.id, [upload.number])
+            else:
+                await self.uploads.pin(upload.number)
         return upload.url

@@ -187,9 +187,9 @@ class Session:
         """Put, fetch and delete a picture; say in words what failed."""
         return await check_store(name, self.stores, self._client)
 
-    async def sweep_store(self, name: str, *, older_than_hours: float) -> list[str]:
-        """Remove uploads that are older and not needed by any unfinished job; returns their keys."""
-        return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours)
+    async def sweep_store(self, name: str, *, older_than_hours: float, pinned: bool = False) -> list[str]:
+        """Remove uploads that are older and not needed by an unfinished job, or (but ``pinned``) by the user."""
+        return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours, pinned=pinned)
 
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""

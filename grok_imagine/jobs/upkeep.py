@@ -74,8 +74,12 @@ async def _fetch(url: str, blob: Blob, client: Client) -> Finding:
     return Finding(step)
 
 
-async def sweep(name: str, stores: Stores, uploads: Uploads, *, older_than_hours: float) -> list[str]:
+async def sweep(
+    name: str, stores: Stores, uploads: Uploads, *, older_than_hours: float, pinned: bool = False
+) -> list[str]:
     """Remove what was left in a store: files older than that, which no unfinished job needs. Returns their keys.
+
+    Those whose URLs were given to users go only with ``pinned``, or when their URLs are good no longer.
 
     For a bucket it goes through what really lies below the store's prefix, so that also files of a lost journal
     go. Two installations that share a bucket need a prefix each.
@@ -83,10 +87,10 @@ async def sweep(name: str, stores: Stores, uploads: Uploads, *, older_than_hours
     store = stores.named(name)
     limit = time.time() - older_than_hours * 3600
     if isinstance(store, BucketStore):
-        busy = await uploads.busy_keys(name)
+        busy = await uploads.busy_keys(name, pinned=not pinned)
         keys = [one.key for one in await store.list() if one.written_at < limit and one.key not in busy]
     else:
-        keys = [upload.key for upload in await uploads.idle(name, older_than=limit)]
+        keys = [upload.key for upload in await uploads.idle(name, older_than=limit, pinned=not pinned)]
         stores.shelf().sweep()
     await _remove(store, keys)
     await uploads.removed(name, keys)

@@ -93,9 +93,10 @@ uploads = Table(
     Column("expires_at", Float),
     Column("created_at", Float, nullable=False),
     Column("removed_at", Float),
+    Column("pinned_at", Float),
     Index("uploads_by_content", "store", "sha256"),
 )
-"""What was uploaded where, and until when its URL is good (None: for ever)."""
+"""What was uploaded where, until when its URL is good (None: for ever), and when a user was given that URL to keep."""
 
 upload_uses = Table(
     "upload_uses",

@@ -98,15 +98,21 @@ class Uploads:
 
         await self._journal.work(work)
 
-    async def idle(self, store: str, *, job_id: str | None = None, older_than: float | None = None) -> list[Upload]:
-        """Live uploads of a store that no unfinished job needs: those of one job, or those older than a moment."""
-        busy = (
-            sa.select(uploads.c.key)  # by key: the same object may be remembered with several signed URLs
-            .join(upload_uses, upload_uses.c.upload == uploads.c.number)
-            .join(jobs, jobs.c.id == upload_uses.c.job_id)
-            .where((uploads.c.store == store) & jobs.c.state.not_in(_FINAL))
-        )
-        where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & uploads.c.key.not_in(busy)
+    async def pin(self, number: int) -> None:
+        """Note that a user was given this upload's URL: it stays while that is good, whatever jobs come and go."""
+        change = uploads.update().where(uploads.c.number == number)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(change.values(pinned_at=self._now()))
+
+        await self._journal.work(work)
+
+    async def idle(
+        self, store: str, *, job_id: str | None = None, older_than: float | None = None, pinned: bool = True
+    ) -> list[Upload]:
+        """Live uploads of a store that nobody needs (see ``busy_keys``): those of one job, or older than a moment."""
+        is_idle = uploads.c.key.not_in(self._busy(store, pinned))
+        where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & is_idle
         if job_id is not None:
             own = sa.select(upload_uses.c.upload).where(upload_uses.c.job_id == job_id)
             where &= uploads.c.number.in_(own)
@@ -114,19 +120,27 @@ class Uploads:
             where &= uploads.c.created_at < older_than
         return await self._journal.work(_selecting(where))
 
-    async def busy_keys(self, store: str) -> set[str]:
-        """The keys that unfinished jobs of this journal still need."""
-        query = (
-            sa.select(uploads.c.key)
-            .join(upload_uses, upload_uses.c.upload == uploads.c.number)
-            .join(jobs, jobs.c.id == upload_uses.c.job_id)
-            .where((uploads.c.store == store) & jobs.c.state.not_in(_FINAL))
-        )
+    async def busy_keys(self, store: str, *, pinned: bool = True) -> set[str]:
+        """The keys that unfinished jobs need or, with ``pinned``, whose URLs were given to users and are good still."""
+        query = self._busy(store, pinned)
 
         def work(connection: sa.Connection) -> set[str]:
             return set(connection.execute(query).scalars())
 
         return await self._journal.work(work)
+
+    def _busy(self, store: str, pinned: bool = True) -> sa.Select[Any]:
+        """By key, since the same object may be remembered with several signed URLs."""
+        of_jobs = (
+            sa.select(upload_uses.c.upload)
+            .join(jobs, jobs.c.id == upload_uses.c.job_id)
+            .where(jobs.c.state.not_in(_FINAL))
+        )
+        is_busy = uploads.c.number.in_(of_jobs)
+        if pinned:
+            is_good = uploads.c.expires_at.is_(None) | (uploads.c.expires_at > self._now())
+            is_busy |= uploads.c.pinned_at.is_not(None) & uploads.c.removed_at.is_(None) & is_good
+        return sa.select(uploads.c.key).where((uploads.c.store == store) & is_busy)
 
     async def removed(self, store: str, keys: Iterable[str]) -> None:
         """Note that objects are gone."""

@@ -229,3 +229,34 @@ async def test_urls_and_images_mix_in_their_order(s3: S3, sandbox: Sandbox, tmp_
         (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]
         assert submit["body"]["image_urls"][1] == own
         assert len(set(submit["body"]["image_urls"])) == 3
+
+
+async def test_what_a_user_was_given_stays_while_its_url_is_good(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    began, later = time.time(), 0.0
+    stores = {"mine": s3.settings(delete_after=True, url_hours=24)}
+    async with opened(tmp_path, sandbox, lambda: began + later, stores=stores) as session:
+        given, of_jobs = picture((1, 2, 3)), picture((3, 2, 1))
+        (url,) = await session.upload([given], "mine")
+        await session.generate(request_for("reapi", given, of_jobs), "my-reapi")
+        assert len(s3.objects()) == 1  # only that of the job is gone
+        # The other order: what a job uploaded is given to the user, too, before that job is over.
+        waiting = replace((await session.journal.list())[0], id="waiting", state=State.PREPARED, fingerprint="x")
+        waiting = await session.journal.add(waiting)
+        await session.publisher.publish(waiting, session.stores.named("mine"), [of_jobs])
+        assert len(await session.upload([of_jobs], "mine")) == 1
+        await session.publisher.release(replace(waiting, state=State.SAVED), session.stores.named("mine"))
+        assert len(s3.objects()) == 2
+        assert await session.sweep_store("mine", older_than_hours=0) == []
+        assert await session.upload([given], "mine") == [url]
+        later = 25 * 3600
+        assert len(await session.sweep_store("mine", older_than_hours=0)) == 1  # the other one its job still needs
+        assert len(s3.objects()) == 1
+
+
+async def test_a_sweep_takes_what_a_user_was_given_if_it_is_told_to(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+    stores = {"mine": s3.settings(public_base_url="https://cdn.example")}  # whose URLs never expire
+    async with opened(tmp_path, sandbox, stores=stores) as session:
+        await session.upload([picture((1, 2, 3))], "mine")
+        assert await session.sweep_store("mine", older_than_hours=0) == []
+        assert len(await session.sweep_store("mine", older_than_hours=0, pinned=True)) == 1
+        assert s3.objects() == []
