@@ -85,6 +85,7 @@ async def publish_comfyui(tensors: np.ndarray, work: dict[str, Any], watch: Watc
     sys.path.insert(0, os.environ["COMFYUI_PATH"])
     sys.argv[1:] = ["--cpu"]
     importlib.import_module("comfy.options").enable_args_parsing()
+    importlib.import_module("utils.extra_config")  # as main.py does, before something else is called utils
     convert = importlib.import_module("comfy_api_nodes.util.conversions").tensor_to_bytesio
     import aiohttp
 
@@ -153,10 +154,11 @@ def store(folder: Path) -> Iterator[dict[str, str]]:
     command = [str(Path(sys.executable).parent / "nanio"), "serve", "--data-dir", str(folder / "s3"), "--port", "19771"]
     command += ["--host", "127.0.0.1", "--no-access-log", "--log-level", "error"]
     there = {"bucket": "refs", "endpoint": "http://127.0.0.1:19771", "region": "us-east-1"}
-    with subprocess.Popen(command, env={**os.environ, **KEYS}) as process:
+    process = subprocess.Popen(command, env={**os.environ, **KEYS})
+    try:
         for _ in range(200):
             try:
-                urllib.request.urlopen(there["endpoint"]).close()
+                urllib.request.urlopen(there["endpoint"], timeout=5).close()
             except urllib.error.HTTPError as error:  # it answers, and wants a signature
                 error.close()
                 break
@@ -164,7 +166,9 @@ def store(folder: Path) -> Iterator[dict[str, str]]:
                 time.sleep(0.1)
         key, secret = KEYS.values()
         yield {**there, "access_key_id": key, "secret_access_key": secret}
+    finally:
         process.kill()
+        process.wait()
 
 
 def put_urls(there: dict[str, str]) -> list[str]:

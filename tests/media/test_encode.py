@@ -141,6 +141,24 @@ class TestLimit:
         kinds = {encode_image(pixels, max_bytes=int(len(pixels) * 1000 * bits / 8)).media_type for bits in (20, 6, 1.5)}
         assert kinds == {"image/png", "image/jpeg", "image/webp"}
 
+    @pytest.mark.parametrize("size", [(16384, 1024), (1024, 16384), (20000, 10), (10, 20000)])
+    @pytest.mark.parametrize("channels", [3, 4])
+    def test_very_long_sides(self, size, channels):
+        pixels = noise(size[1] // 2, size[0] // 2, channels).repeat(2, 0).repeat(2, 1)
+        blob = encode_image(pixels, max_bytes=3_000_000)
+        assert len(blob) <= 3_000_000
+        width, height = opened(blob).size
+        assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
+
+    def test_a_photo_of_forty_megapixels(self, scenery):
+        pixels = scenery.photo(7728, 5152)
+        blob = encode_image(pixels)
+        assert 5_000_000 < len(blob) <= 10 * 1024 * 1024
+        picture = opened(blob).convert("RGB")
+        assert picture.size == (7728, 5152)
+        middle = np.asarray(picture.crop((3000, 3000, 4000, 4000)))
+        assert likeness(to_uint8(pixels[3000:4000, 3000:4000]), middle) > 0.9
+
     @pytest.mark.parametrize("limit", [100_000, 20_000, 5_000, 1_000, 300])
     @pytest.mark.parametrize("formats", [("image/png",), ("image/webp",), ("image/jpeg",), ("image/png", "image/jpeg")])
     @pytest.mark.parametrize("channels", [3, 4])

@@ -9,11 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from grok_imagine.errors import SettingsError, StorageError
@@ -260,3 +262,49 @@ async def test_a_sweep_takes_what_a_user_was_given_if_it_is_told_to(s3: S3, sand
         assert await session.sweep_store("mine", older_than_hours=0) == []
         assert len(await session.sweep_store("mine", older_than_hours=0, pinned=True)) == 1
         assert s3.objects() == []
+
+
+REFUSALS = [
+    (507, "XMinioStorageFull", "has no room"),
+    (403, "RequestTimeTooSkewed", "clock is wrong"),
+    (403, "AccessDenied", "denies it"),
+    (None, "", "did not answer in time"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "words"), REFUSALS, ids=["full", "clock", "denying", "slow"])
+async def test_a_store_that_refuses_or_sleeps_costs_nothing(
+    status: int | None, code: str, words: str, s3: S3, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grok_imagine.storage.bucket._TIMES", {"timeout": timedelta(seconds=2)})
+    monkeypatch.setattr("grok_imagine.storage.bucket._RETRY", {"max_retries": 0})
+    over = asyncio.Event()
+
+    async def refuse(request: web.Request) -> web.Response:
+        await request.read()
+        if status is None:
+            await over.wait()
+        text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>"
+        return web.Response(status=status or 500, text=text, content_type="application/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", refuse)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    there = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    request = request_for("reapi", picture((4, 4, 4)))
+    try:
+        async with opened(tmp_path, sandbox, stores={"mine": s3.settings(endpoint=there)}) as session:
+            with pytest.raises(StorageError, match=words) as caught:
+                await session.generate(request, "my-reapi", owner="1")
+            (job,) = await session.journal.list()
+        assert "Nothing was sent or charged" in str(caught.value)
+        assert (job.state, job.error) == (State.PREPARED, str(caught.value))
+        assert sandbox.ledger()["posts"] == 0
+    finally:
+        over.set()
+        await runner.cleanup()
+    async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
+        assert (await session.generate(request, "my-reapi", owner="1")).job.id == job.id
+    assert sandbox.ledger()["submits"] == 1
