@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
@@ -14,7 +13,6 @@ from .widgets import AUTO, value
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result, Session
-    from ..grok_imagine.models import Job
 
 
 def wish(
@@ -77,50 +75,14 @@ def outcome(result: Result) -> io.NodeOutput:
 
 def describe(result: Result) -> dict[str, Any]:
     """What is known of the clip. It holds no key, and of a URL not its query, where signatures live."""
+    from ..grok_imagine.jobs.provenance import clean, facts_of
+
     job = result.job
-    parameters = {name: each for name, each in job.request.items() if name not in ("prompt", "seed", "mode", "model")}
-    if "reference_images" in parameters:
-        parameters["reference_images"] = [_unsigned(name) for name in parameters["reference_images"]]
-    if "source_video" in parameters:
-        parameters["source_video"] = _unsigned(parameters["source_video"])
     return {
         "connection": job.connection,
-        "dialect": job.provider,
-        "model": job.model,
-        "mode": job.mode,
-        "prompt": job.request.get("prompt", ""),
-        "parameters": parameters,
-        "seed": job.request.get("seed"),
-        "cost": _cost(job),
-        "times": _times(job),
+        **facts_of(job),
         "warnings": list(result.warnings),
         "file": str(result.file),
-        "job_id": job.id,
-        "task_id": job.task_id,
-        "url": _unsigned(job.result_url or ""),
+        "url": clean(job.result_url or ""),
         "is_reused": result.is_reused,
     }
-
-
-def _cost(job: Job) -> dict[str, Any] | None:
-    from ..grok_imagine.jobs.walk import cost_of
-
-    cost = cost_of(job)
-    if cost is None:
-        return None
-    credits = None if cost.credits is None else float(cost.credits)
-    return {"usd": float(cost.usd), "credits": credits, "is_estimate": cost.is_estimate}
-
-
-def _times(job: Job) -> dict[str, str | float | None]:
-    def spoken(moment: float | None) -> str | None:
-        return None if not moment else datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
-
-    both = job.submitted_at and job.finished_at
-    seconds = round(job.finished_at - job.submitted_at, 1) if both else None
-    submitted, finished = spoken(job.submitted_at), spoken(job.finished_at)
-    return {"created": spoken(job.created_at), "submitted": submitted, "finished": finished, "seconds": seconds}
-
-
-def _unsigned(url: str) -> str:
-    return url.split("?", 1)[0].split("#", 1)[0]

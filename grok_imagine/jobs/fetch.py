@@ -19,6 +19,7 @@ from ..models import Call, Job, Phase, State
 from ..settings import private_folder
 from ..transport.download import download
 from ..transport.retry import Backoff
+from .provenance import keep_provenance
 from .walk import Walk
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
@@ -65,6 +66,7 @@ async def fetch(job: Job, walk: Walk) -> Job:
             break
         except (TransportError, OSError) as error:
             job = await _after(error, job, walk, memory)
+    await keep_provenance(job, walk, target)
     return await tools.journal.advance(
         job, State.SAVED, file=target, finished_at=tools.now(), error=None, error_kind=None
     )

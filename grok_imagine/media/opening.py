@@ -52,7 +52,7 @@ def open_video(path: str | os.PathLike[str]) -> Generator[OpenVideo, None, None]
     file = Path(path)
     try:
         size = _size(file)
-        with closing(_open(file)) as container:
+        with closing(open_container(file)) as container:
             audio = next((stream for stream in container.streams.audio if _decoder(stream)), None)
             yield OpenVideo(file.name, size, container, _video(container, file.name), audio)
     except FFmpegError as error:
@@ -75,7 +75,8 @@ def refuse_absurd(source: OpenVideo) -> None:
     cast(Any, context).options = {"max_pixels": str(MOST_PIXELS)}
 
 
-def _open(file: Path) -> InputContainer:
+def open_container(file: Path) -> InputContainer:
+    """PyAV's container of a file, by the safe options. Raises what PyAV raises."""
     # A title in another encoding than UTF-8 must not keep the film from being read. Version 19 sees to it by itself.
     tolerant = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
     return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), container_options=dict(SAFE), **tolerant))
