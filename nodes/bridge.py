@@ -100,7 +100,7 @@ class NodeProgress:
 
     def __init__(self, node_id: str | None) -> None:
         self._node_id = node_id
-        self._prompt_id = _prompt_id()
+        self._prompt_id = prompt_id()
         self._text = ""
         self._held: str | None = None
         self._step = ""
@@ -166,7 +166,7 @@ class NodeProgress:
             await ComfyAPI().execution.set_progress(self._shown, 1.0, node_id=self._node_id)
 
 
-def _prompt_id() -> str | None:
+def prompt_id() -> str | None:
     """The prompt that runs in this task of ComfyUI's loop."""
     with suppress(ImportError):
         from comfy_execution.utils import get_executing_context

@@ -7,6 +7,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from . import bridge
+from .chunks import GIVJoinChunks, GIVSplitVideo
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
@@ -24,6 +25,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     GIVContinueVideo,
     GIVWaitForTask,
     GIVLoadVideoFrames,
+    GIVSplitVideo,
+    GIVJoinChunks,
     GIVUploadMedia,
 )
 

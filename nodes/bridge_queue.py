@@ -1,0 +1,35 @@
+"""The bridge to ComfyUI's queue: running the graph once more with other values, and holding back what comes after."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from contextlib import suppress
+from typing import Any
+
+
+def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
+    """Queue the prompt that is running once more, next in line, with ``values`` as ``{node id: {input: value}}``.
+
+    False where there is no such prompt or queue. The entry is the running one with another id: so it keeps its page,
+    and whatever else this version of ComfyUI puts into it.
+    """
+    with suppress(Exception):
+        from server import PromptServer
+
+        queue = PromptServer.instance.prompt_queue
+        for number, running_id, prompt, *rest in list(queue.currently_running.values()):
+            if running_id == prompt_id:
+                changed = copy.deepcopy(prompt)
+                for node_id, inputs in values.items():
+                    changed[node_id]["inputs"].update(inputs)
+                queue.put((number, str(uuid.uuid4()), changed, *rest))
+                return True
+    return False
+
+
+def nothing_yet() -> Any:
+    """A value that keeps the nodes after this one from running, without an error."""
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    return ExecutionBlocker(None)
