@@ -22,6 +22,7 @@ crash: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/many_jobs.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output artifacts

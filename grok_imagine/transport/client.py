@@ -37,6 +37,9 @@ _HEADERS = {"User-Agent": f"comfyui-grok-imagine/{__version__}"}
 # httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
 _is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
 
+# Fewer than the pool's connections: httpcore goes over all that wait for one times all there are, at each step of each.
+_READS_AT_ONCE = 40
+
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 EXCHANGE_SECONDS = 90.0
 """For one call as a whole: a server that drips never runs into a timeout between two bytes."""
@@ -95,6 +98,7 @@ class Client:
     _pool: httpx.AsyncClient | None = None
     _files: httpx.AsyncClient | None = None
     _tls: ssl.SSLContext | None = None
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READS_AT_ONCE))
 
     async def __aenter__(self) -> Client:
         for name in _LOGGERS:  # a filter on a parent does not reach its children
@@ -139,7 +143,8 @@ class Client:
         url = endpoint.url(call)
         if call.repeat is Repeat.FREELY:
             await endpoint.turn()
-            return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
+            async with self._reading:
+                return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
         async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
             return await _in_time(_exchange(fresh, signed, url, endpoint.key), url)
 
