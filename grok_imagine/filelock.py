@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 # Far behind any content: Windows keeps others from the very bytes that are locked.
 _FAR = 1 << 40
@@ -42,3 +46,24 @@ else:
     def unlock(file: int) -> None:
         """End the lock before the file is closed."""
         fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def held(path: Path, seconds: float = 10.0) -> Generator[None]:
+    """Hold the lock on the file ``path``, which is made for it and stays.
+
+    After so many seconds, or on a file system without locks, go on without: what is held up here is small, and done
+    in one step.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + seconds
+    try:
+        while not (is_ours := try_lock(file)) and time.monotonic() < end:
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            if is_ours:
+                unlock(file)
+    finally:
+        os.close(file)

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
+from .filelock import held
 from .models.url import is_loopback, split
 
 FILE_NAME = "settings.json"
@@ -186,16 +187,17 @@ def load(home: Path) -> Settings:
 
 def save_connection(home: Path, name: str, connection: ConnectionSettings) -> None:
     """Write one connection into the file, the others untouched; atomically, readable by the owner alone."""
-    path = home / FILE_NAME
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
     plain = connection.model_dump(exclude_none=True, exclude_defaults=True)
     if connection.api_key is not None:
         plain["api_key"] = connection.api_key.get_secret_value()
-    stored.setdefault("connections", {})[name] = plain
-    write_private(path, json.dumps(stored, indent=2, ensure_ascii=False).encode())
+    path = private_folder(home) / FILE_NAME
+    with held(home / f".{FILE_NAME}.lock"):  # two writers at once: neither loses what the other wrote
+        try:
+            stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+        stored.setdefault("connections", {})[name] = plain
+        write_private(path, json.dumps(stored, indent=2, ensure_ascii=False).encode())
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,12 +19,15 @@ from ..grok_imagine.errors import SettingsError
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
+    from ..grok_imagine.settings import Settings
     from ..grok_imagine.storage.comfyui_route import Shelf
     from ..grok_imagine.transport.pace import Pacers
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
 _CLOSING_SECONDS = 5.0
+_ANSWER_SECONDS = 15.0
+"""How long the end of the process waits for the answers of paid POSTs that are out."""
 
 
 @dataclass
@@ -49,6 +53,8 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lease: _Lease | None = None
+        self._sessions: list[Session] = []
+        self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
         self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
         self._names: tuple[Stamp | None, list[str]] | None = None
@@ -58,7 +64,10 @@ class Runtime:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start ``work`` on the pack's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        self._works.add(future)
+        future.add_done_callback(self._works.discard)
+        return future
 
     def connection_names(self) -> list[str]:
         """Every connection that can be chosen, the sandbox first. Reads the settings file, if it has changed."""
@@ -100,9 +109,11 @@ class Runtime:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:
-            # At the interpreter's exit the journal's thread is gone already, and then this cannot end well.
+            # At the interpreter's exit no executor takes work any more, so not all of this can end well then. What
+            # must, does: the answers that are still to come, and the journal, whose thread is its own.
             with suppress(Exception):
-                asyncio.run_coroutine_threadsafe(self._shut(), loop).result(_CLOSING_SECONDS)
+                shutting = asyncio.run_coroutine_threadsafe(self._shut(), loop)
+                shutting.result(_ANSWER_SECONDS + _CLOSING_SECONDS)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_CLOSING_SECONDS)
             if not thread.is_alive():
@@ -125,7 +136,7 @@ class Runtime:
         finally:
             lease.users -= 1
             if lease.is_retired and not lease.users:
-                await asyncio.shield(asyncio.ensure_future(_closed(lease)))
+                await asyncio.shield(asyncio.ensure_future(self._closed(lease)))
 
     def _current(self) -> _Lease:
         stamp, lease = self._stamp(), self._lease
@@ -134,35 +145,47 @@ class Runtime:
         if lease is not None:
             lease.is_retired = True
             if not lease.users:
-                asyncio.ensure_future(_closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
+                asyncio.ensure_future(self._closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
         self._lease = _Lease(asyncio.ensure_future(self._opened()), stamp)
         return self._lease
 
     async def _opened(self) -> Session:
-        from ..grok_imagine.jobs.sandbox_process import SandboxProcess
-        from ..grok_imagine.jobs.session import Session
-        from ..grok_imagine.settings import load
-        from ..grok_imagine.transport.pace import Pacers
-
-        settings = load(self.home)
+        # To load the engine, read settings and end a sandbox takes its time, and others are on this loop.
+        settings, kinds = await asyncio.to_thread(_loaded, self.home)
         if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
-            if self._sandbox is not None:
-                self._sandbox[1].close()
-            self._sandbox = (settings.sandbox_url, SandboxProcess(self.home, settings.sandbox_url))
+            url, before = settings.sandbox_url, self._sandbox
+            self._sandbox = (url, kinds.SandboxProcess(self.home, url))
+            if before is not None:
+                await asyncio.to_thread(before[1].close)
         if self._pacers is None:
-            self._pacers = Pacers()
-        session = Session(self.home, settings, sandbox=self._sandbox[1], pacers=self._pacers)
+            self._pacers = kinds.Pacers()
+        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], pacers=self._pacers)
         await session.__aenter__()
+        self._sessions.append(session)
         return session
 
+    async def _closed(self, lease: _Lease) -> None:
+        if lease.opening.cancelled() or _has_failed(lease.opening):
+            return
+        session = await lease.opening
+        await session.__aexit__(None, None, None)
+        self._sessions.remove(session)
+
     async def _shut(self) -> None:
+        for work in tuple(self._works):
+            work.cancel()
+        await asyncio.sleep(0)
+        if paid := {task for session in self._sessions for task in session.in_flight}:
+            # Whoever waited is gone; what the provider answers is the only word of a paid task.
+            await asyncio.wait(paid, timeout=_ANSWER_SECONDS)
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        lease, self._lease = self._lease, None
+        self._lease = None
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        if lease is not None:
-            await _closed(lease)
+        for session in tuple(self._sessions):
+            await session.__aexit__(None, None, None)
+        self._sessions.clear()
         await asyncio.get_running_loop().shutdown_default_executor()
 
     # -- inside
@@ -187,15 +210,18 @@ class Runtime:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
+    """The settings, and the parts of the engine that a session needs."""
+    from ..grok_imagine.jobs.sandbox_process import SandboxProcess
+    from ..grok_imagine.jobs.session import Session
+    from ..grok_imagine.settings import load
+    from ..grok_imagine.transport.pace import Pacers
+
+    return load(home), SimpleNamespace(SandboxProcess=SandboxProcess, Session=Session, Pacers=Pacers)
+
+
 def _has_failed(opening: asyncio.Task[Session]) -> bool:
     return opening.done() and (opening.cancelled() or opening.exception() is not None)
-
-
-async def _closed(lease: _Lease) -> None:
-    if lease.opening.cancelled() or _has_failed(lease.opening):
-        return
-    session = await lease.opening
-    await session.__aexit__(None, None, None)
 
 
 def _names(home: Path) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ..errors import MissingKey, SettingsError
-from ..models.url import is_loopback
+from ..models import Job, State
+from ..models.url import is_loopback, origin
 from ..providers import PROVIDERS, Provider
 from ..settings import ConnectionSettings, Settings, clean_key
 
@@ -74,9 +75,30 @@ class Connection:
         return self.pacer.place()
 
     @property
+    def origin(self) -> str:
+        """Where it leads, without path."""
+        return origin(self.endpoint.base_url)
+
+    @property
     def is_local(self) -> bool:
         """Whether it leads to this very machine, so that private URLs are no fault."""
         return is_loopback(self.endpoint.base_url)
+
+
+def check_belongs(job: Job, connection: Connection) -> None:
+    """Raise SettingsError where the connection leads elsewhere than the job was submitted to."""
+    if job.provider != connection.provider.name:
+        raise SettingsError(
+            f"Job {job.id} was submitted in the dialect {job.provider}, and the connection {connection.name!r} now "
+            f"speaks {connection.provider.name}. Point the connection back to collect the clip."
+        )
+    # The sandbox is this machine, on another port each time.
+    is_elsewhere = job.origin not in (None, connection.origin) and connection.sandbox_url is None
+    if is_elsewhere and job.state not in (State.PREPARED, State.SAVED):
+        raise SettingsError(
+            f"Job {job.id} was submitted at {job.origin}, and the connection {connection.name!r} now leads to "
+            f"{connection.origin}. Nothing was sent. Point it back to collect the clip, or change the seed for another."
+        )
 
 
 def profiles(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, Profile]:

@@ -20,7 +20,7 @@ from ..models import Job, State, VideoRequest
 from ..models.job import DROPPED
 from ..providers.reading import is_task_id
 from ..storage.base import Keeping, Store
-from .connections import Connection
+from .connections import Connection, check_belongs
 from .walk import Tools
 from .wishes import new_id
 
@@ -67,6 +67,7 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
     A provider that can cancel is asked to; else the job goes on there and is billed. It can still be collected, and
     the same wish takes it up again: what is paid is not paid twice.
     """
+    check_belongs(job, connection)
     label = connection.provider.label
     if job.state is State.PREPARED:
         told = "It was not sent yet, and costs nothing."

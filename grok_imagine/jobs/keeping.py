@@ -31,6 +31,11 @@ class Keeper:
         task = self._kept.get(job_id)
         return asyncio.shield(task) if task else None
 
+    @property
+    def tasks(self) -> frozenset[asyncio.Task[Job]]:
+        """What is in flight now."""
+        return frozenset(self._kept.values())
+
     async def finish(self) -> None:
         """Wait for what is in flight: the answer to a POST is worth the wait, it names a paid task."""
         if self._kept:

@@ -10,6 +10,7 @@ from ..errors import GrokImagineError, JournalError, SettingsError, StorageError
 from ..journal.store import JobMoved
 from ..models import Job, State
 from ..transport.pace import Place
+from .connections import check_belongs
 from .fetch import fetch
 from .submit import refuse, submit
 from .wait import wait
@@ -48,6 +49,7 @@ STEPS: dict[State, Step] = {
 
 async def run(job: Job, walk: Walk) -> Job:
     """Walk on from wherever the job stands, to SAVED. Raises what its steps raise; the journal knows where it is."""
+    check_belongs(job, walk.connection)
     walk.report(job, "preparing", note=" ".join(walk.notes))
     try:
         job = await _to_the_end(job, walk)

@@ -118,6 +118,11 @@ class Session:
         if self._own_sandbox:
             await asyncio.to_thread(self._sandbox.close)
 
+    @property
+    def in_flight(self) -> frozenset[asyncio.Task[Job]]:
+        """The paid steps that are being run to their end."""
+        return self._keeper.tasks
+
     async def connect(self, name: str) -> Connection:
         """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
         profile = connections.profile(self.settings, name)
@@ -248,11 +253,7 @@ class Session:
 
     async def _asked_again(self, job: Job, connection: Connection) -> Job:
         """The job, to be walked on by hand: a failed one with a task id is asked once more, which costs nothing."""
-        if job.provider != connection.provider.name:
-            raise SettingsError(
-                f"Job {job.id} was submitted in the dialect {job.provider}, and the connection {connection.name!r} now "
-                f"speaks {connection.provider.name}. Point the connection back to collect the clip."
-            )
+        connections.check_belongs(job, connection)
         if job.state is not State.FAILED:
             return job
         if not job.task_id:

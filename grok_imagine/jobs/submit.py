@@ -116,7 +116,7 @@ async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -
     """The POST itself, between its two lines in the journal."""
     journal, provider = walk.tools.journal, walk.connection.provider
     call = provider.submit(request, urls)
-    job = await journal.advance(job, State.SUBMITTING, error=None, error_kind=None)
+    job = await journal.advance(job, State.SUBMITTING, error=None, error_kind=None, origin=walk.connection.origin)
     try:
         reply = await walk.tools.client.send(call, walk.connection.endpoint)
         task_id = _accepted(provider, reply)
@@ -136,7 +136,8 @@ async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -
 
 def _accepted(provider: Provider, reply: Reply) -> str:
     """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
-    if reply.status >= 500:
+    if not (reply.is_success or 400 <= reply.status < 500):
+        # Also a redirect: it is not followed, and whoever sent it may have acted before.
         raise ProviderDown(str(provider.refusal(reply)), status=reply.status)
     try:
         if not reply.is_success:

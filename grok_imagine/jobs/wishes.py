@@ -77,6 +77,7 @@ def adopted(connection: Connection, task_id: str, now: float) -> Job:
         fingerprint="",
         task_id=task_id,
         submitted_at=now,
+        origin=connection.origin,
     )
 
 

@@ -64,6 +64,7 @@ jobs = Table(
     Column("updated_at", Float, nullable=False),
     Column("submitted_at", Float),
     Column("finished_at", Float),
+    Column("origin", String(300)),
     Index("jobs_by_wish", "fingerprint", "owner"),
     Index("jobs_by_state", "state"),
     Index("jobs_by_owner", "owner"),

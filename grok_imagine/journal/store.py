@@ -6,11 +6,9 @@ that want to take the same step, one is told that the job has moved on.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -33,6 +31,7 @@ from .advice import advice, is_full
 from .ledger import Ledger
 from .reserve import Reserve
 from .schema import events, jobs
+from .worker import Worker
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
@@ -60,14 +59,14 @@ class Journal:
         self._now = now
         self._limits = limits or Limits()
         self.ledger = Ledger(self.work, self._limits, now)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="grok-imagine-journal")
+        self._worker = Worker("grok-imagine-journal")
         self._engine: sa.Engine | None = None
 
     async def __aenter__(self) -> Journal:
         try:
             await self._run(self._open)
         except BaseException:
-            self._thread.shutdown(wait=False)
+            self._worker.stop()
             raise
         return self
 
@@ -75,7 +74,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._run(self._close)
-        self._thread.shutdown()
+        self._worker.stop()
 
     async def add(self, job: Job) -> Job:
         """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
@@ -157,7 +156,7 @@ class Journal:
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
+            return await self._worker.run(lambda: work(*arguments))
         except (SQLAlchemyError, sqlite3.Error, OSError, CommandError, ValueError, KeyError) as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(

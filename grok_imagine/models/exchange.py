@@ -33,7 +33,8 @@ class Call:
     method: Literal["GET", "POST", "DELETE"]
     target: str
     body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Not shown: the key is among them."""
     repeat: Repeat = Repeat.FREELY
     authorized: bool = True
 

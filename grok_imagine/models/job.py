@@ -34,7 +34,8 @@ ALLOWED: dict[State, frozenset[State]] = {
     # Back to PREPARED only when it is certain that nothing was accepted; to SUBMITTED also when the user
     # attaches a task id by hand.
     State.SUBMITTING: frozenset({State.PREPARED, State.SUBMITTED, State.FAILED}),
-    State.SUBMITTED: frozenset({State.SUCCEEDED, State.FAILED}),
+    # SUBMITTED to itself: the user replaces a task id that was mistaken.
+    State.SUBMITTED: frozenset({State.SUBMITTED, State.SUCCEEDED, State.FAILED}),
     # SUCCEEDED to itself: a fresh URL for the same result.
     State.SUCCEEDED: frozenset({State.SUCCEEDED, State.SAVED}),
     # SAVED back to SUCCEEDED: the file was removed by the user, and can be fetched again.
@@ -54,7 +55,8 @@ class Job:
     """One row of the journal, as a value. Times are Unix seconds. It never holds a key.
 
     ``request`` is :meth:`VideoRequest.as_json`; ``fingerprint`` identifies the wish; ``owner`` is the node or
-    command that asked; ``error`` is the last thing to tell the user, and stays when the job is resumable.
+    command that asked; ``origin`` is where it was submitted (``https://host``);
+    ``error`` is the last thing to tell the user, and stays when the job is resumable.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Job:
     updated_at: float = 0.0
     submitted_at: float | None = None
     finished_at: float | None = None
+    origin: str | None = None
 
     @property
     def is_dropped(self) -> bool:

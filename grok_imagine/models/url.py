@@ -87,6 +87,16 @@ def is_loopback(url: str) -> bool:
     return name == "localhost" or (address is not None and address.is_loopback)
 
 
+def origin(url: str) -> str:
+    """Scheme, host and port of an http(s) URL; empty where it is none."""
+    parts = split(url)
+    if parts is None or parts.hostname is None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, _default(parts)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
 def is_below(url: str, base: str) -> bool:
     """Whether ``url`` has the origin of ``base`` and a path below it: only there does the key travel."""
     one, other = split(url), split(base)

@@ -62,7 +62,7 @@ def test_the_key_lives_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     save_connection(home, "gate", ConnectionSettings(dialect="openai_videos", base_url="https://gate.example/v1"))
     assert stat.S_IMODE((home / "settings.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert [path.name for path in home.iterdir()] == ["settings.json"]
+    assert {path.name for path in home.iterdir()} == {"settings.json", ".settings.json.lock"}
     (home / "settings.json").chmod(0o644)
     settings = load(home)
     assert stat.S_IMODE((home / "settings.json").stat().st_mode) == 0o600
