@@ -7,6 +7,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from . import bridge
+from .batch import GIVBatch
 from .chunks import GIVJoinChunks, GIVSplitVideo
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
@@ -23,6 +24,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     GIVEditVideo,
     GIVExtendVideo,
     GIVContinueVideo,
+    GIVBatch,
     GIVWaitForTask,
     GIVLoadVideoFrames,
     GIVSplitVideo,

@@ -41,6 +41,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.seed(),
                 *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
                 _image_urls(),
+                widgets.fallbacks(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -59,6 +60,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
         motion_mode: str,
         seed: int,
         image_urls: str = "",
+        fallbacks: str = "",
         **sockets: Any,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
@@ -76,7 +78,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
             reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
         )
         images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
-        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, images))
+        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, images, fallbacks))
 
 
 def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:

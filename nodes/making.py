@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
@@ -41,20 +42,33 @@ def wish(
     )
 
 
-async def make(node_id: str | None, connection: str, request: VideoRequest, images: list[Any] | None = None) -> Result:
-    """Make the clip of ``request``; ``images`` are IMAGE batches that go before the URLs that it already has."""
+async def make(
+    node_id: str | None,
+    connection: str,
+    request: VideoRequest,
+    images: list[Any] | None = None,
+    fallbacks: str = "",
+) -> Result:
+    """Make the clip of ``request``; ``images`` are IMAGE batches that go before the URLs that it already has.
+
+    ``fallbacks`` names the connections that are tried after ``connection``, with commas or lines between.
+    """
+    names = [connection, *re.split(r"[,\s]+", (fallbacks or "").strip())]
+    names = [name for name in names if name]
     pixels = [image for batch in images or () for image in tensors.to_pixels(batch)]
 
     async def work(progress: bridge.NodeProgress) -> Result:
+        from ..grok_imagine.jobs.choice import generate_first
+
         async with bridge.runtime().session() as session:
-            complete = await _with_images(session, connection, request, pixels)
+            complete = await _with_images(session, names, request, pixels)
             # Two equal nodes of a graph are two clips; one node that runs again goes on with its own.
-            return await session.generate(complete, connection, owner=node_id or "", progress=progress)
+            return await generate_first(session, complete, names, owner=node_id or "", progress=progress)
 
     return await bridge.run(node_id, work)
 
 
-async def _with_images(session: Session, connection: str, request: VideoRequest, pixels: list[Any]) -> VideoRequest:
+async def _with_images(session: Session, names: list[str], request: VideoRequest, pixels: list[Any]) -> VideoRequest:
     """The request with its images encoded; encoding takes time, so all else is checked before."""
     if not pixels:
         return request
@@ -62,7 +76,8 @@ async def _with_images(session: Session, connection: str, request: VideoRequest,
     def having(blobs: list[Blob]) -> VideoRequest:
         return request.model_copy(update={"reference_images": (*blobs, *request.reference_images)})
 
-    session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(connection))
+    if len(names) == 1:
+        session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(names[0]))
     return having(await session.publisher.images(pixels))
 
 

@@ -31,6 +31,7 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.duration(_MODES),
                 widgets.motion_mode(_MODES),
                 widgets.seed(),
+                widgets.fallbacks(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -47,6 +48,7 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
         duration: int,
         motion_mode: str,
         seed: int,
+        fallbacks: str = "",
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
         request = making.wish(
@@ -58,4 +60,4 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
             motion_mode=motion_mode,
             seed=seed,
         )
-        return making.outcome(await making.make(cls.hidden.unique_id, connection, request))
+        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, fallbacks=fallbacks))

@@ -55,6 +55,19 @@ def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
     )
 
 
+def fallbacks() -> io.String.Input:
+    """Other connections, for when the first one does not take the wish."""
+    return io.String.Input(
+        "fallbacks",
+        default="",
+        optional=True,
+        dynamic_prompts=False,
+        placeholder="other connections, in order",
+        tooltip="Connections to try when the first one refuses, cannot be reached, or has no more credit; names with "
+        "commas between. Only while it is certain that nobody took the clip: it is never paid at two.",
+    )
+
+
 def model(modes: tuple[Mode, ...]) -> io.Combo.Input:
     """The model's id at the provider."""
     ids = _union(modes, lambda capability: (capability.model,))

@@ -12,11 +12,12 @@ from pydantic import SecretStr, ValidationError
 
 from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
+from ..jobs.choice import generate_first
 from ..jobs.connections import profile, profiles
 from ..jobs.sources import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import batch, budget, chain, show, storage, upkeep
+from . import batch, budget, chain, price, show, storage, upkeep
 from .shared import AsJson, Home, default_home, with_session
 
 app = typer.Typer(
@@ -28,12 +29,15 @@ app = typer.Typer(
 
 
 Connection = Annotated[str, typer.Option("--connection", "-c", help="See: grok-imagine connections.")]
+Connections = Annotated[
+    str, typer.Option("--connection", "-c", help="Or several, with commas: the first that takes it.")
+]
 
 
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument(help="What to see. May be empty with an image, where the API allows.")] = "",
-    connection: Connection = "sandbox",
+    connection: Connections = "sandbox",
     image: Annotated[list[str] | None, typer.Option("--image", "-i", help="File or URL; up to 7 times.")] = None,
     edit: Annotated[str | None, typer.Option(help="Video (file or URL) to change as the prompt says.")] = None,
     extend: Annotated[str | None, typer.Option(help="Video (file or URL) to let go on.")] = None,
@@ -51,6 +55,7 @@ def generate(
     """Make a clip. The same command again goes on with the same job, or hands out the same file."""
 
     async def work(session: Session, bar: show.Bar) -> Result:
+        names = [one.strip() for one in connection.split(",")]
         source = edit or extend
         request = VideoRequest(
             mode=_mode(mode, edit, extend),
@@ -65,8 +70,8 @@ def generate(
             source_video=source if source and "://" in source else None,
         )
         if source and request.source_video is None:
-            request = await with_source(session, connection, request, Path(source))
-        return await session.generate(request, connection, owner="cli", progress=bar)
+            request = await with_source(session, names[0], request, Path(source))
+        return await generate_first(session, request, names, owner="cli", progress=bar)
 
     _make(work, output, as_json, home)
 
@@ -214,6 +219,7 @@ app.command()(storage.upload)
 app.command()(budget.budget)
 app.command("continue")(chain.continue_clip)
 app.command()(batch.batch)
+app.command()(price.price)
 for _command in (upkeep.again, upkeep.drop, upkeep.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")

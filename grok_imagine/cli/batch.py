@@ -8,7 +8,7 @@ import shutil
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -17,7 +17,7 @@ from ..errors import RequestError
 from ..jobs import Session
 from ..jobs.batch import Batch, Outcome, prepare, run_batch
 from ..jobs.rows import read_file
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batches import Batches, Row, RowState, Summary, as_plain
 from . import show
 from .shared import AsJson, Home, with_session
 
@@ -106,25 +106,6 @@ async def _write(table: Batches, batch_id: str, target: Path, output: Path | Non
                 plain["file"] = str(_placed(Path(plain["file"]), output, row))
             lines.write(json.dumps(plain, ensure_ascii=False) + "\n")
     os.replace(partial, target)
-
-
-def as_plain(row: Row) -> dict[str, Any]:
-    """A row for scripts."""
-    began, ended = row.job.get("submitted_at"), row.job.get("finished_at")
-    cost = row.job.get("cost_usd")
-    return {
-        "row": row.number,
-        "state": row.state.value,
-        "connection": row.connection,
-        "file": row.job.get("file") if row.state is RowState.DONE else None,
-        "cost_usd": None if cost is None else str(cost),
-        "seconds": round(ended - began, 2) if began and ended else None,
-        "job_id": row.job_id,
-        "task_id": row.job.get("task_id"),
-        "error": row.error,
-        "error_kind": row.error_kind,
-        "request": dict(row.fields),
-    }
 
 
 def _placed(clip: Path, folder: Path, row: Row) -> Path:

@@ -46,7 +46,8 @@ _PLACEHOLDERS = {"reference_images": Blob(b"", "image/png"), "source_video": Blo
 class Batch:
     """The wish: rows as :mod:`.rows` reads them, and what they share.
 
-    ``name`` is the batch's identity: the same name again goes on with it. ``folder`` is where files are looked for.
+    ``name`` is the batch's identity: the same name again goes on with it. ``folder`` is where files are looked for;
+    images may also be given as they are, as Blobs.
     ``max_usd`` limits what all its rows may cost together.
     """
 
@@ -58,6 +59,8 @@ class Batch:
     at_once: int = 4
     max_usd: Decimal | None = None
     retry_failed: bool = False
+    reads_files: bool = True
+    """Whether rows may name files. Not where the list may come from a stranger, as in a workflow."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
         try:
             if name not in known:
                 known[name] = await session.connect(name)
-            cost = _judged(known[name], fields, batch.folder)
+            cost = _judged(known[name], fields, batch)
         except RequestError as error:
             told = error.violations or [Violation("B3", "row", str(error))]
             faults += [replace(one, field=f"row {number}, {one.field}") for one in told]
@@ -117,7 +120,7 @@ async def run_batch(session: Session, batch: Batch, on_change: OnChange | None =
     made, price = await prepare(session, batch)
     table = Batches(session.journal, session.clock)
     identity = await table.open(batch.name, made, retry_failed=batch.retry_failed)
-    work = _Work(session, batch, table, identity, on_change)
+    work = _Work(session, batch, table, identity, {row.key: row for row in made}, on_change)
     work.spent = (await table.summary(identity)).cost_usd
     crew = [asyncio.ensure_future(work.keep_going()) for _ in range(min(batch.at_once, len(made)))]
     try:
@@ -137,6 +140,8 @@ class _Work:
     batch: Batch
     table: Batches
     identity: str
+    made: Mapping[str, Row]
+    """The rows with their images, of which the journal has only the names."""
     on_change: OnChange | None
     spent: Decimal = Decimal(0)
     """What the rows have cost, and what those under way may cost."""
@@ -164,7 +169,7 @@ class _Work:
         """Make the row and write down what came of it. Gives what it cost."""
         owner = f"{self.identity}/{row.key[:24]}"
         try:
-            request = await _request(self.session, row, self.batch.folder)
+            request = await _request(self.session, self.made.get(row.key, row), self.batch.folder)
             made = await self.session.generate(request, row.connection, owner=owner, run=self.run)
         except GrokImagineError as error:
             return await self._failed(row, owner, error)
@@ -197,7 +202,7 @@ def _named(row: Mapping[str, Any], batch: Batch) -> tuple[str, dict[str, Any]]:
     return str(fields.pop("connection", None) or batch.connection), fields
 
 
-def _judged(connection: Connection, fields: Mapping[str, Any], folder: Path) -> Cost | None:
+def _judged(connection: Connection, fields: Mapping[str, Any], batch: Batch) -> Cost | None:
     """Check a row with stand-ins for its files, which are read when its turn comes; and price it."""
     loose = dict(fields)
     for name, stand_in in _PLACEHOLDERS.items():
@@ -206,7 +211,9 @@ def _judged(connection: Connection, fields: Mapping[str, Any], folder: Path) -> 
         several: list[Any] = fields[name] if isinstance(fields[name], list) else [fields[name]]
         given: list[Any] = []
         for one in several:
-            path = reading.local(one, folder)
+            path = reading.local(one, batch.folder)
+            if path is not None and not batch.reads_files:
+                raise RequestError("", [Violation("B4", name, f"{one[:80]!r} is no URL; files are not read here")])
             if path is not None and not path.is_file():
                 raise RequestError("", [Violation("B4", name, f"there is no file {one}")])
             given.append(stand_in if path else one)

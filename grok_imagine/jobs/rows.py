@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import RequestError, Violation
-from ..models import VideoRequest
+from ..models import Blob, VideoRequest
 
 MOST_ROWS = 100_000
 _SPELLINGS = {
@@ -90,12 +90,17 @@ def keys(rows: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> list[st
     found: list[str] = []
     for connection, fields in rows:
         files = {name: _contents(fields.get(name), folder) for name in ("reference_images", "source_video")}
-        plain = json.dumps([connection, fields, files], sort_keys=True, default=str)
+        plain = json.dumps([connection, fields, files], sort_keys=True, default=name_of)
         digest = hashlib.sha256(plain.encode()).hexdigest()
         seen[digest] += 1
         again = seen[digest]
         found.append(digest if again == 1 else hashlib.sha256(f"{digest}:{again}".encode()).hexdigest())
     return found
+
+
+def name_of(value: Any) -> str:
+    """What stands for an image that is given as it is, in the journal and in a row's identity."""
+    return f"sha256:{value.sha256}" if isinstance(value, Blob) else str(value)
 
 
 def local(value: Any, folder: Path) -> Path | None:

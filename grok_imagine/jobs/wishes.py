@@ -11,6 +11,7 @@ from decimal import Decimal
 from ..journal.uploads import Uploads
 from ..models import Cost, Job, State, VideoRequest
 from ..providers import Checked
+from ..settings import ConnectionSettings
 from .connections import Connection
 
 _LONGEST_SOURCE = 15.0
@@ -48,7 +49,7 @@ def new_job(
     )
 
 
-def assumed(request: VideoRequest, connection: Connection, checked: Checked) -> Cost | None:
+def assumed(request: VideoRequest, connection: Connection | ConnectionSettings, checked: Checked) -> Cost | None:
     """What the clip is taken to cost, by the user's own figures, where the provider publishes none.
 
     The seconds are those of the clip and of the source video together, as the gateways bill both; unknown lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..models import Blob
 from .schema import batch_rows, batches, jobs
 from .store import Journal
 
@@ -173,8 +175,31 @@ def _row(batch: str, row: Row) -> dict[str, Any]:
         "number": row.number,
         "state": RowState.WAITING.value,
         "connection": row.connection,
-        "fields": dict(row.fields),
+        "fields": json.loads(json.dumps(dict(row.fields), default=_name)),
         "estimate_usd": row.estimate_usd,
+    }
+
+
+def _name(value: Any) -> str:
+    return f"sha256:{value.sha256}" if isinstance(value, Blob) else str(value)
+
+
+def as_plain(row: Row) -> dict[str, Any]:
+    """A row of the results, for JSON."""
+    began, ended = row.job.get("submitted_at"), row.job.get("finished_at")
+    cost = row.job.get("cost_usd")
+    return {
+        "row": row.number,
+        "state": row.state.value,
+        "connection": row.connection,
+        "file": row.job.get("file") if row.state is RowState.DONE else None,
+        "cost_usd": None if cost is None else str(cost),
+        "seconds": round(ended - began, 2) if began and ended else None,
+        "job_id": row.job_id,
+        "task_id": row.job.get("task_id"),
+        "error": row.error,
+        "error_kind": row.error_kind,
+        "request": dict(row.fields),
     }
 
 
