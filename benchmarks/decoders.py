@@ -1,0 +1,241 @@
+"""One decoder, one task, one fresh process: prints seconds, memory and pixels as JSON. Run by decode.py.
+
+Each gives float32 ``[N, H, W, 3]`` in 0..1, in its own fastest documented way. Imports come before the clock starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+SIDE = 512
+WINDOW_SECONDS = 2
+EVERY = 8
+TOUCH = "import numpy, sys; numpy.empty(int(sys.argv[1]), numpy.uint8).fill(1)"
+Task = Callable[[str, str], Any]
+
+
+def _clip(path: str) -> tuple[int, float, float]:
+    """Frames, rate, and where the window begins."""
+    with av.open(path) as container:
+        video = container.streams.video[0]
+        rate = float(video.average_rate)
+        return video.frames, rate, video.frames / rate / 2
+
+
+def _indices(path: str, task: str) -> list[int]:
+    count, rate, start = _clip(path)
+    first = round(start * rate)
+    chosen = {"every8": range(0, count, EVERY), "window": range(first, first + round(WINDOW_SECONDS * rate))}
+    return list(chosen.get(task, range(count - 1, count) if task == "last" else range(count)))
+
+
+def _small(path: str) -> tuple[int, int]:
+    with av.open(path) as container:
+        video = container.streams.video[0]
+        return SIDE, round(video.height * SIDE / video.width)
+
+
+def ours() -> Task:
+    """This project."""
+    sys.path.insert(0, str(ROOT))
+    decode, resize, window = (
+        importlib.import_module(f"grok_imagine.media.{name}") for name in ("decode", "resize", "window")
+    )
+
+    def run(path: str, task: str) -> Any:
+        windows = {
+            "every8": window.Window(select_every_nth=EVERY),
+            "window": window.Window(start_seconds=_clip(path)[2], duration_seconds=WINDOW_SECONDS),
+            "last": window.Window(which="last"),
+        }
+        size = resize.Resize(longest_side=SIDE) if task == "resized" else resize.Resize()
+        return decode.decode(path, window=windows.get(task, window.Window()), resize=size).frames
+
+    return run
+
+
+def comfyui() -> Task:
+    """ComfyUI's own decoder, behind its Get Video Components."""
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    sys.argv = [*sys.argv[:1], "--cpu"]
+    import torch
+    from comfy_api.latest import InputImpl
+
+    def run(path: str, task: str) -> Any:
+        count, rate, start = _clip(path)
+        cuts = {"window": (start, WINDOW_SECONDS), "last": ((count - 1) / rate, 0)}
+        begin, length = cuts.get(task, (0, 0))
+        images = InputImpl.VideoFromFile(path, start_time=begin, duration=length).get_components().images
+        if task == "every8":
+            return images[::EVERY].clone()
+        if task == "resized":
+            width, height = _small(path)
+            chosen = torch.nn.functional.interpolate(images.movedim(-1, 1), (height, width), mode="area")
+            return chosen.movedim(1, -1).contiguous()
+        return images
+
+    return run
+
+
+def torchcodec() -> Task:
+    """torchcodec with as many threads as it likes; seek_mode approximate is its fast one."""
+    import torch
+    from torchcodec.decoders import VideoDecoder
+    from torchcodec.transforms import Resize
+
+    def run(path: str, task: str) -> Any:
+        transforms = [Resize(_small(path)[::-1])] if task == "resized" else None
+        decoder = VideoDecoder(
+            path, dimension_order="NHWC", num_ffmpeg_threads=0, seek_mode="approximate", transforms=transforms
+        )
+        if task in ("full", "resized"):
+            frames = decoder[:]
+        elif task == "window":
+            chosen = _indices(path, task)
+            frames = decoder.get_frames_in_range(chosen[0], chosen[-1] + 1).data
+        else:
+            frames = decoder.get_frames_at(_indices(path, task)).data
+        return torch.div(frames, 255.0)
+
+    return run
+
+
+def decord() -> Task:
+    """decord with as many threads as it likes."""
+    from decord import VideoReader
+
+    def run(path: str, task: str) -> Any:
+        width, height = _small(path) if task == "resized" else (-1, -1)
+        reader = VideoReader(path, num_threads=0, width=width, height=height)
+        return np.divide(reader.get_batch(_indices(path, task)).asnumpy(), np.float32(255), dtype=np.float32)
+
+    return run
+
+
+def opencv() -> Task:
+    """OpenCV, frame by frame into one array: better than the usual list and stack."""
+    import cv2
+
+    def run(path: str, task: str) -> Any:
+        chosen = _indices(path, task)
+        film = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+        width, height = int(film.get(cv2.CAP_PROP_FRAME_WIDTH)), int(film.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if task == "resized":
+            width, height = _small(path)
+        made = np.empty((len(chosen), height, width, 3), np.float32)
+        if task in ("window", "last"):
+            film.set(cv2.CAP_PROP_POS_FRAMES, chosen[0])
+        at, wanted = chosen[0] if task in ("window", "last") else 0, iter(enumerate(chosen))
+        place, position = next(wanted)
+        while film.grab():
+            if at == position:
+                picture = film.retrieve()[1]
+                if task == "resized":
+                    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+                np.divide(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.float32(255), out=made[place], dtype=np.float32)
+                place, position = next(wanted, (0, -1))
+                if position < 0:
+                    break
+            at += 1
+        return made
+
+    return run
+
+
+def pyav() -> Task:
+    """PyAV as its manual shows it: a list of arrays, stacked."""
+
+    def run(path: str, task: str) -> Any:
+        width, height = _small(path) if task == "resized" else (None, None)
+        chosen = set(_indices(path, task))
+        with av.open(path) as container:
+            frames = [
+                frame.to_ndarray(format="rgb24", width=width, height=height)
+                for number, frame in enumerate(container.decode(video=0))
+                if number in chosen
+            ]
+        return np.stack(frames) / np.float32(255)
+
+    return run
+
+
+def nothing() -> Task:
+    """A limit: every frame decoded by PyAV on all cores, and thrown away."""
+
+    def run(path: str, _task: str) -> Any:
+        with av.open(path) as container:
+            video = container.streams.video[0]
+            video.thread_type, video.thread_count = "FRAME", 0
+            for _ in container.decode(video):
+                pass
+
+    return run
+
+
+def memory() -> Task:
+    """A limit: as much memory as the frames take, written once."""
+
+    def run(path: str, _task: str) -> Any:
+        with av.open(path) as container:
+            video = container.streams.video[0]
+            made = np.empty((video.frames, video.height, video.width, 3), np.float32)
+        made.fill(0)
+        return made
+
+    return run
+
+
+DECODERS = {one.__name__: one for one in (ours, comfyui, torchcodec, decord, opencv, pyav, nothing, memory)}
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _difference(frames: Any, path: str) -> tuple[float, float]:
+    """Mean and largest difference to PyAV's own RGB, in 8-bit steps, over the whole film."""
+    mean = most = 0.0
+    with av.open(path) as container:
+        for mine, frame in zip(frames, container.decode(video=0), strict=True):
+            apart = np.abs(np.asarray(mine) * 255 - frame.to_ndarray(format="rgb24"))
+            mean, most = mean + float(apart.mean()), max(most, float(apart.max()))
+    return mean / len(frames), most
+
+
+def main() -> None:
+    """Measure once."""
+    name, task, path, touched, compare = sys.argv[1:6]
+    run = DECODERS[name]()
+    # The memory of a virtual machine may be with its host, who is slow to give it back. A process that takes it and
+    # ends leaves it at hand, so that the machine is measured, and every decoder finds the same.
+    subprocess.run([sys.executable, "-c", TOUCH, touched], check=True)
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark of memory begins anew
+    before, cpu = _status("VmRSS"), time.process_time()
+    began = time.perf_counter()
+    made = run(path, task)
+    seconds = time.perf_counter() - began
+    result = {"seconds": seconds, "cpu": time.process_time() - cpu, "peak": _status("VmHWM") - before}
+    if made is not None:
+        result |= {"shape": list(made.shape), "bytes": int(np.prod(made.shape)) * 4}
+        if compare == "compare":
+            result["mean"], result["most"] = _difference(made, path)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
