@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
+
 from .worker import KILLED, Worker
 
 
@@ -120,8 +122,8 @@ def _journaled(home: Path) -> tuple[str, str] | None:
 def _look(verdict: Verdict, told: dict[str, Any], ledger: dict[str, Any], home: Path, lane: Worker) -> None:
     """The clip is here, whole and the provider's own; it was paid once."""
     file = Path(told["file"]) if told.get("file") else None
-    clips = {_hash(clip) for clip in (lane.state / "clips").glob("*.mp4")}
-    verdict.is_home = file is not None and told["state"] == "saved" and _hash(file) in clips
+    clips = lane.filmed(_pictures)
+    verdict.is_home = file is not None and told["state"] == "saved" and _pictures(file) in clips
     if not verdict.is_home:
         verdict.faults.append(f"the clip is not here: {told}")
     charges = [entry for entry in ledger["entries"] if entry["kind"] == "charge"]
@@ -136,5 +138,12 @@ def _look(verdict: Verdict, told: dict[str, Any], ledger: dict[str, Any], home: 
     verdict.parts = sum(path.suffix == ".part" for path in (home / "results").iterdir())
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def _pictures(path: Path) -> str:
+    """The hash of every packet of picture and sound: the saved file holds the provider's, and a note of its making."""
+    if not path.is_file():
+        return ""
+    digest = hashlib.sha256()
+    with av.open(str(path)) as film:
+        for packet in film.demux():
+            digest.update(b"%d:%d:" % (packet.stream.index, packet.size) + bytes(packet))
+    return digest.hexdigest()

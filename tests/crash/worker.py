@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,7 @@ class Worker:
         self.source: Path | None = None
         self._seconds = seconds
         self._number = 0
+        self._filmed = dict[str, str]()
 
     def __enter__(self) -> Worker:
         self.state.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,13 @@ class Worker:
         for _ in range(4):
             self.ask("/_sandbox/health")
         return self.ask("/_sandbox/ledger")
+
+    def filmed(self, hashed: Callable[[Path], str]) -> set[str]:
+        """The hashes of the clips that the sandbox has; a clip never changes, so each is read once."""
+        for clip in (self.state / "clips").glob("*.mp4"):
+            if clip.name not in self._filmed:
+                self._filmed[clip.name] = hashed(clip)
+        return set(self._filmed.values())
 
     def tidy(self, home: Path) -> None:
         shutil.rmtree(home, ignore_errors=True)
