@@ -39,6 +39,8 @@ CASES: dict[str, tuple[str, int, str, tuple[str, ...]]] = {
 }
 PEAKS = {"comfyui": 3.1, "opencv": 1.2, "ours": 1.2, "nothing": 0.2, "memory": 1.1}
 """How many times the whole tensor a decoder takes at most; the others stay below 2.5."""
+SHARES = {"window": 0.5, "last": 0.1}
+"""How much of the tensor is there, at most, where a decoder need not load it all."""
 SPARE = 1_500_000_000
 
 
@@ -47,7 +49,7 @@ def measure(name: str, task: str, clip: Path, compare: bool) -> dict[str, Any] |
     with av.open(str(clip)) as container:
         video = container.streams.video[0]
         whole = video.frames * video.width * video.height * 12
-    needed = int(whole * PEAKS.get(name, 2.5))
+    needed = int(whole * PEAKS.get(name, 2.5) * SHARES.get(task, 1))
     if needed > psutil.virtual_memory().available - SPARE:
         return f"needs {needed / 1e9:.0f} GB"
     python = os.environ.get("COMFYUI_PYTHON", sys.executable) if name == "comfyui" else sys.executable
