@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -156,11 +157,18 @@ def faults(told: dict[str, Any]) -> list[str]:
         found.append("a row is done and has no file")
     if float(told["cost_under_cap_usd"]) > told["cap_usd"] or "limit" not in told["stopped_by"]:
         found.append("the cap is passed")
-    if told["growth_mb"] > MOST_GROWTH_MB:
+    # A short run is over before all of its rows are in flight, and then this says nothing.
+    if told["rows"] >= 500 and told["growth_mb"] > MOST_GROWTH_MB:
         found.append(f"memory grew by {told['growth_mb']} MB")
     if set(told["states"]) - {"done", "failed", "unknown", "stopped"}:
         found.append("rows are left that nobody stopped")
     return found
+
+
+def nice(step: float) -> float:
+    """The next round number: 1, 2, 2.5 or 5 times a power of ten."""
+    power = 10 ** math.floor(math.log10(max(step, 1)))
+    return next(one * power for one in (1, 2, 2.5, 5, 10) if one * power >= step)
 
 
 def plot(told: dict[str, Any]) -> str:
@@ -178,14 +186,14 @@ def plot(told: dict[str, Any]) -> str:
         (("submits", "submits accepted", "#2563eb"), ("rss_mb", "memory of the client, MB", "#c2410c"))
     ):
         y0 = top + place * (tall + 60) + tall
-        most = max(one[name] for one in samples) * 1.1 or 1
+        most = 4 * nice(max(one[name] for one in samples) / 4)
         parts.append(f'<text x="{left}" y="{y0 - tall - 8}" font-weight="600">{label}</text>')
         for step in range(5):
             y = y0 - tall * step / 4
             parts.append(f'<line x1="{left}" x2="{left + wide}" y1="{y}" y2="{y}" stroke="#e3e6ec"/>')
             parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{most * step / 4:.0f}</text>')
         for life in LIVES:
-            points = [one for one in samples if one["life"] == life]
+            points = [one for one in samples if one["life"] == life and one["rss_mb"]]
             line = " ".join(f"{left + wide * one['t'] / end:.1f},{y0 - tall * one[name] / most:.1f}" for one in points)
             parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
             if life < LIVES[-1] and points:

@@ -54,6 +54,7 @@ async def run_chain(
     together. Raises what a job raises, with the number of the segment in its text.
     """
     planned = await plan(session, chain)
+    run = run or f"chain-{secrets.token_hex(8)}"
     tells = progress or SilentProgress()
     results: list[Result] = []
     before = chain.source
