@@ -16,6 +16,7 @@ import folder_paths
 
 from ..grok_imagine.errors import RequestError
 from .runtime import Runtime
+from .stopping import interrupted
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.progress import Update
@@ -66,6 +67,9 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
     progress.tell("Starting")
 
     async def begin() -> T:
+        from ..grok_imagine.jobs.progress import RUN
+
+        RUN.set(progress.prompt_id or "")
         return await work(progress)
 
     job = runtime().submit(begin())
@@ -78,6 +82,7 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
                 return waiting.result()
             # Only looked at, not cleared: every other node of this prompt must hear it too.
             if processing_interrupted():
+                runtime().submit(interrupted(runtime(), job, frozenset(progress.job_ids)))
                 raise InterruptProcessingException
             progress.show_text()
             await progress.show_bar()
@@ -100,7 +105,9 @@ class NodeProgress:
 
     def __init__(self, node_id: str | None) -> None:
         self._node_id = node_id
-        self._prompt_id = prompt_id()
+        self.prompt_id = prompt_id()
+        self.job_ids: set[str] = set()
+        """The jobs that this node has waited for."""
         self._text = ""
         self._held: str | None = None
         self._step = ""
@@ -111,6 +118,7 @@ class NodeProgress:
 
     def update(self, update: Update) -> None:
         """Where a job stands; the engine calls this on the pack's loop."""
+        self.job_ids.add(update.job.id)
         percent = update.percent
         words = [_WORDS.get(update.step, update.step).capitalize()]
         if update.step in _SHARES and percent is not None:
@@ -153,7 +161,7 @@ class NodeProgress:
         self._text, self._told_at = text, time.monotonic()
         # A host that cannot show it must not end a paid job.
         with suppress(Exception):
-            _send_text(text, self._node_id, self._prompt_id)
+            _send_text(text, self._node_id, self.prompt_id)
 
     async def show_bar(self) -> None:
         """Move the node's bar. On ComfyUI's own loop: its registry of bars is not for other threads."""

@@ -33,6 +33,7 @@ class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.resolution(_MODES),
                 widgets.seed(),
                 *source.inputs("xAI edits at most 8.7 s."),
+                widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -48,7 +49,9 @@ class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
         seed: int,
         video: Any = None,
         video_url: str = "",
+        on_rejected: str = widgets.FAIL,
     ) -> io.NodeOutput:
         """Edit the clip, or go on with the job that already does."""
         request = making.wish(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
-        return making.outcome(await source.make(cls.hidden.unique_id, connection, request, video, video_url))
+        made = source.make(cls.hidden.unique_id, connection, request, video, video_url)
+        return await making.outcome_of(made, request, on_rejected)

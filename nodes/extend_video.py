@@ -33,6 +33,7 @@ class GIVExtendVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.duration(_MODES),
                 widgets.seed(),
                 *source.inputs("xAI extends clips of 2 to 15 s."),
+                widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -48,7 +49,9 @@ class GIVExtendVideo(widgets.ConnectionCheck, io.ComfyNode):
         seed: int,
         video: Any = None,
         video_url: str = "",
+        on_rejected: str = widgets.FAIL,
     ) -> io.NodeOutput:
         """Extend the clip, or go on with the job that already does."""
         request = making.wish(mode=Mode.EXTEND, model=model, prompt=prompt, duration=duration, seed=seed)
-        return making.outcome(await source.make(cls.hidden.unique_id, connection, request, video, video_url))
+        made = source.make(cls.hidden.unique_id, connection, request, video, video_url)
+        return await making.outcome_of(made, request, on_rejected)

@@ -42,6 +42,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
                 _image_urls(),
                 widgets.fallbacks(),
+                widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -61,6 +62,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
         seed: int,
         image_urls: str = "",
         fallbacks: str = "",
+        on_rejected: str = widgets.FAIL,
         **sockets: Any,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
@@ -78,7 +80,8 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
             reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
         )
         images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
-        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, images, fallbacks))
+        made = making.make(cls.hidden.unique_id, connection, request, images, fallbacks)
+        return await making.outcome_of(made, request, on_rejected)
 
 
 def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:

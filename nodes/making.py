@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..grok_imagine.errors import ContentRejected
 from ..grok_imagine.models import Blob, MediaInput, Mode, VideoRequest
 from . import bridge, tensors
-from .widgets import AUTO, value
+from .widgets import AUTO, PLACEHOLDER, value
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result, Session
@@ -79,6 +82,25 @@ async def _with_images(session: Session, names: list[str], request: VideoRequest
     if len(names) == 1:
         session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(names[0]))
     return having(await session.publisher.images(pixels))
+
+
+async def outcome_of(making: Awaitable[Result], request: VideoRequest, on_rejected: str) -> io.NodeOutput:
+    """The outputs of a clip that is being made; where moderation refuses it, a stand-in if that is what is wanted."""
+    try:
+        return outcome(await making)
+    except ContentRejected as error:
+        if on_rejected != PLACEHOLDER:
+            raise
+        from ..grok_imagine.media.placeholder import placeholder
+
+        words = "No clip: moderation refused it."
+        sizes = {"ratio": request.aspect_ratio, "resolution": request.resolution}
+        seconds = request.duration_seconds or 1
+        folder = bridge.runtime().home / "placeholders"
+        file = await asyncio.to_thread(placeholder, folder, words, **sizes, seconds=seconds)
+        told = {"is_placeholder": True, "outcome": "rejected by moderation", "error": str(error), "file": str(file)}
+        info = json.dumps({**told, "job_id": error.job_id, "task_id": error.task_id}, ensure_ascii=False, indent=2)
+        return io.NodeOutput(bridge.video_from_file(file), error.job_id, error.task_id or "", "", info)
 
 
 def outcome(result: Result) -> io.NodeOutput:

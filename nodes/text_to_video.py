@@ -32,6 +32,7 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.motion_mode(_MODES),
                 widgets.seed(),
                 widgets.fallbacks(),
+                widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -49,6 +50,7 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
         motion_mode: str,
         seed: int,
         fallbacks: str = "",
+        on_rejected: str = widgets.FAIL,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
         request = making.wish(
@@ -60,4 +62,5 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
             motion_mode=motion_mode,
             seed=seed,
         )
-        return making.outcome(await making.make(cls.hidden.unique_id, connection, request, fallbacks=fallbacks))
+        made = making.make(cls.hidden.unique_id, connection, request, fallbacks=fallbacks)
+        return await making.outcome_of(made, request, on_rejected)

@@ -12,6 +12,7 @@ from ..grok_imagine.providers import PROVIDERS
 from . import bridge
 
 AUTO = "auto"
+FAIL, PLACEHOLDER = "fail", "placeholder"
 CATEGORY = "Grok Imagine"
 SEED_MAX = 2**31 - 1
 _DEFAULT_SECONDS = 6
@@ -152,6 +153,19 @@ def seed() -> io.Int.Input:
         control_after_generate=io.ControlAfterGenerate.fixed,
         tooltip="It is not sent. It only decides re-runs: the same inputs and seed are the same clip, paid once, also "
         "after a restart; a new seed is a new clip, paid anew.",
+    )
+
+
+def on_rejected() -> io.Combo.Input:
+    """What a refusal by moderation means for the graph."""
+    return io.Combo.Input(
+        "on_rejected",
+        options=[FAIL, PLACEHOLDER],
+        default=FAIL,
+        optional=True,
+        tooltip="When moderation refuses the clip: fail stops the graph here; placeholder hands on a clearly marked "
+        "stand-in of the same size and length, so that other branches go on, and says so in info. Neither sends "
+        "anything again, and a refusal costs what the provider charges for it.",
     )
 
 

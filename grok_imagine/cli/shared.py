@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,6 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from ..jobs import Session
+from ..jobs.progress import RUN
 from ..settings import private_folder
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ def with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> 
     """Open a session, do the work, close it."""
 
     async def run() -> T:
+        RUN.set(secrets.token_hex(8))  # all that one command makes is one run for the budget
         async with Session(private_folder(home or default_home())) as session:
             return await work(session)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import (
+    ContentRejected,
     JobCanceled,
     ProviderError,
     RequestError,
@@ -69,6 +71,11 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
     """
     check_belongs(job, connection)
     label = connection.provider.label
+    flying = tools.flying(job.id)
+    if flying is not None:  # its answer says whether there is anything to give up
+        with suppress(Exception):
+            await flying
+        job = await tools.journal.get(job.id) or job
     if job.state is State.PREPARED:
         told = "It was not sent yet, and costs nothing."
         return await _ended(job, tools, JobCanceled.__name__, told, billed_usd=Decimal(0))
@@ -89,6 +96,18 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
             f"task (grok-imagine attach {job.id} TASK_ID), or submit it again knowingly (grok-imagine again {job.id})."
         )
     raise SettingsError(f"Job {job.id} is {job.state.value}: there is nothing to give up.")
+
+
+def unless_rejected(job: Job) -> Job:
+    """The job; one that moderation refused before is not sent again by itself. Raises ContentRejected."""
+    if job.state is not State.FAILED or job.error_kind != ContentRejected.__name__:
+        return job
+    raise ContentRejected(
+        f"{job.error or 'Moderation refused this clip'}. That was decided before, and the same is not sent again: "
+        "change the prompt, the images or the seed",
+        job_id=job.id,
+        task_id=job.task_id,
+    )
 
 
 async def rebuilt(job: Job, connection: Connection, store: Store, uploads: Uploads) -> VideoRequest | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..models import Cost, Job
+
+RUN: ContextVar[str] = ContextVar("grok_imagine_run", default="")
+"""What a budget per run counts together, for all that a host starts within it: a queued graph, a command."""
 
 
 @dataclass(frozen=True)

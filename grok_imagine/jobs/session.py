@@ -30,7 +30,7 @@ from .connections import Connection
 from .dealing import Dropped
 from .encoding import Encoder
 from .keeping import Keeper
-from .progress import Progress, SilentProgress
+from .progress import RUN, Progress, SilentProgress
 from .prune import Pruned, prune
 from .publish import Publisher
 from .runner import run as run_job
@@ -154,8 +154,8 @@ class Session:
         # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
         async with self._turns.setdefault((owner, identity), asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
-            counted = None if connection.sandbox_url else run
-            job = await self._reopened(await self.journal.claim(fresh, run=counted))
+            counted = None if connection.sandbox_url else run or RUN.get()
+            job = await self._reopened(dealing.unless_rejected(await self.journal.claim(fresh, run=counted)))
             is_reused = job.state is State.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
             walk = self._walk(connection, request=request, progress=progress, notes=warnings)

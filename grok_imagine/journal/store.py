@@ -22,7 +22,7 @@ from alembic.util.exc import CommandError
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import JournalError
+from ..errors import ContentRejected, JournalError
 from ..models import ALLOWED, Job, State
 from ..models.job import DROPPED
 from ..models.money import Limits
@@ -36,6 +36,8 @@ from .worker import Worker
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
 _MEND_SERVER = "See that the server runs and takes connections, then try again."
+_DECIDED = (DROPPED, ContentRejected.__name__)
+"""Failed jobs that a wish still finds: what goes on and is billed, and what moderation has refused already."""
 _COLUMNS = tuple(one.name for one in fields(Job))
 
 
@@ -269,7 +271,7 @@ def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
 
 
 def _is_alive() -> sa.ColumnElement[bool]:
-    return (jobs.c.state != State.FAILED.value) | (jobs.c.error_kind == DROPPED)
+    return (jobs.c.state != State.FAILED.value) | jobs.c.error_kind.in_(_DECIDED)
 
 
 def _upgrade(connection: sa.Connection) -> None:
