@@ -13,7 +13,7 @@ import httpx
 
 from ..errors import FetchFailed
 from ..models import Call
-from ..models.url import fault_of, is_below, is_loopback, split
+from ..models.url import fault_of, is_below, is_loopback, is_private_host, split
 from .client import Client, Endpoint, mapped_errors
 from .part import Part
 
@@ -75,7 +75,9 @@ def _check_hop(url: str, endpoint: Endpoint) -> bool:
     else:
         fault, is_foreign = fault_of(url), True
         parts = split(url)
-        if fault is None and parts is not None and parts.scheme != "https":
+        if parts is not None and parts.hostname and is_private_host(parts.hostname):
+            fault = f"points to {parts.hostname}, which is not on the internet"
+        elif fault is None and parts is not None and parts.scheme != "https":
             fault = "is not https"
     if fault:
         raise FetchFailed(f"the result's URL is refused: it {fault}", is_refused=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -34,34 +35,32 @@ async def only_job(session: Session) -> Job:
 
 
 def spent(sandbox: Sandbox) -> Decimal:
-    return sum(
-        (Decimal(one["usd"]) * (1 if one["kind"] == "charge" else -1) for one in sandbox.ledger()["entries"]),
-        Decimal(0),
-    )
+    """What the provider has taken and kept, in USD; a refund is a negative entry."""
+    return sum((Decimal(one["usd"]) for one in sandbox.ledger()["entries"]), Decimal(0))
 
 
-# fault, dialect, error, state, POSTs, is charged
+# fault, dialect, error, state, POSTs, is charged, words
 SUBMIT_FAULTS = [
-    ("401", "reapi", AuthRejected, State.FAILED, 1, False),
-    ("402", "reapi", OutOfCredit, State.FAILED, 1, False),
-    ("402", "aivideoapi", OutOfCredit, State.FAILED, 1, False),
-    ("429-spend", "aivideoapi", OutOfCredit, State.FAILED, 1, False),
-    ("429*9", "reapi", RateLimited, State.PREPARED, 5, False),
-    ("500", "reapi", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("500=accepted", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
-    ("502", "openai_videos", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("503", "xai", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("html-502", "apiinone", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("code-500", "aivideoapi", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("drop-after", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
-    ("drop-before", "reapi", SubmitUncertain, State.SUBMITTING, 1, False),
-    ("truncated-json", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
-    ("no-id", "reapi", SubmitUncertain, State.SUBMITTING, 1, True),
-    ("empty-202", "xai", SubmitUncertain, State.SUBMITTING, 1, True),
+    ("401", "reapi", AuthRejected, State.FAILED, 1, False, "API key is invalid .HTTP 401, code 10003"),
+    ("402", "reapi", OutOfCredit, State.FAILED, 1, False, "Insufficient credits .HTTP 402, code 30001"),
+    ("402", "aivideoapi", OutOfCredit, State.FAILED, 1, False, "Insufficient credits"),
+    ("429-spend", "aivideoapi", OutOfCredit, State.FAILED, 1, False, "spend limit"),
+    ("429*9", "reapi", RateLimited, State.PREPARED, 5, False, "Rate limit exceeded .HTTP 429"),
+    ("500", "reapi", SubmitUncertain, State.SUBMITTING, 1, False, "Internal error"),
+    ("500=accepted", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "Internal error"),
+    ("502", "openai_videos", SubmitUncertain, State.SUBMITTING, 1, False, "Bad gateway"),
+    ("503", "xai", SubmitUncertain, State.SUBMITTING, 1, False, "temporarily unavailable"),
+    ("html-502", "apiinone", SubmitUncertain, State.SUBMITTING, 1, False, "HTTP 502 without saying why"),
+    ("code-500", "aivideoapi", SubmitUncertain, State.SUBMITTING, 1, False, "internal error"),
+    ("drop-after", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "disconnected without sending a response"),
+    ("drop-before", "reapi", SubmitUncertain, State.SUBMITTING, 1, False, "disconnected without sending a response"),
+    ("truncated-json", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
+    ("no-id", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
+    ("empty-202", "xai", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "dialect", "error", "state", "posts", "charged"), SUBMIT_FAULTS)
+@pytest.mark.parametrize(("fault", "dialect", "error", "state", "posts", "charged", "words"), SUBMIT_FAULTS)
 async def test_submit_faults(
     fault: str,
     dialect: str,
@@ -69,15 +68,18 @@ async def test_submit_faults(
     state: State,
     posts: int,
     charged: bool,
+    words: str,
     session: Session,
     sandbox: Sandbox,
 ) -> None:
     request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
-    with pytest.raises(error):
+    with pytest.raises(error, match=words) as caught:
         await session.generate(request, connection_for(dialect))
     job = await only_job(session)
     assert job.state is state
-    assert job.error
+    assert re.search(words, job.error or "")
+    if error is SubmitUncertain:
+        assert all(word in str(caught.value) for word in ("Outcome unknown", "dashboard", "attach", "again", job.id))
     assert sandbox.ledger()["posts"] == posts
     assert (spent(sandbox) > 0) is charged
 
@@ -123,29 +125,36 @@ async def test_an_uncertain_job_takes_the_task_id_by_hand(session: Session, sand
 
 
 TASK_FAULTS = [
-    ("failed=out+of+luck", "reapi", JobFailed),
-    ("moderated", "reapi", ContentRejected),
-    ("moderated", "aivideoapi", ContentRejected),
-    ("moderated", "openai_videos", ContentRejected),
-    ("blocked", "openai_videos", ContentRejected),
-    ("blocked", "xai", ContentRejected),
-    ("progress-100-failed", "openai_videos", JobFailed),
-    ("no-url", "reapi", JobFailed),
+    ("failed=out+of+luck", "reapi", JobFailed, False, "could not make the clip: out.of.luck"),
+    ("moderated", "reapi", ContentRejected, False, "content policy .code 80006"),
+    ("moderated", "aivideoapi", ContentRejected, False, "content policy"),
+    ("moderated", "openai_videos", ContentRejected, False, "content policy"),
+    ("blocked", "openai_videos", ContentRejected, False, "video was moderated"),
+    ("blocked", "xai", ContentRejected, False, "blocked by content moderation"),
+    ("progress-100-failed", "openai_videos", JobFailed, False, "failed upstream"),
+    ("no-url", "reapi", JobFailed, True, "completed without a video"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "dialect", "error"), TASK_FAULTS)
+@pytest.mark.parametrize(("fault", "dialect", "error", "charged", "words"), TASK_FAULTS)
 async def test_a_task_that_fails_is_final_and_not_tried_again(
-    fault: str, dialect: str, error: type[GrokImagineError], session: Session, sandbox: Sandbox
+    fault: str,
+    dialect: str,
+    error: type[GrokImagineError],
+    charged: bool,
+    words: str,
+    session: Session,
+    sandbox: Sandbox,
 ) -> None:
     request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
-    with pytest.raises(error) as caught:
+    with pytest.raises(error, match=words) as caught:
         await session.generate(request, connection_for(dialect))
     job = await only_job(session)
     assert job.state is State.FAILED
     assert job.task_id
     assert job.task_id in str(caught.value)
     assert sandbox.ledger()["posts"] == 1
+    assert (spent(sandbox) > 0) is charged
 
 
 LOOKS = [
