@@ -142,6 +142,10 @@ class Settings(BaseSettings):
     program that answers every name with an address of its own needs ``["198.18.0.0/15"]``."""
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
+    hosts: list[str] = Field(default_factory=list[str])
+    """Names of the public DNS under which its own users open this ComfyUI: a browser may be led to it under others."""
+    allow_remote_settings: bool = False
+    """Whether keys and settings may be changed over the network, by whoever reaches ComfyUI."""
 
     @field_validator("connections", "stores")
     @classmethod
@@ -176,13 +180,17 @@ def load(home: Path) -> Settings:
             stored = cast("dict[str, Any]", read)
         return Settings(**stored)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
-            for one in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        raise SettingsError(f"settings ({path} and the environment): {faults}") from None
+        raise SettingsError(f"settings ({path} and the environment): {faults_of(error)}") from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+
+
+def faults_of(error: ValidationError) -> str:
+    """Every fault by its field, and never the value that has it."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in one['loc'])}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def save_connection(home: Path, name: str, connection: ConnectionSettings) -> None:

@@ -42,7 +42,9 @@ def runtime() -> Runtime:
     global _runtime
     with _lock:
         if _runtime is None:
-            _runtime = Runtime(_home())
+            from .page import show_job
+
+            _runtime = Runtime(_home(), show_job)
         return _runtime
 
 
@@ -198,17 +200,11 @@ def _send_text(text: str, node_id: str, prompt_id: str | None) -> None:
         server.send_sync(_TEXT_EVENT, message, server.client_id)
 
 
-def add_routes() -> None:
-    """Add the pack's routes to ComfyUI's server, where there is one."""
+def server() -> Any:
+    """ComfyUI's server: its routes, and messages to its pages; None where there is none."""
     from server import PromptServer
 
-    routes = getattr(getattr(PromptServer, "instance", None), "routes", None)
-    if routes is not None:
-        from . import routes_capabilities
-        from .routes import register
-
-        register(routes, runtime())
-        routes_capabilities.register(routes, runtime())
+    return getattr(PromptServer, "instance", None)
 
 
 # -- videos and files

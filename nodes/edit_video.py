@@ -36,7 +36,7 @@ class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -53,5 +53,5 @@ class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
     ) -> io.NodeOutput:
         """Edit the clip, or go on with the job that already does."""
         request = making.wish(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
-        made = source.make(cls.hidden.unique_id, connection, request, video, video_url)
+        made = source.make(cls.hidden, connection, request, video, video_url)
         return await making.outcome_of(made, request, on_rejected)

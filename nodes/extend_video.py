@@ -36,7 +36,7 @@ class GIVExtendVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -53,5 +53,5 @@ class GIVExtendVideo(widgets.ConnectionCheck, io.ComfyNode):
     ) -> io.NodeOutput:
         """Extend the clip, or go on with the job that already does."""
         request = making.wish(mode=Mode.EXTEND, model=model, prompt=prompt, duration=duration, seed=seed)
-        made = source.make(cls.hidden.unique_id, connection, request, video, video_url)
+        made = source.make(cls.hidden, connection, request, video, video_url)
         return await making.outcome_of(made, request, on_rejected)

@@ -6,7 +6,7 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import bridge
+from . import page
 from .batch import GIVBatch
 from .chunks import GIVJoinChunks, GIVSplitVideo
 from .continue_video import GIVContinueVideo
@@ -38,7 +38,7 @@ class GrokImagineExtension(ComfyExtension):
 
     async def on_load(self) -> None:
         """ComfyUI awaits this before it asks for the nodes. Routes can only be added now."""
-        bridge.add_routes()
+        page.add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""

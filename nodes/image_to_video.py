@@ -45,7 +45,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -80,7 +80,7 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
             reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
         )
         images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
-        made = making.make(cls.hidden.unique_id, connection, request, images, fallbacks)
+        made = making.make(cls.hidden, connection, request, images, fallbacks)
         return await making.outcome_of(made, request, on_rejected)
 
 

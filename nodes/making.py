@@ -45,8 +45,16 @@ def wish(
     )
 
 
+def workflow(hidden: Any) -> bytes | None:
+    """The graph that a node runs in, to be kept with its job: as the page keeps it, else as it was queued."""
+    graph = (getattr(hidden, "extra_pnginfo", None) or {}).get("workflow")
+    prompt = getattr(hidden, "prompt", None)
+    kept = {"workflow": graph} if graph else {"prompt": prompt} if prompt else None
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False, default=str).encode() if kept else None
+
+
 async def make(
-    node_id: str | None,
+    hidden: Any,
     connection: str,
     request: VideoRequest,
     images: list[Any] | None = None,
@@ -54,8 +62,10 @@ async def make(
 ) -> Result:
     """Make the clip of ``request``; ``images`` are IMAGE batches that go before the URLs that it already has.
 
-    ``fallbacks`` names the connections that are tried after ``connection``, with commas or lines between.
+    ``fallbacks`` names the connections that are tried after ``connection``, with commas or lines between;
+    ``hidden`` is what ComfyUI tells the node beside its inputs.
     """
+    node_id, kept = hidden.unique_id, workflow(hidden)
     names = [connection, *re.split(r"[,\s]+", (fallbacks or "").strip())]
     names = [name for name in names if name]
     pixels = [image for batch in images or () for image in tensors.to_pixels(batch)]
@@ -66,7 +76,8 @@ async def make(
         async with bridge.runtime().session() as session:
             complete = await _with_images(session, names, request, pixels)
             # Two equal nodes of a graph are two clips; one node that runs again goes on with its own.
-            return await generate_first(session, complete, names, owner=node_id or "", progress=progress)
+            own = {"owner": node_id or "", "progress": progress, "workflow": kept}
+            return await generate_first(session, complete, names, **own)
 
     return await bridge.run(node_id, work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from ..grok_imagine.errors import SettingsError
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
+    from ..grok_imagine.models import Job
     from ..grok_imagine.settings import Settings
     from ..grok_imagine.storage.comfyui_route import Shelf
     from ..grok_imagine.transport.pace import Pacers
@@ -47,8 +48,9 @@ class Runtime:
     connections need a loop that neither ends nor stands still.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, heard: Callable[[Job], None] = lambda _job: None) -> None:
         self.home = home
+        self._heard = heard
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -58,7 +60,7 @@ class Runtime:
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
         self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
         self._names: tuple[Stamp | None, list[str]] | None = None
-        self._hosts: tuple[Stamp | None, frozenset[str]] | None = None
+        self._stated: tuple[Stamp | None, Settings | None] | None = None
 
     # -- from any thread
 
@@ -91,10 +93,27 @@ class Runtime:
 
     def public_hosts(self) -> frozenset[str]:
         """The host names at which the internet reaches this ComfyUI, by the settings; mostly there is none."""
-        stamp = self._stamp()
-        if self._hosts is None or self._hosts[0] != stamp:
-            self._hosts = (stamp, _hosts(self.home) if stamp else frozenset())
-        return self._hosts[1]
+        settings = self._settings()
+        stores = settings.stores.values() if settings else ()
+        named = (
+            urlsplit(one.public_base_url).hostname for one in stores if one.kind == "comfyui" and one.public_base_url
+        )
+        return frozenset(host for host in named if host)
+
+    def page_hosts(self) -> frozenset[str]:
+        """The names of the public DNS under which this ComfyUI's own users open it, by the settings."""
+        settings = self._settings()
+        return frozenset(host.lower() for host in settings.hosts) if settings else frozenset()
+
+    def has_database(self) -> bool:
+        """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
+        settings = self._settings()
+        return settings is not None and settings.database_url is not None
+
+    def takes_remote_settings(self) -> bool:
+        """Whether its owner lets keys and settings be changed from other machines."""
+        settings = self._settings()
+        return settings is not None and settings.allow_remote_settings
 
     def shelf(self) -> Shelf:
         """The files that this ComfyUI serves for providers."""
@@ -159,7 +178,8 @@ class Runtime:
                 await asyncio.to_thread(before[1].close)
         if self._pacers is None:
             self._pacers = kinds.Pacers()
-        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], pacers=self._pacers)
+        own = {"pacers": self._pacers, "heard": self._heard}
+        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], **own)
         await session.__aenter__()
         self._sessions.append(session)
         return session
@@ -199,6 +219,18 @@ class Runtime:
                 atexit.register(self.close)
             return self._loop
 
+    def _settings(self) -> Settings | None:
+        """The settings as they are now; None while they are faulty, which is told where they are used."""
+        from ..grok_imagine.settings import load
+
+        stamp = self._stamp()
+        if self._stated is None or self._stated[0] != stamp:
+            try:
+                self._stated = (stamp, load(self.home))
+            except SettingsError:
+                self._stated = (stamp, None)
+        return self._stated[1]
+
     def _stamp(self) -> Stamp | None:
         """What tells one state of the settings file from the next; None where there is no file."""
         from ..grok_imagine.settings import FILE_NAME
@@ -234,14 +266,3 @@ def _names(home: Path) -> list[str]:
     except SettingsError:
         # Faulty settings are told where a connection is used; until then there is what needs no settings.
         return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]
-
-
-def _hosts(home: Path) -> frozenset[str]:
-    from ..grok_imagine.settings import load
-
-    try:
-        stores = load(home).stores.values()
-    except SettingsError:
-        return frozenset()
-    named = (urlsplit(one.public_base_url).hostname for one in stores if one.kind == "comfyui" and one.public_base_url)
-    return frozenset(host for host in named if host)

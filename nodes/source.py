@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from ..grok_imagine.models import VideoRequest
-from . import bridge
+from . import bridge, making
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result
@@ -35,11 +35,13 @@ def inputs(limits: str) -> list[Any]:
     ]
 
 
-async def make(node_id: str | None, connection: str, request: VideoRequest, video: Any, video_url: str) -> Result:
+async def make(hidden: Any, connection: str, request: VideoRequest, video: Any, video_url: str) -> Result:
     """Make the clip of ``request`` from its source."""
     url = (video_url or "").strip() or None
     if video is None and url is None:
         raise RequestError("There is no source: connect a video, or give its URL. Nothing was sent or charged.")
+    node_id = hidden.unique_id
+    kept = making.workflow(hidden)
     wish = request.model_copy(update={"source_video": url})
 
     async def work(progress: bridge.NodeProgress) -> Result:
@@ -51,6 +53,6 @@ async def make(node_id: str | None, connection: str, request: VideoRequest, vide
                 progress.tell("Measuring the source")
                 async with bridge.file_of(video) as (path, should_stop):
                     complete = await with_source(session, connection, wish, path, should_stop=should_stop)
-            return await session.generate(complete, connection, owner=node_id or "", progress=progress)
+            return await session.generate(complete, connection, owner=node_id or "", progress=progress, workflow=kept)
 
     return await bridge.run(node_id, work)

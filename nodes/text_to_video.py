@@ -35,7 +35,7 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.on_rejected(),
             ],
             outputs=widgets.job_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -62,5 +62,5 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
             motion_mode=motion_mode,
             seed=seed,
         )
-        made = making.make(cls.hidden.unique_id, connection, request, fallbacks=fallbacks)
+        made = making.make(cls.hidden, connection, request, fallbacks=fallbacks)
         return await making.outcome_of(made, request, on_rejected)

@@ -1,5 +1,8 @@
 // The pack's one entry: ComfyUI loads every .js below web/ as an extension, so all else is .mjs.
 import { app } from "../../scripts/app.js";
-import { loadStrings } from "./lib/i18n.mjs";
+import { jobsExtension } from "./lib/panel_extension.mjs";
+import { settingsExtension } from "./lib/settings_extension.mjs";
 
-app.registerExtension({ name: "grokimaginevideo.words", init: loadStrings });
+for (const extension of [jobsExtension, settingsExtension]) {
+  app.registerExtension(extension);
+}

@@ -42,6 +42,7 @@ async def generate_first(
     owner: str = "",
     run: str = "",
     progress: Progress | None = None,
+    workflow: bytes | None = None,
 ) -> Result:
     """Make the clip at the first of ``connections`` that takes it.
 
@@ -54,7 +55,7 @@ async def generate_first(
     said: list[str] = []
     for name in [known] if known else names:
         try:
-            made = await session.generate(request, name, owner=owner, run=run, progress=progress)
+            made = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
         except _NOT_TAKEN as error:
             if isinstance(error, _MAYBE_TAKEN) or await _taken(session, request, [name], owner):
                 raise

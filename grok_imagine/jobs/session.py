@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from weakref import WeakValueDictionary
@@ -13,7 +13,9 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
-from ..journal.store import JobMoved, Journal
+from ..journal import shelf
+from ..journal.store import JobMoved
+from ..journal.told import Heard, ToldJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, State, VideoRequest
 from ..models.money import Limits, Spend
@@ -33,29 +35,21 @@ from .keeping import Keeper
 from .progress import RUN, Progress, SilentProgress
 from .prune import Pruned, prune
 from .publish import Publisher
+from .result import Result, result_of
 from .runner import run as run_job
 from .sandbox_process import SandboxProcess
 from .stores import Stores
+from .trial import try_connection
 from .upkeep import Finding, check_store, sweep
 from .walk import Tools, Walk
 from .wishes import adopted, fingerprint, new_job
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished job and its file. ``warnings`` are what the user should know about the request."""
-
-    job: Job
-    file: Path
-    warnings: tuple[str, ...] = ()
-    is_reused: bool = False
 
 
 class Session:
     """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
 
     ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` are those
-    of the process, where it opens one session after the other.
+    of the process, where it opens one session after the other; ``heard`` is told of each change of a job.
     """
 
     def __init__(
@@ -68,6 +62,7 @@ class Session:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        heard: Heard = lambda _job: None,
     ) -> None:
         self.home = home
         self.settings = settings or load(home)
@@ -78,7 +73,8 @@ class Session:
         self._pacers = pacers or Pacers(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
-        self.journal = Journal(home, now, database_url=self.settings.database_url, limits=limits)
+        named = {"database_url": self.settings.database_url, "limits": limits}
+        self.journal = ToldJournal(home, now, heard=heard, **named)
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
@@ -141,12 +137,13 @@ class Session:
         owner: str = "",
         run: str = "",
         progress: Progress | None = None,
+        workflow: bytes | None = None,
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
         The same inputs and seed of the same owner are the same clip, paid once, also after a restart; a new seed
         is a new clip. ``run`` names what a budget per run counts together; a clip without one counts alone.
-        Raises the errors of :mod:`grok_imagine.errors`.
+        ``workflow`` (JSON) is kept with the job. Raises the errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
@@ -156,10 +153,13 @@ class Session:
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or RUN.get()
             job = await self._reopened(dealing.unless_rejected(await self.journal.claim(fresh, run=counted)))
+            if workflow:
+                now = self._now()
+                await self.journal.work(lambda connection: shelf.keep_workflow(connection, job, workflow, now))
             is_reused = job.state is State.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
             walk = self._walk(connection, request=request, progress=progress, notes=warnings)
-            return _result(await run_job(job, walk), warnings, is_reused)
+            return result_of(await run_job(job, walk), warnings, is_reused)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
@@ -171,7 +171,7 @@ class Session:
         walk = self._walk(connection, progress=progress)
         if job.state is State.PREPARED:
             walk.request = await dealing.rebuilt(job, connection, self.stores.choose(connection), self._uploads)
-        return _result(await run_job(job, walk))
+        return result_of(await run_job(job, walk))
 
     async def upload(
         self, media: Sequence[Blob], store: str | None = None, *, connection: str | None = None
@@ -191,6 +191,10 @@ class Session:
     async def check_store(self, name: str) -> list[Finding]:
         """Put, fetch and delete a picture; say in words what failed."""
         return await check_store(name, self.stores, self._client)
+
+    async def try_connection(self, name: str) -> list[Finding]:
+        """Whether the connection is reached and takes its key; nothing is submitted."""
+        return await try_connection(await self.connect(name), self._client)
 
     async def sweep_store(self, name: str, *, older_than_hours: float, pinned: bool = False) -> list[str]:
         """Remove uploads that are older and not needed by an unfinished job, or (but ``pinned``) by the user."""
@@ -228,7 +232,7 @@ class Session:
         if job is None:
             job = await self.journal.add(adopted(connection, dealing.checked_id(task_id), self._now()))
         job = await self._asked_again(job, connection)
-        return _result(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
+        return result_of(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
 
     async def bring(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
         """Download a video that the user names by its URL: public https, or a file of the running sandbox.
@@ -291,9 +295,3 @@ class Session:
             return self.stores.choose(connection)
 
         return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
-
-
-def _result(job: Job, warnings: tuple[str, ...] = (), is_reused: bool = False) -> Result:
-    if job.file is None:
-        raise JobFailed(job.error or "the job ended without a file", job_id=job.id, task_id=job.task_id)
-    return Result(job, job.file, warnings, is_reused)

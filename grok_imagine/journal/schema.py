@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -179,3 +180,22 @@ batch_rows = Table(
 )
 """The wishes of a batch by their content. ``number`` is the place in the list as it was last read, None for a row that
 is in it no more; ``worker`` is who took it, and ``claimed_at`` when that was last heard of."""
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""Workflows of ComfyUI as compressed JSON, each once, however many jobs came from it."""
+
+shelved = Table(
+    "shelved",
+    metadata,
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("workflow", String(64), ForeignKey("workflows.sha256")),
+    Column("removed_at", Float),
+)
+"""What the list of jobs knows of a job beside the job: its workflow, and that its user removed it. The job's own row
+stays, since the ledger counts what was paid."""

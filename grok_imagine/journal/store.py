@@ -196,7 +196,7 @@ class Journal:
             row = connection.execute(query).mappings().first()
             if row is None:
                 return self._insert(connection, job, run)
-            found = _job(row)
+            found = job_of(row)
             if found.state is State.PREPARED:
                 ledger.reserve_again(connection, found, run or "", self._limits, self._now())
             return found
@@ -257,7 +257,7 @@ class Journal:
     def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
         with self._db.begin() as connection:
             rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     def _history(self, job_id: str) -> list[dict[str, Any]]:
         query = sa.select(events.c.at, events.c.before, events.c.after, events.c.note)
@@ -287,7 +287,8 @@ def _row(job: Job) -> dict[str, Any]:
     return {**row, "state": job.state.value, "file": None if job.file is None else str(job.file)}
 
 
-def _job(row: Mapping[Any, Any]) -> Job:
+def job_of(row: Mapping[Any, Any]) -> Job:
+    """A row of the table as a value."""
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     values["state"] = State(values["state"])
     values["file"] = Path(values["file"]) if values["file"] else None

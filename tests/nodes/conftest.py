@@ -208,13 +208,13 @@ async def run(nodes: dict[str, Any], home: Path, sandbox: SandboxClient) -> Asyn
     home.mkdir(parents=True)
     (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url}))
 
-    async def run_node(name: str, node_id: str = "1", **given: Any) -> Any:
+    async def run_node(name: str, node_id: str = "1", hidden: Any = None, **given: Any) -> Any:
         node = nodes[name]
         declared = node.INPUT_TYPES()
         stated = {key: (one[1] or {}).get("default") for key, one in declared["required"].items()}
         flat = {**stated, **given}
         _, _, v3_data = _io.get_finalized_class_inputs(declared, flat)
-        v3_data["hidden_inputs"] = {_io.Hidden.unique_id: node_id}
+        v3_data["hidden_inputs"] = {_io.Hidden.unique_id: node_id, **(hidden or {})}
         clone = node.PREPARE_CLASS_CLONE(v3_data)
         made = await getattr(clone, node.FUNCTION)(**_io.build_nested_inputs(flat, v3_data))
         return made.result
@@ -222,3 +222,52 @@ async def run(nodes: dict[str, Any], home: Path, sandbox: SandboxClient) -> Asyn
     comfy.model_management.interrupt_current_processing(False)
     yield run_node
     comfy.model_management.interrupt_current_processing(False)
+
+
+class Desk:
+    """Asks the routes as the page does, unless told otherwise."""
+
+    def __init__(self, url: str, shown: list[tuple[str, Any]]) -> None:
+        self.url, self.shown = url, shown
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+        given = {"X-Grok-Imagine": "1", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {name: value for name, value in given.items() if value}
+        import aiohttp
+
+        async with aiohttp.ClientSession() as client:
+            kind = {"json": body} if body is None or isinstance(body, dict) else {"data": body}
+            if body is None and method == "POST":
+                kind = {"json": {}}
+            async with client.request(method, self.url + path, headers=given, **kind) as answer:
+                data = await answer.read()
+                return answer.status, json.loads(data) if "json" in answer.content_type else data, answer.headers
+
+    async def get(self, path: str) -> Any:
+        status, found, _ = await self.ask("GET", path)
+        assert status == 200, found
+        return found
+
+    async def post(self, path: str, **body: Any) -> Any:
+        status, found, _ = await self.ask("POST", path, body)
+        assert status == 200, found
+        return found
+
+
+@pytest.fixture
+async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
+    """The routes on a server; ``run`` has set up the sandbox."""
+    from aiohttp import web
+
+    shown: list[tuple[str, Any]] = []
+    routes = web.RouteTableDef()
+    runtime = part("nodes.bridge").runtime()
+    part("nodes.routes_jobs").register(routes, runtime, lambda event, message: shown.append((event, message)))
+    part("nodes.routes_settings").register(routes, runtime)
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield Desk(f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine", shown)
+    await runner.cleanup()

@@ -195,3 +195,18 @@ async def _stay_here(route: Any, url: str) -> None:
     """The front end asks comfy.org for news; a test asks nobody."""
     is_here = route.request.url.startswith((url, "data:", "blob:"))
     await (route.continue_() if is_here else route.abort())
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script of axe-core, as npm gives it."""
+    import shutil
+
+    script = _CACHE / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("there is no npm to fetch axe-core with")
+        command = [npm, "install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix", str(_CACHE)]
+        subprocess.run([*command, "axe-core@4"], check=True, timeout=280)
+    return script

@@ -336,6 +336,7 @@ class Host:
         while True:
             job = await self.server.waiting.get()
             self.server.client_id = job.get("client_id")
+            self.server.running = job
             await self._run(job)
 
     async def _run(self, job: dict[str, Any]) -> None:
@@ -386,7 +387,8 @@ class Host:
 
         found = self.nodes[kind]
         _, _, data = _io.get_finalized_class_inputs(found.INPUT_TYPES(), inputs)
-        data["hidden_inputs"] = {_io.Hidden.unique_id: number, _io.Hidden.extra_pnginfo: {}, _io.Hidden.prompt: {}}
+        hidden = {_io.Hidden.extra_pnginfo: self.server.running.get("extra_data", {}).get("extra_pnginfo", {})}
+        data["hidden_inputs"] = {_io.Hidden.unique_id: number, _io.Hidden.prompt: {}, **hidden}
         clone = found.PREPARE_CLASS_CLONE(data)
         result = await getattr(clone, found.FUNCTION)(**_io.build_nested_inputs(inputs, data))
         ui = getattr(result, "ui", None)

@@ -1,0 +1,26 @@
+"""How a walk ends well: a job and its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import JobFailed
+from ..models import Job
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished job and its file. ``warnings`` are what the user should know about the request."""
+
+    job: Job
+    file: Path
+    warnings: tuple[str, ...] = ()
+    is_reused: bool = False
+
+
+def result_of(job: Job, warnings: tuple[str, ...] = (), is_reused: bool = False) -> Result:
+    """The result of a job that was walked to its end. Raises JobFailed for one without a file."""
+    if job.file is None:
+        raise JobFailed(job.error or "the job ended without a file", job_id=job.id, task_id=job.task_id)
+    return Result(job, job.file, warnings, is_reused)

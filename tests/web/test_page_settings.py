@@ -1,0 +1,131 @@
+"""The settings in a real browser: connections, stores and the budget, and no key anywhere but in its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEY = "rk_live_sandbox_MARKER_7qrs"
+
+
+@pytest.fixture(scope="module", params=["oldest-canvas", "newest-vue"])
+def world(request: pytest.FixtureRequest) -> str:
+    """Dialogs do not depend on how nodes are drawn."""
+    return request.param
+
+
+async def opened(page: Any, **settings: Any) -> Any:
+    await page.open(**settings)
+    await page.page.evaluate("() => void window.app.extensionManager.command.execute('GrokImagineVideo.OpenSettings')")
+    await page.page.get_by_role("tab", name="Connections").wait_for()
+    return page.page
+
+
+@pytest.fixture(autouse=True)
+def fresh(host: Any) -> None:
+    host.home.mkdir(parents=True, exist_ok=True)
+    (host.home / "settings.json").write_text("{}")
+
+
+async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(page: Any, host: Any) -> None:
+    answers: list[str] = []
+
+    async def note(response: Any) -> None:
+        if "grok_imagine" in response.url and "json" in response.headers.get("content-type", ""):
+            answers.append(await response.text())
+
+    page.page.on("response", note)
+    shown = await opened(page)
+    await shown.get_by_role("button", name="Add a connection").click()
+    form = shown.get_by_role("form", name="Add a connection")
+    await form.get_by_label("Name").fill("studio")
+    await form.get_by_label("API", exact=True).select_option("openai_videos")
+    await form.get_by_label("API key").fill(KEY)
+    await form.get_by_label("Base URL").fill("http://127.0.0.1:9")
+    await form.get_by_role("button", name="Save").click()
+    card = shown.locator("[data-connection=studio]")
+    await card.get_by_text("key ••••7qrs from the private file").wait_for()
+    await card.get_by_text("It does not work.").wait_for(timeout=60_000)
+    await page.shot("settings-connection")
+    settings = host.home / "settings.json"
+    assert json.loads(settings.read_text())["connections"]["studio"]["api_key"] == KEY
+    assert settings.stat().st_mode & 0o077 == 0
+    await card.get_by_role("button", name="Edit: studio").click()
+    edited = shown.get_by_role("form", name="Connection studio")
+    await edited.get_by_label("Base URL").fill("https://elsewhere.example")
+    await edited.get_by_role("button", name="Save").click()
+    await edited.get_by_text("enter the key again").wait_for()
+    await edited.get_by_role("button", name="Cancel").click()
+    # Everything that a page or a file could give away.
+    kept = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+    values = "() => [...document.querySelectorAll('input, textarea')].map(one => one.value).join()"
+    everything = [await shown.content(), await shown.evaluate(kept), await shown.evaluate(values), *answers]
+    everything += [json.dumps(host.ask(path)) for path in ("/settings", "/object_info", "/grok_imagine/jobs")]
+    assert len(answers) >= 3
+    assert [one for one in everything if "MARKER" in one] == []
+    holding = [path for path in host.base.rglob("*") if path.is_file() and b"MARKER" in path.read_bytes()]
+    assert holding == [settings]
+    await card.get_by_role("button", name="Remove: studio").click()
+    await shown.get_by_role("dialog").last.get_by_role("button", name="Remove").click()
+    await card.wait_for(state="detached")
+    assert "MARKER" not in settings.read_text()
+
+
+async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
+    shown = await opened(page)
+    await shown.get_by_role("tab", name="Connections").focus()
+    await shown.keyboard.press("ArrowRight")
+    await shown.get_by_role("button", name="Add a store").click()
+    form = shown.get_by_role("form", name="Add a store")
+    await form.get_by_label("Name").fill("bucket")
+    await form.get_by_label("Bucket").fill("clips")
+    await form.get_by_label("Secret access key").fill("secret_MARKER_wxyz")
+    await form.get_by_role("button", name="Save").click()
+    await shown.locator("[data-store=bucket]").wait_for()
+    await page.shot("settings-store")
+    await shown.get_by_role("tab", name="Budget and waiting").click()
+    await shown.get_by_label("Per day").fill("2.50")
+    await shown.get_by_label("Minutes to wait").fill("10")
+    await shown.get_by_label("When a run is interrupted").select_option("drop")
+    await shown.get_by_role("button", name="Save").click()
+    await shown.get_by_text("Saved. It holds from now on.").wait_for()
+    await page.shot("settings-options")
+    stored = json.loads((host.home / "settings.json").read_text())
+    assert stored["budget"] == {"per_day": "2.50"}
+    assert stored["deadline_seconds"] == 600
+    assert stored["on_interrupt"] == "drop"
+    assert stored["stores"]["bucket"]["secret_access_key"] == "secret_MARKER_wxyz"
+    await shown.keyboard.press("Escape")
+    await shown.get_by_role("dialog").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(("language", "title"), [("zh", "连接"), ("ja", "接続")])
+async def test_it_speaks_comfyui_s_language(page: Any, host: Any, language: str, title: str) -> None:
+    await page.open(Comfy_Locale=language)
+    await page.page.evaluate("() => void window.app.extensionManager.command.execute('GrokImagineVideo.OpenSettings')")
+    await page.page.get_by_role("tab", name=title).wait_for()
+    await page.shot(f"settings-{language}")
+
+
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1500), ("light", 1500), ("light", 480)])
+async def test_it_is_accessible_in_every_theme_and_width(
+    page: Any, host: Any, axe: Path, theme: str, width: int
+) -> None:
+    await page.page.set_viewport_size({"width": width, "height": 900})
+    shown = await opened(page, Comfy_ColorPalette=theme)
+    await shown.evaluate(axe.read_text("utf-8"))
+    for part in ("Connections", "Stores", "Budget and waiting"):
+        await shown.get_by_role("tab", name=part).click()
+        if part != "Budget and waiting":
+            await shown.get_by_role("button", name="Add a").click()
+        await page.shot(f"settings-{part.split()[0].lower()}-{theme}-{width}")
+        found = await shown.evaluate("() => axe.run('.giv-dialog', {resultTypes: ['violations']})")
+        serious = [
+            (one["id"], [node["target"] for node in one["nodes"]])
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], part

@@ -1,0 +1,61 @@
+// The Jobs panel as an extension of ComfyUI: a tab of the sidebar and a command that opens it.
+import { app } from "../../../scripts/app.js";
+import { listen } from "./api.mjs";
+import { loadStyle } from "./dom.mjs";
+import { loadStrings, t } from "./i18n.mjs";
+import { acceptDrops, attempt, toast } from "./job_actions.mjs";
+
+const TAB = "grok-imagine-jobs";
+
+/** @type {any} */
+let panel = null;
+let turn = 0;
+
+/** @param {HTMLElement} root */
+async function show(root) {
+  turn += 1;
+  const mine = turn;
+  const [{ JobsPanel }, { openSettings }] = await Promise.all([
+    import("./panel.mjs"),
+    import("./settings_dialog.mjs"),
+    loadStyle(),
+  ]);
+  if (mine !== turn) return; // closed again meanwhile
+  panel = new JobsPanel(root, openSettings);
+}
+
+function hide() {
+  turn += 1;
+  panel?.close();
+  panel = null;
+}
+
+export const jobsExtension = {
+  name: "grokimaginevideo.jobs",
+  init: loadStrings,
+  commands: [
+    {
+      id: "GrokImagineVideo.ShowJobs",
+      label: "Grok Imagine Video: Jobs",
+      icon: "pi pi-video",
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
+    },
+  ],
+  async setup() {
+    await loadStrings();
+    app.extensionManager.sidebarTab.registerSidebarTab({
+      id: TAB,
+      icon: "pi pi-video",
+      title: t("panel.tab"),
+      tooltip: t("panel.title"),
+      type: "custom",
+      render: (/** @type {HTMLElement} */ root) => {
+        hide();
+        attempt(() => show(root));
+      },
+      destroy: hide,
+    });
+    acceptDrops();
+    listen("grok_imagine.trouble", (/** @type {any} */ told) => toast("error", t("error.title"), told.message));
+  },
+};

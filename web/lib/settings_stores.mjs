@@ -1,0 +1,121 @@
+// Stores: where connected images and videos are uploaded, so that providers can fetch them.
+import { tell } from "./api.mjs";
+import { confirm } from "./dialogs.mjs";
+import { button, h } from "./dom.mjs";
+import { field, findings, form, input, secret, select } from "./forms.mjs";
+import { t } from "./i18n.mjs";
+import { attempt } from "./job_actions.mjs";
+
+/** Which fields each kind of store has; secrets last. */
+const KINDS = {
+  s3: ["bucket", "endpoint", "region", "public_base_url", "prefix", "access_key_id", "secret_access_key"],
+  gcs: ["bucket", "public_base_url", "prefix", "service_account_key"],
+  azure: ["bucket", "endpoint", "account_name", "public_base_url", "prefix", "account_key"],
+  comfyui: ["public_base_url"],
+};
+const SECRETS = ["access_key_id", "secret_access_key", "service_account_key", "account_key"];
+const URLS = ["endpoint", "public_base_url"];
+
+/** The part's elements. @param {any} settings the dialog's Settings */
+export function storesPart(settings) {
+  const { stores } = settings.view;
+  const add = button(t("store.add"), () => settings.edit(""), { symbol: "plus" });
+  return [
+    h("p", { class: "giv-hint" }, t("store.hint")),
+    stores.length ? null : h("p", {}, t("store.none")),
+    h("ul", { class: "giv-cards" }, ...stores.map((/** @type {any} */ one) => card(settings, one))),
+    settings.editing === "" ? edit(settings, null) : h("div", { class: "giv-actions" }, add),
+    stores.length > 1 ? choice(settings) : null,
+  ].filter(Boolean);
+}
+
+/** Which of several stores is used. @param {any} settings */
+function choice(settings) {
+  const { stores, options } = settings.view;
+  const names = [["", t("store.unchosen")], ...stores.map((/** @type {any} */ { name }) => [name, name])];
+  const chosen = select("store", options.store, /** @type {any} */ (names));
+  chosen.addEventListener("change", () =>
+    attempt(async () => settings.take(await tell("/settings/options", { store: chosen.value }))),
+  );
+  return field(t("store.used"), chosen);
+}
+
+/** @param {any} settings @param {any} one */
+function card(settings, one) {
+  const found = settings.found[`store ${one.name}`];
+  const named = (/** @type {string} */ text) => ({ "aria-label": `${text}: ${one.name}` });
+  return h(
+    "li",
+    { class: "giv-card", "data-store": one.name },
+    h(
+      "div",
+      { class: "giv-card-head" },
+      h("div", {}, h("strong", {}, one.name), h("span", { class: "giv-quiet-text" }, t(`store.kind.${one.kind}`))),
+      h("span", { class: "giv-tag" }, one.bucket ?? one.public_base_url ?? ""),
+    ),
+    settings.editing === one.name
+      ? edit(settings, one)
+      : h(
+          "div",
+          { class: "giv-actions" },
+          button(t("settings.edit"), () => settings.edit(one.name), { symbol: "pencil", ...named(t("settings.edit")) }),
+          button(t("settings.test"), () => test(settings, one.name), { symbol: "bolt", ...named(t("settings.test")) }),
+          one.is_stored &&
+            button(t("settings.remove"), () => remove(settings, one.name), {
+              symbol: "trash",
+              ...named(t("settings.remove")),
+            }),
+        ),
+    h("div", { "aria-live": "polite" }, found ? findings(found, "store") : null),
+  );
+}
+
+/** @param {any} settings @param {any} one null for a new store */
+function edit(settings, one) {
+  const kinds = Object.keys(KINDS).map((name) => [name, t(`store.kind.${name}`)]);
+  const kind = select("kind", one?.kind ?? "s3", /** @type {any} */ (kinds), { disabled: Boolean(one) });
+  const rest = h("div", { class: "giv-fields" });
+  const suit = () => {
+    const names = KINDS[/** @type {keyof typeof KINDS} */ (kind.value)];
+    rest.replaceChildren(...names.map((name) => storeField(name, one, kind.value)));
+  };
+  suit();
+  kind.addEventListener("change", suit);
+  const name = input("name", one?.name, { required: true, pattern: "[a-z0-9][a-z0-9_.\\-]{0,39}", maxlength: 40 });
+  return form({
+    title: one ? t("store.edit", { name: one.name }) : t("store.add"),
+    fields: [one ? null : field(t("field.name"), name, t("field.nameHint")), field(t("store.kind"), kind), rest],
+    save: async (values) => {
+      /** @type {Record<string, any>} */
+      const body = { ...values, name: one?.name ?? values.name };
+      for (const secretName of SECRETS) if (!body[secretName]) delete body[secretName];
+      settings.take(await tell("/settings/store", body));
+    },
+    cancel: () => settings.edit(null),
+  });
+}
+
+/** @param {string} name @param {any} one @param {string} kind */
+function storeField(name, one, kind) {
+  if (SECRETS.includes(name)) return field(t(`store.${name}`), secret(name, one?.secrets[name], name.endsWith("account_key") && kind === "gcs"));
+  const isNeeded = name === "bucket" || (name === "public_base_url" && kind === "comfyui");
+  const value = one?.[name] ?? (name === "prefix" ? "grok-imagine" : "");
+  const box = input(name, value, { type: URLS.includes(name) ? "url" : "text", required: isNeeded });
+  return field(t(`store.${name}`), box, t(`store.${name}.hint`));
+}
+
+/** @param {any} settings @param {string} name */
+async function test(settings, name) {
+  const place = `store ${name}`;
+  settings.found[place] = "running";
+  settings.draw();
+  settings.found[place] = await tell("/settings/store/test", { name }).catch((error) => error);
+  if (settings.editing === null) settings.draw();
+}
+
+/** @param {any} settings @param {string} name */
+async function remove(settings, name) {
+  const question = { title: t("store.removeTitle", { name }), text: t("store.removeText") };
+  if (!(await confirm({ ...question, yes: t("settings.remove"), isDangerous: true }))) return;
+  await attempt(async () => settings.take(await tell("/settings/store/remove", { name })));
+}
