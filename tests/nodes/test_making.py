@@ -208,7 +208,7 @@ async def test_a_host_that_cannot_show_progress_does_not_end_a_paid_job(run: Any
 
 
 async def test_a_page_that_wants_the_prompts_id_first_gets_it(run: Any, host: Any, part: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(part("nodes.bridge"), "_prompt_id", lambda: "prompt")
+    monkeypatch.setattr(part("nodes.bridge"), "prompt_id", lambda: "prompt")
     host.sockets_metadata["page"] = {"feature_flags": {"supports_progress_text_metadata": True}}
     await run("GIVTextToVideo", "12", **SHORT, prompt="a kite")
     assert (3, b"\0\0\0\6prompt\0\0\0\x0212Starting", "page") in host.sent
