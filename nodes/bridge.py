@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import folder_paths
 
-from ..grok_imagine.errors import RequestError
+from ..grok_imagine.errors import GrokImagineError, RequestError
+from . import face
 from .runtime import Runtime
 from .stopping import interrupted
 
@@ -84,10 +85,14 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
                 return waiting.result()
             # Only looked at, not cleared: every other node of this prompt must hear it too.
             if processing_interrupted():
+                progress.show({"step": "stopped"})
                 runtime().submit(interrupted(runtime(), job, frozenset(progress.job_ids)))
                 raise InterruptProcessingException
             progress.show_text()
             await progress.show_bar()
+    except GrokImagineError as error:
+        progress.show(face.trouble(error))
+        raise
     finally:
         # Not ``waiting``: that would be heard only once this loop turns again, and it may just be ending.
         job.cancel()
@@ -139,7 +144,8 @@ class NodeProgress:
             words.append(self._warning)
         is_news = bool(update.note) or update.step != self._step
         self._step = update.step
-        self.tell(" · ".join(words), is_news=is_news)
+        if not self.show(face.step(update)):
+            self.tell(" · ".join(words), is_news=is_news)
 
     def frames(self, done: int, total: int, size: str = "") -> None:
         """How many frames are decoded, and of what size they are."""
@@ -161,9 +167,22 @@ class NodeProgress:
         if text is None or text == self._text or self._node_id is None:
             return
         self._text, self._told_at = text, time.monotonic()
-        # A host that cannot show it must not end a paid job.
-        with suppress(Exception):
-            _send_text(text, self._node_id, self.prompt_id)
+        if not self.show({"step": "note", "text": text}):
+            # A host that cannot show it must not end a paid job.
+            with suppress(Exception):
+                _send_text(text, self._node_id, self.prompt_id)
+
+    def show(self, message: dict[str, Any]) -> bool:
+        """Tell the node's face. False where the page, or whatever queued this prompt, shows none."""
+        with suppress(Exception):  # as above
+            from server import PromptServer
+
+            server = PromptServer.instance
+            if face.is_shown(server.client_id) and self._node_id is not None:
+                told = {"node": self._node_id, "prompt_id": self.prompt_id, **message}
+                server.send_sync(face.EVENT, told, server.client_id)
+                return True
+        return False
 
     async def show_bar(self) -> None:
         """Move the node's bar. On ComfyUI's own loop: its registry of bars is not for other threads."""

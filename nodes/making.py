@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import ContentRejected
 from ..grok_imagine.models import Blob, MediaInput, Mode, VideoRequest
-from . import bridge, tensors
+from . import bridge, face, tensors
 from .widgets import AUTO, PLACEHOLDER, value
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def outcome(result: Result) -> io.NodeOutput:
     """The outputs of every node that ends with a clip."""
     job = result.job
     info = json.dumps(describe(result), ensure_ascii=False, indent=2)
-    return io.NodeOutput(bridge.video_from_file(result.file), job.id, job.task_id or "", job.result_url or "", info)
+    values = (bridge.video_from_file(result.file), job.id, job.task_id or "", job.result_url or "", info)
+    return io.NodeOutput(*values, ui={face.UI: [face.card(result)]})
 
 
 def describe(result: Result) -> dict[str, Any]:

@@ -139,8 +139,16 @@ class Page:
     async def open(self, **settings: Any) -> Page:
         """Open ComfyUI with an empty graph. ``settings`` may spell ids with ``_`` for the dot."""
         plain = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": self.is_vue, "Comfy.Locale": "en"}
-        plain |= {"Comfy.Workflow.ShowMissingModelsWarning": False, "Comfy.InstalledVersion": "1.30.0"}
-        plain |= {"Comfy.Release.Status": "skipped", "Comfy.VueNodes.AutoScaleLayout": False}
+        plain |= {
+            "Comfy.Workflow.ShowMissingModelsWarning": False,
+            "Comfy.Workflow.ShowMissingNodesWarning": False,
+            "Comfy.InstalledVersion": "1.30.0",
+        }
+        plain |= {
+            "Comfy.Release.Status": "skipped",
+            "Comfy.VueNodes.AutoScaleLayout": False,
+            "Comfy.Minimap.Visible": False,
+        }
         self.host.ask("/settings", {**plain, **{name.replace("_", "."): value for name, value in settings.items()}})
         await self.page.goto(self.host.url, wait_until="domcontentloaded")
         await self.ready()
@@ -153,6 +161,11 @@ class Page:
             " && window.LiteGraph?.registered_node_types.GIVTextToVideo",
             timeout=90_000,
         )
+        await self.page.wait_for_function(  # what the nodes say of prices and limits comes with this
+            "() => performance.getEntriesByType('resource').some("
+            "one => one.name.includes('/grok_imagine/capabilities') && one.responseEnd > 0)"
+        )
+        await self.page.wait_for_timeout(100)
 
     async def add(self, kind: str, x: int = 60, y: int = 60) -> Any:
         """Add a node, as choosing it in the search does; returns its id."""

@@ -1,0 +1,105 @@
+"""Every word that is shown exists in every language: nodes, the page's own strings, help with a picture."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = ("en", "zh", "ja")
+STRINGS = ROOT / "web" / "lib" / "strings"
+
+
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_tool_{name}", ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    return _tool("locales")
+
+
+def _check(path: Path, text: str) -> None:
+    """The file must hold that text; with GROK_IMAGINE_WRITE it is written."""
+    if os.environ.get("GROK_IMAGINE_WRITE"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    assert path.read_text("utf-8") == text, "run this test with GROK_IMAGINE_WRITE=1"
+
+
+def test_the_nodes_words_are_translated_and_up_to_date(nodes: dict[str, Any], tool: ModuleType) -> None:
+    for language, content in tool.build(nodes.values()).items():
+        _check(ROOT / "locales" / language / "nodeDefs.json", tool.dumped(content))
+        assert set(content) == set(nodes)
+
+
+def test_no_translation_is_left_in_english(nodes: dict[str, Any], tool: ModuleType) -> None:
+    built = tool.build(nodes.values())
+    for language in LANGUAGES[1:]:
+        for name, node in built[language].items():
+            texts = [
+                node["description"],
+                *(one["tooltip"] for part in ("inputs", "outputs") for one in node[part].values()),
+            ]
+            for text in texts:
+                assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text), (language, name, text)
+
+
+def test_an_unknown_sentence_is_named(tool: ModuleType) -> None:
+    translator = tool.Translator("zh")
+    assert translator.text("The first of them. Never heard of before.") == "The first of them. Never heard of before."
+    assert translator.missing == ["Never heard of before."]
+
+
+def _strings(language: str, part: str) -> dict[str, str]:
+    text = (STRINGS / language / f"{part}.mjs").read_text("utf-8")
+    return {
+        json.loads(key): json.loads(value)
+        for key, value in re.findall(r'^\s*("[^"]+"):\s*\n?\s*("(?:[^"\\]|\\.)*")', text, re.M)
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_the_nodes_face_speaks_every_language(language: str) -> None:
+    english, other = _strings("en", "node"), _strings(language, "node")
+    assert len(english) > 100
+    assert set(other) == set(english)
+    for key, text in english.items():
+        holes = set(re.findall(r"{\w+}", text))
+        assert set(re.findall(r"{\w+}", other[key])) <= holes | {"{count}"}, key
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", other[key]), key
+
+
+def test_every_error_says_what_to_do_next(part: Any) -> None:
+    errors = part("grok_imagine.errors")
+    kinds = [name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)]
+    kinds.remove("GrokImagineError")
+    assert len(kinds) > 25
+    charged = (ROOT / "web" / "lib" / "node_face.mjs").read_text("utf-8")
+    english = _strings("en", "node")
+    for kind in kinds:
+        assert f"node.error.{kind}" in english
+        assert f"node.next.{kind}" in english
+        assert re.search(rf"^  {kind}: \"\w+\",$", charged, re.M), kind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_node_has_help_with_a_picture(language: str, nodes: dict[str, Any], tool: ModuleType) -> None:
+    words = tool.build(nodes.values())[language]
+    for name in nodes:
+        path = ROOT / "web" / "docs" / name / f"{language}.md"
+        _check(path, _tool("help").page(name, words[name], language))
+        (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text("utf-8"))
+        assert (path.parent / picture).stat().st_size > 2000, f"{name} has no picture"

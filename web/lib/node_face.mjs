@@ -1,0 +1,328 @@
+// The face of a node: what is wrong with its values, how its job goes, the clip, and the ids and the cost to copy.
+import { mediaUrl } from "./api.mjs";
+import { exact, decimal, dollars } from "./node_price.mjs";
+import { locale, t, tOr } from "./i18n.mjs";
+
+const STEPS = ["preparing", "uploading", "submitting", "queued", "generating", "downloading", "done"];
+
+/** @param {string} kind @param {string} [name] @param {string} [text] */
+function make(kind, name, text) {
+  const element = document.createElement(kind);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/** "1:05" @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** What a job costs, in words; null where it is not known.
+ * @param {{usd: string | number, credits: string | number | null, is_estimate: boolean} | null} cost
+ * @param {boolean} isFree on the sandbox nobody is paid */
+export function costWords(cost, isFree) {
+  if (!cost) return null;
+  const usd = dollars(exact(cost.usd));
+  const credits = cost.credits === null ? null : decimal(exact(cost.credits));
+  const sum = credits === null ? usd : t("node.sum", { credits, usd });
+  if (isFree) return t("node.cost.free", { sum });
+  return t(cost.is_estimate ? "node.cost.estimate" : "node.cost.billed", { sum });
+}
+
+export class Face {
+  /** @param {{onResize: () => void, onFix: (field: string, value: string | number) => void}} host */
+  constructor(host) {
+    this.host = host;
+    /** @type {any} the widget that holds the face */
+    this.widget = {};
+    /** @type {any} */
+    this.running = null;
+    /** @type {Map<string, any>} */
+    this.jobs = new Map();
+    /** @type {any[]} */
+    this.cards = [];
+    /** @type {any} */
+    this.error = null;
+    this.note = "";
+    this.free = false;
+    this.price = "";
+    /** @type {import("./node_store.mjs").UsualTime | null} */
+    this.usual = null;
+    /** @type {import("./node_limits.mjs").Fault[]} */
+    this.faults = [];
+    this.element = make("div", "grok-face");
+    this.inner = this.element.appendChild(make("div", "grok-face-inner"));
+    this.faultList = this.inner.appendChild(make("ul", "grok-faults"));
+    this.status = this.inner.appendChild(make("div", "grok-status"));
+    this.status.setAttribute("role", "status");
+    this.bar = this.inner.appendChild(make("div", "grok-bar"));
+    this.bar.setAttribute("role", "progressbar");
+    this.fill = this.bar.appendChild(make("div", "grok-fill"));
+    this.trouble = this.inner.appendChild(make("div", "grok-trouble"));
+    this.trouble.setAttribute("role", "alert");
+    this.player = this.inner.appendChild(make("div", "grok-player"));
+    this.facts = this.inner.appendChild(make("dl", "grok-facts"));
+    this.height = 0;
+    this.observer = new ResizeObserver(() => this.measured());
+    this.observer.observe(this.inner);
+    this.draw();
+  }
+
+  measured() {
+    // Taken out of the page (a closed subgraph, another workflow), it measures nothing.
+    if (!this.inner.isConnected || !this.inner.offsetHeight || this.inner.offsetHeight === this.height) return;
+    this.height = this.inner.offsetHeight;
+    this.host.onResize();
+  }
+
+  remove() {
+    this.observer.disconnect();
+    clearInterval(this.ticking);
+  }
+
+  /** @param {import("./node_limits.mjs").Fault[]} faults */
+  setFaults(faults) {
+    const key = JSON.stringify(faults);
+    if (key === this.faultKey) return;
+    this.faultKey = key;
+    this.faults = faults;
+    this.drawFaults();
+  }
+
+  /** A run begins, or goes on. @param {any} told a message of nodes/face.py */
+  step(told) {
+    if (told.step === "note") {
+      this.note = told.text;
+      this.running ??= { step: "note", elapsed: 0 };
+    } else {
+      if (!this.running || this.running.prompt_id !== told.prompt_id) this.jobs.clear();
+      this.note = "";
+      this.jobs.set(told.job, told);
+      this.running = { ...told };
+    }
+    this.running.heard = performance.now();
+    this.error = null;
+    this.ticking ??= setInterval(() => this.drawStatus(), 1000);
+    this.draw();
+  }
+
+  /** The run ended with clips. @param {any[]} cards */
+  done(cards) {
+    this.rest();
+    this.error = null;
+    this.cards = cards;
+    this.draw();
+  }
+
+  /** The run ended without. @param {any} told kind, message, job, task */
+  fail(told) {
+    const last = this.running ?? {};
+    this.rest();
+    this.error = { job: last.job, task: last.task, ...told };
+    this.draw();
+  }
+
+  rest() {
+    this.running = null;
+    this.note = "";
+    clearInterval(this.ticking);
+    this.ticking = undefined;
+  }
+
+  draw() {
+    this.drawFaults();
+    this.drawStatus();
+    this.drawTrouble();
+    this.drawPlayer();
+    this.drawFacts();
+  }
+
+  drawFaults() {
+    this.faultList.replaceChildren(
+      ...this.faults.map((fault) => {
+        const row = make("li", fault.isWarning ? "grok-warning" : "grok-fault");
+        row.append(make("span", "", faultWords(fault)));
+        for (const { field, value } of fault.fixes.slice(0, 8)) {
+          const button = /** @type {HTMLButtonElement} */ (make("button", "grok-fix", fixWords(field, value)));
+          button.type = "button";
+          button.onclick = () => this.host.onFix(field, value);
+          row.append(button);
+        }
+        return row;
+      }),
+    );
+  }
+
+  drawStatus() {
+    const now = this.running;
+    this.bar.hidden = !now;
+    if (!now) {
+      const isFresh = this.usual && !this.cards.length && !this.error;
+      this.status.textContent = [this.price, isFresh ? usualWords(this.usual) : ""].filter(Boolean).join(" · ");
+      this.status.hidden = !this.status.textContent;
+      return;
+    }
+    const elapsed = now.elapsed + (performance.now() - now.heard) / 1000;
+    const several = this.jobs.size > 1 ? [t("node.clips", { count: this.jobs.size })] : [];
+    const step = this.note || tOr(`node.step.${now.step}`, now.step);
+    const percent = typeof now.percent === "number" ? ` ${Math.round(now.percent)} %` : "";
+    const parts = [step + percent, ...several, clock(elapsed)];
+    if (this.usual && now.step !== "note") parts.push(t("node.usually", { time: clock(this.usual.median) }));
+    const cost = costWords(now.cost ?? null, this.free);
+    if (cost) parts.push(cost);
+    if (now.note) parts.push(now.note);
+    this.status.hidden = false;
+    this.status.textContent = parts.join(" · ");
+    const share = this.share(now, elapsed);
+    this.fill.style.width = `${Math.round(share * 100)}%`;
+    this.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+  }
+
+  /** How far the job is: what the provider says, else what the usual time says, and never done before it is.
+   * @param {any} now @param {number} elapsed */
+  share(now, elapsed) {
+    const position = Math.max(0, STEPS.indexOf(now.step)) / STEPS.length;
+    if (typeof now.percent === "number") return now.step === "downloading" ? 0.9 + now.percent / 1000 : now.percent / 111;
+    return Math.max(position * 0.3, this.usual ? Math.min(0.9, elapsed / this.usual.median) : 0);
+  }
+
+  drawTrouble() {
+    this.trouble.hidden = !this.error;
+    if (!this.error) return;
+    const words = errorWords(this.error);
+    const more = make("details");
+    more.append(make("summary", "", t("node.error.details")), make("pre", "", this.error.message ?? ""));
+    const lines = [make("strong", "", words.what), make("div", "", words.charged), make("div", "", words.next)];
+    this.trouble.replaceChildren(...lines, ...(this.error.message ? [more] : []));
+    more.addEventListener("toggle", () => this.measured());
+  }
+
+  drawPlayer() {
+    const shown = this.cards.filter((one) => one.has_file !== false).map((one) => one.job);
+    if (shown.join() === this.shown) return;
+    this.shown = shown.join();
+    this.player.replaceChildren(
+      ...shown.slice(0, 4).map((job) => {
+        const video = /** @type {HTMLVideoElement} */ (make("video"));
+        Object.assign(video, { controls: true, loop: true, muted: true, playsInline: true, preload: "metadata" });
+        video.autoplay = true;
+        video.setAttribute("aria-label", t("node.clip", { job }));
+        video.src = mediaUrl(`/jobs/${encodeURIComponent(job)}/video`);
+        video.onloadedmetadata = () => this.measured();
+        video.onerror = () => video.remove();
+        return video;
+      }),
+    );
+  }
+
+  drawFacts() {
+    const cards = this.error ? [this.error] : this.running ? [this.running] : this.cards;
+    const rows = cards.slice(0, 4).flatMap((card) => {
+      /** @type {[string, string | null | undefined, string?][]} */
+      const facts = [["job", card.job], ["task", card.task], ["cost", costWords(card.cost ?? null, this.free)]];
+      if (card.finished_at && card.submitted_at) facts.push(["took", clock(card.finished_at - card.submitted_at)]);
+      const warnings = (card.warnings ?? []).map((/** @type {string} */ text) => ["note", text]);
+      return [...facts, ...warnings].filter(([, text]) => text).map(([name, text]) => this.fact(name, String(text)));
+    });
+    this.facts.replaceChildren(...rows);
+  }
+
+  /** @param {string} name @param {string} text */
+  fact(name, text) {
+    const row = make("div", "grok-fact");
+    const button = /** @type {HTMLButtonElement} */ (make("button", "grok-copy pi pi-copy"));
+    button.type = "button";
+    button.title = t("node.copy");
+    button.setAttribute("aria-label", `${t("node.copy")}: ${t(`node.fact.${name}`)}`);
+    button.onclick = async () => {
+      await copy(text);
+      button.classList.replace("pi-copy", "pi-check");
+      setTimeout(() => button.classList.replace("pi-check", "pi-copy"), 1200);
+    };
+    const shown = make("dd", "", text);
+    shown.title = text;
+    row.append(make("dt", "", t(`node.fact.${name}`)), shown, button);
+    return row;
+  }
+}
+
+/** Also where the page came by plain HTTP from another machine, and the browser gives no clipboard.
+ * @param {string} text */
+async function copy(text) {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const area = /** @type {HTMLTextAreaElement} */ (make("textarea"));
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** @param {import("./node_store.mjs").UsualTime} usual */
+function usualWords(usual) {
+  const span = new Intl.NumberFormat(locale(), { maximumFractionDigits: 0 });
+  return t("node.usual", { time: clock(usual.median), count: usual.count, low: span.format(usual.low), high: span.format(usual.high) });
+}
+
+/** @param {import("./node_limits.mjs").Fault} fault */
+export function faultWords(fault) {
+  const values = { ...fault.values };
+  if (typeof values.mode === "string") values.mode = tOr(`node.mode.${values.mode}`, values.mode);
+  const field = tOr(`node.field.${fault.field}`, fault.field);
+  const reason = values.reason ? ` ${values.reason}` : "";
+  return t(`node.fault.${fault.word}`, { ...values, field }) + reason;
+}
+
+/** @param {string} field @param {string | number} value */
+function fixWords(field, value) {
+  if (field === "mode") return tOr(`node.mode.${value}`, String(value));
+  return field === "duration" ? t("node.seconds", { value }) : String(value);
+}
+
+/** What happened, whether it was charged, what to do next. @param {any} told */
+export function errorWords(told) {
+  const kind = told.kind ?? "";
+  const charged = told.task && CHARGED[kind] === "no" ? "going" : (CHARGED[kind] ?? "unknown");
+  return {
+    what: tOr(`node.error.${kind}`, t("node.error.other")),
+    charged: t(`node.charged.${charged}`),
+    next: tOr(`node.next.${kind}`, t("node.next.other")),
+  };
+}
+
+/** What each of the engine's errors means for the user's money, where no task has been submitted. */
+export const CHARGED = /** @type {Record<string, string>} */ ({
+  SettingsError: "no",
+  MissingKey: "no",
+  RequestError: "no",
+  UnsupportedOption: "no",
+  MediaError: "no",
+  EncodeError: "no",
+  DecodeError: "no",
+  TransportError: "unknown",
+  ConnectFailed: "no",
+  TimedOut: "unknown",
+  FetchFailed: "paid",
+  ProviderError: "unknown",
+  AuthRejected: "no",
+  OutOfCredit: "no",
+  RateLimited: "no",
+  BadRequest: "no",
+  TaskNotFound: "unknown",
+  ProviderDown: "unknown",
+  UnreadableReply: "unknown",
+  JobError: "unknown",
+  JobFailed: "mostly_not",
+  ContentRejected: "perhaps",
+  JobExpired: "paid",
+  JobTimedOut: "going",
+  JobCanceled: "mostly_not",
+  ResultNotFetched: "paid",
+  SubmitUncertain: "unknown",
+  OverBudget: "no",
+  StorageError: "no",
+  JournalError: "unknown",
+  Stopped: "going",
+});
