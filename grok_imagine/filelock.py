@@ -26,6 +26,13 @@ if sys.platform == "win32":
             os.lseek(file, 0, os.SEEK_SET)
         return True
 
+    def is_held(file: int) -> bool:
+        """Whether somebody else has the open file locked."""
+        if not try_lock(file):
+            return True
+        unlock(file)
+        return False
+
     def unlock(file: int) -> None:
         """End the lock before the file is closed."""
         os.lseek(file, _FAR, os.SEEK_SET)
@@ -42,6 +49,17 @@ else:
         except OSError:  # another has it, or a file system without locks
             return False
         return True
+
+    def is_held(file: int) -> bool:
+        """Whether somebody else has the open file locked. On a file system without locks nobody has."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        unlock(file)
+        return False
 
     def unlock(file: int) -> None:
         """End the lock before the file is closed."""

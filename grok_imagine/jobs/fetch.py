@@ -38,6 +38,8 @@ class _Memory:
     received: int = 0
     is_forgotten: bool = False
     """The provider knows neither a good URL nor the task any longer."""
+    is_stale: bool = False
+    """Asked for another URL, the provider names the dead one again."""
 
 
 async def fetch(job: Job, walk: Walk) -> Job:
@@ -76,13 +78,14 @@ async def _after(error: TransportError | OSError, job: Job, walk: Walk, memory: 
     """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
     memory.failures += 1
     if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
-        raise await _give_up(job, walk, error) from error
+        raise await _give_up(job, walk, error, is_stale=memory.is_stale) from error
     is_refused = isinstance(error, FetchFailed) and error.is_refused
     is_dead = is_refused or (isinstance(error, FetchFailed) and error.is_gone)
     if is_dead or memory.failures == _SCHEDULE.tries - 1:
         fresh = await _ask_again(job, walk, memory)
-        if fresh is job and (is_refused or (is_dead and memory.is_forgotten)):
-            raise await _give_up(job, walk, error, is_gone=memory.is_forgotten) from error
+        is_gone = memory.is_forgotten or (is_dead and memory.is_stale and _is_past(job, walk))
+        if fresh is job and (is_refused or (is_dead and is_gone)):
+            raise await _give_up(job, walk, error, is_gone=is_gone) from error
         if fresh is not job and memory.failures == 1:
             return fresh
         job = fresh
@@ -115,13 +118,21 @@ async def _ask_again(job: Job, walk: Walk, memory: _Memory) -> Job:
     except (ProviderError, TransportError):
         return job  # The download's own error is the one to tell.
     memory.is_forgotten = status.phase is Phase.FAILED and status.fault is not None and status.fault.is_expired
-    if status.phase is Phase.DONE and status.video_url and status.video_url != job.result_url:
+    is_done = status.phase is Phase.DONE
+    memory.is_stale = is_done and (status.video_url or None) == job.result_url
+    if is_done and status.video_url and not memory.is_stale:
         return await tools.journal.advance(job, State.SUCCEEDED, note="a fresh URL", result_url=status.video_url)
     return job
 
 
+def _is_past(job: Job, walk: Walk) -> bool:
+    """Whether the time is over for which the provider says that it keeps results."""
+    until = (job.submitted_at or job.created_at) + walk.connection.provider.result_lifetime_hours * 3600
+    return walk.tools.now() > until
+
+
 async def _give_up(
-    job: Job, walk: Walk, error: GrokImagineError | OSError, *, is_gone: bool = False
+    job: Job, walk: Walk, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
 ) -> ResultNotFetched:
     reason = error if isinstance(error, GrokImagineError) else f"{type(error).__name__}: {error.strerror or error}"
     text = f"The clip is ready and paid, but could not be downloaded: {reason}. "
@@ -132,6 +143,10 @@ async def _give_up(
         )
     else:
         text += "Resume the job, or run the same graph again, to fetch it; nothing is submitted or paid again"
+        if is_stale:
+            text += (
+                f". If {walk.connection.provider.label} keeps it no longer, change the seed to make, and pay, a new one"
+            )
     with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
         await walk.tools.journal.remember(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

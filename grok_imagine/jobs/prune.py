@@ -11,10 +11,11 @@ from typing import Any
 from ..journal.store import Journal
 from ..models import Job, State
 from ..providers import PROVIDERS
+from ..transport.part import discard, is_in_use
 
 _PART_SECONDS = 24 * 3600.0
 """An interrupted download is taken up again where it stopped; one that nobody touched for so long is litter, unless
-its job is unfinished."""
+its job is unfinished, or a download holds it open."""
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
@@ -81,9 +82,10 @@ async def prune(
     for path, size, changed in sorted(files, key=lambda one: one[2]):
         age = now - changed
         job = await _job_of(path, journal)
-        is_part = path.suffix == ".part"
+        is_part = path.suffix != ".mp4"
         if is_part:
-            is_due = age > _PART_SECONDS and (job is None or job.state.is_final)
+            is_idle = age > _PART_SECONDS and (job is None or job.state.is_final)
+            is_due = is_idle and not await asyncio.to_thread(is_in_use, path)
         else:
             is_due = (age > max_seconds or left > max_bytes) and _may_go(job)
         if is_due:
@@ -101,10 +103,16 @@ def _files(results: Path) -> list[tuple[Path, int, float]]:
         return []
     found: list[tuple[Path, int, float]] = []
     for path in results.iterdir():
-        if path.suffix in (".mp4", ".part") and _JOB_ID.search(path.name) and path.is_file() and not path.is_symlink():
+        is_ours = path.suffix in (".mp4", ".part") or _is_left_note(path)
+        if is_ours and _JOB_ID.search(path.name) and path.is_file() and not path.is_symlink():
             facts = path.stat()
             found.append((path, facts.st_size, facts.st_mtime))
     return found
+
+
+def _is_left_note(path: Path) -> bool:
+    """What a download wrote beside its part, and a crash left behind when the part was gone."""
+    return path.name.endswith(".part.json") and not path.with_suffix("").exists()
 
 
 async def _job_of(path: Path, journal: Journal) -> Job | None:
@@ -130,9 +138,13 @@ def _remove(going: list[Candidate]) -> tuple[Path, ...]:
     gone: list[Path] = []
     for one in going:
         try:
-            if one.path.stat().st_mtime != one.changed_at:
+            if one.path.suffix == ".part":
+                if not discard(one.path, one.changed_at):
+                    continue
+            elif one.path.stat().st_mtime != one.changed_at:
                 continue  # it was written anew meanwhile: somebody needs it
-            one.path.unlink()
+            else:
+                one.path.unlink()
         except OSError:
             continue
         gone.append(one.path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..filelock import try_lock, unlock
+from ..filelock import is_held, try_lock, unlock
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Part:
 
     @property
     def _note(self) -> Path:
-        return self.path.with_name(self.path.name + ".json")
+        return note_of(self.path)
 
     def _remembered(self) -> Part:
         with suppress(OSError, ValueError):
@@ -100,6 +100,42 @@ class Part:
                 self.validator = validator if isinstance(validator, str) else ""
                 self.total = total if isinstance(total, int) else None
         return self
+
+
+def note_of(path: Path) -> Path:
+    """The file beside a part that says what it is a part of."""
+    return path.with_name(path.name + ".json")
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a download, of this process or another, is writing to that part now."""
+    try:
+        file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return False
+    try:
+        return is_held(file)
+    finally:
+        os.close(file)
+
+
+def discard(path: Path, changed_at: float) -> bool:
+    """Remove a part and its note; False where a download uses it, or has since ``changed_at``. Raises OSError."""
+    file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        is_ours = try_lock(file)  # whoever opens it from here on takes a part of its own
+        if (not is_ours and is_held(file)) or os.fstat(file).st_mtime != changed_at:
+            return False
+        note_of(path).unlink(missing_ok=True)
+        if os.name == "posix":  # Windows removes no open file, nor one that another has opened
+            path.unlink()
+        if is_ours:
+            unlock(file)
+    finally:
+        os.close(file)
+    if os.name != "posix":
+        path.unlink()
+    return True
 
 
 def _is_still(file: BinaryIO, path: Path) -> bool:

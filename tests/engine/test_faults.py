@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +26,9 @@ from grok_imagine.errors import (
 from grok_imagine.jobs import Session
 from grok_imagine.models import Job, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
+from grok_imagine.settings import Settings
 
-from .conftest import Open, Recorder, Watch, connection_for, hurried, until
+from .conftest import DIALECTS, Open, Recorder, Watch, connection_for, hurried, until
 from .test_walk import request_for
 
 
@@ -258,6 +261,40 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
         await session.generate(wish, "sandbox", progress=Forgetful())
     assert "Change the seed" in str(caught.value)
     assert (await only_job(session)).state is State.SUCCEEDED
+    assert sandbox.ledger()["posts"] == 1
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
+    dialect: str, session: Session, sandbox: Sandbox
+) -> None:
+    wish, name = request_for(dialect), connection_for(dialect)
+    first = await session.generate(wish, name)
+    first.file.unlink()
+    await session._client.put_public(f"{sandbox.url}/_sandbox/reset", b"", "application/json")  # it keeps nothing
+    for again in (lambda: session.generate(wish, name), lambda: session.resume(first.job.id)):
+        with pytest.raises(ResultNotFetched, match="gone for good. Change the seed") as caught:
+            await again()
+        assert caught.value.task_id == first.job.task_id
+        assert (await only_job(session)).state is State.SUCCEEDED
+    assert sandbox.ledger()["posts"] == 0
+    anew = await session.generate(request_for(dialect, seed=77), name)  # what the message says to do
+    assert anew.file.is_file()
+    assert sandbox.ledger()["submits"] == 1
+
+
+async def test_a_saved_clip_whose_url_has_expired(open_session: Open, sandbox: Sandbox, tmp_path: Path) -> None:
+    wish = request_for("reapi")
+    async with open_session() as session:
+        first = await session.generate(wish, "sandbox")
+        first.file.unlink()
+        sandbox.wind(8 * 86400)  # its task is still there, and names the URL that was good for seven days
+        with pytest.raises(ResultNotFetched, match=r"HTTP 403.*Resume the job.*no longer, change the seed"):
+            await session.generate(wish, "sandbox")
+    stated = Settings(sandbox_url=sandbox.url)
+    async with Session(tmp_path / "home", stated, sleep=hurried, now=lambda: time.time() + 31 * 86400) as session:
+        with pytest.raises(ResultNotFetched, match="gone for good. Change the seed"):
+            await session.generate(wish, "sandbox")
     assert sandbox.ledger()["posts"] == 1
 
 

@@ -15,6 +15,7 @@ from grok_imagine.errors import EncodeError
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.provenance import clean, facts_of
 from grok_imagine.media import provenance
+from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 
 from .conftest import DIALECTS, Open, Recorder, connection_for
@@ -159,22 +160,24 @@ async def test_a_failed_stamp_never_costs_the_clip(
     assert sandbox.ledger()["submits"] == 1
 
 
-async def test_no_key_and_no_signature_is_in_the_file(open_session: Open, sandbox: Sandbox) -> None:
-    request = request_for(
-        "xai",
-        prompt="a boat as in https://x.example/a?X-Amz-Signature=PROMPTSIG with sk-abcdef0123456789",
-        reference_images=(f"{sandbox.url}/_sandbox/still.png?sig=SECRETSIG",),
-    )
+async def test_no_key_and_no_signature_is_in_the_file(open_session: Open, sandbox: Sandbox, picture: Blob) -> None:
     async with open_session(connections=paid(sandbox, "xai")) as session:
-        try:
-            result = await session.generate(request, "paid")
-            data = result.file.read_bytes()
-        except Exception:
-            (job,) = await session.journal.list()
-            data = json.dumps(facts_of(job)).encode()
-    for secret in (b"PROMPTSIG", b"SECRETSIG", b"sk-abcdef0123456789", b"xai-sandbox_1"):
-        assert secret not in data
+        # A picture that the sandbox serves, under a signed URL as a bucket's.
+        posted = await session._client.put_public(f"{sandbox.url}/_sandbox/uploads", picture.data, picture.media_type)
+        url = f"{json.loads(posted.body)['url']}?X-Amz-Signature=SECRETSIG&token=SECRETTOKEN"
+        request = request_for(
+            "xai",
+            prompt="a boat as in https://x.example/a?X-Amz-Signature=PROMPTSIG with sk-abcdef0123456789",
+            reference_images=(url,),
+        )
+        result = await session.generate(request, "paid")
+    data = result.file.read_bytes()
+    facts = provenance.read(result.file)
+    assert facts is not None
+    assert facts["parameters"]["reference_images"] == [url.partition("?")[0]]
     assert b"https://x.example/a" in data
+    for secret in (b"PROMPTSIG", b"SECRETSIG", b"SECRETTOKEN", b"sk-abcdef0123456789", b"xai-sandbox_1"):
+        assert secret not in data
 
 
 def test_texts_are_cleaned() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from grok_imagine.jobs.prune import prune
 from grok_imagine.journal.store import Journal
 from grok_imagine.models import State
+from grok_imagine.transport.part import Part, discard, is_in_use
 
 from .test_journal import a_job
 
@@ -78,3 +79,38 @@ async def test_the_oldest_go_first_and_only_as_many_as_needed(tmp_path: Path) ->
         plan = await prune(tmp_path, journal, max_bytes=2500, max_seconds=1000 * DAY, now=time.time())
     assert [one.path.name[14] for one in plan.candidates] == ["0", "1", "2"]
     assert plan.total == 5000
+
+
+async def test_a_part_that_a_download_holds_stays_and_goes_with_its_note_when_it_is_let_go(tmp_path: Path) -> None:
+    target = tmp_path / "20261121-101500-00000001.mp4"
+    part = Part.open(target, keep=True)
+    part.begin(0, '"etag"', 2000)
+    part.file.write(b"x" * 1000)
+    part.file.flush()
+    note = part.path.with_name(part.path.name + ".json")
+    left = lay(tmp_path, ".20261121-101500-00000002.mp4.part.json", 40)  # its part is gone already
+    old = time.time() - 40 * DAY
+    os.utime(part.path, (old, old))
+    limits = {"max_bytes": 1e9, "max_seconds": 1000 * DAY, "now": time.time(), "apply": True}
+    async with Journal(tmp_path / "home") as journal:
+        assert (await prune(tmp_path, journal, **limits)).removed == (left,)
+        assert part.path.is_file()
+        assert note.is_file()
+        part.close()
+        os.utime(part.path, (old, old))
+        assert (await prune(tmp_path, journal, **limits)).removed == (part.path,)
+    assert {path.name for path in tmp_path.iterdir()} == {"home"}
+
+
+def test_a_part_taken_up_since_it_was_looked_at_stays(tmp_path: Path) -> None:
+    path = lay(tmp_path, ".20261121-101500-00000001.mp4.part", 40)
+    seen = path.stat().st_mtime
+    assert not discard(path, seen - 1)  # written to meanwhile
+    held = Part.open(path.with_name("20261121-101500-00000001.mp4"), keep=True)
+    assert is_in_use(path)
+    assert not discard(path, path.stat().st_mtime)
+    held.validator = '"so that closing keeps it"'
+    held.close()
+    assert not is_in_use(path)
+    assert discard(path, path.stat().st_mtime)
+    assert not path.exists()
