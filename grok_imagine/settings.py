@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
     database_url: SecretStr | None = None
     """A PostgreSQL for the journal, where several machines share it; by default a file in the data folder."""
+    worker_stalled_seconds: float = Field(default=30, gt=0, le=3600)
+    """How long nothing is heard of a worker, before others take its rows."""
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
     on_interrupt: Literal["keep", "drop"] = "keep"
     """What a stop means for the job: it goes on and can be collected later, or it is given up."""

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +20,11 @@ from ..jobs.batch import Batch, Outcome, prepare, run_batch
 from ..jobs.rows import read_file
 from ..journal.batches import Batches, Row, RowState, Summary, as_plain
 from . import show
+from .fleet import at_hand, deferred, found
 from .shared import AsJson, Home, with_session
 
 _SHOWN_FAILED = 20
+Make = Callable[[Session, Batch, Callable[[Summary], None]], Awaitable[Outcome]]
 
 
 def batch(
@@ -38,6 +41,8 @@ def batch(
     aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="For rows that say none.")] = None,
     model: Annotated[str | None, typer.Option(help="For rows that say none.")] = None,
     price: Annotated[bool, typer.Option("--price", help="Only check every row, and say what they would cost.")] = False,
+    defer: Annotated[bool, typer.Option("--defer", help="Leave the rows to workers: grok-imagine worker.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only say where it stands, and write the results.")] = False,
     results: Annotated[Path | None, typer.Option(help="Where the results go; else FILE.results.jsonl.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for the clips, by row number.")
@@ -68,17 +73,21 @@ def batch(
             retry_failed=retry_failed,
         )
         target = results or file.with_name(f"{file.name}.results.jsonl")
-        outcome = with_session(home, lambda session: _run(session, wish, target, output, price))
+        make = run_batch if not (defer or status) else deferred if defer else found
+        outcome = with_session(home, lambda session: _run(session, wish, make, target, output, price))
         if outcome is not None:
             _tell(outcome, target, as_json)
             failed = outcome.summary.of(RowState.FAILED)
             sys.exit(0 if outcome.summary.of(RowState.DONE) == outcome.summary.total else 4 if failed else 5)
 
 
-async def _run(session: Session, wish: Batch, target: Path, output: Path | None, only_price: bool) -> Outcome | None:
-    rows, cost = await prepare(session, wish)
-    told = "price: see the provider's page" if cost is None else f"{cost} in all"
-    show.err.print(f"{len(rows)} rows: {told}", style="bold")
+async def _run(
+    session: Session, wish: Batch, make: Make, target: Path, output: Path | None, only_price: bool
+) -> Outcome | None:
+    if make is not found:
+        rows, cost = await prepare(session, wish)
+        told = "price: see the provider's page" if cost is None else f"{cost} in all"
+        show.err.print(f"{len(rows)} rows: {told}", style="bold")
     if only_price:
         return None
     told_at = [0]
@@ -90,18 +99,19 @@ async def _run(session: Session, wish: Batch, target: Path, output: Path | None,
             told_at[0] = over
             show.err.print(f"{over} of {summary.total}: {_counts(summary)}", style="dim")
 
-    outcome = await run_batch(session, wish, on_change)
-    await _write(Batches(session.journal), outcome.id, target, output)
+    outcome = await make(session, wish, on_change)
+    await _write(session, outcome.id, target, output)
     return outcome
 
 
-async def _write(table: Batches, batch_id: str, target: Path, output: Path | None) -> None:
+async def _write(session: Session, batch_id: str, target: Path, output: Path | None) -> None:
     """The results, a line each; written beside the old ones and put in their place at the end."""
+    table = Batches(session.journal)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     with partial.open("w", encoding="utf-8") as lines:
         async for row in table.rows(batch_id):
-            plain = as_plain(row)
+            plain = await at_hand(session, as_plain(row), bring=output is not None)
             if output is not None and plain["file"]:
                 plain["file"] = str(_placed(Path(plain["file"]), output, row))
             lines.write(json.dumps(plain, ensure_ascii=False) + "\n")

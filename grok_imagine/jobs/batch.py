@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 50
 _SHOWN_FAULTS = 20
 # No other row would fare better: the batch stops, and goes on with these when it is run again.
-_STOPS = (SettingsError, AuthRejected, OutOfCredit, OverBudget, JournalError)
+STOPS = (SettingsError, AuthRejected, OutOfCredit, OverBudget, JournalError)
 _PLACEHOLDERS = {"reference_images": Blob(b"", "image/png"), "source_video": Blob(b"", "video/mp4")}
 
 
@@ -160,41 +160,58 @@ class _Work:
                 self.stopped_by = f"the limit of ${self.batch.max_usd:f} is reached: another row would pass it"
                 return
             self.spent += cost
-            took = await self._settled(row)  # not in one line: others add to the sum meanwhile
+            try:
+                full = self.made.get(row.key, row)
+                _, took = await make_row(self.session, self.table, self.identity, full, self.batch.folder, self.run)
+            except STOPS as error:
+                self.stopped_by, took = str(error), Decimal(0)
+                await self.table.settle(self.identity, row, RowState.WAITING)
             self.spent += took - cost
             if self.on_change is not None:
                 self.on_change(await self.table.summary(self.identity))
 
-    async def _settled(self, row: Row) -> Decimal:
-        """Make the row and write down what came of it. Gives what it cost."""
-        owner = f"{self.identity}/{row.key[:24]}"
-        try:
-            request = await _request(self.session, self.made.get(row.key, row), self.batch.folder)
-            made = await self.session.generate(request, row.connection, owner=owner, run=self.run)
-        except GrokImagineError as error:
-            return await self._failed(row, owner, error)
-        await self.table.settle(self.identity, row, RowState.DONE, job_id=made.job.id)
-        cost = cost_of(made.job)
-        return cost.usd if cost else Decimal(0)
 
-    async def _failed(self, row: Row, owner: str, error: GrokImagineError) -> Decimal:
-        """Write down why; a fault that any row would meet stops the batch instead."""
-        if isinstance(error, _STOPS):
-            self.stopped_by = str(error)
-            await self.table.settle(self.identity, row, RowState.WAITING)
-            return Decimal(0)
-        job = await self.session.journal.by_owner(owner, also_failed=True)
-        state = RowState.STOPPED
-        if isinstance(error, SubmitUncertain):
-            state = RowState.UNKNOWN
-        elif job is None or job.state.is_final or isinstance(error, (JobFailed, RequestError)):
-            state = RowState.FAILED
-        about = {"job_id": job.id if job else None, "error": str(error), "error_kind": type(error).__name__}
-        await self.table.settle(self.identity, row, state, **about)
-        if job is None or job.task_id is None:
-            return row.estimate_usd or Decimal(0) if state is RowState.UNKNOWN else Decimal(0)
-        cost = cost_of(job)
-        return cost.usd if cost else Decimal(0)
+async def make_row(
+    session: Session, table: Batches, identity: str, row: Row, folder: Path, run: str
+) -> tuple[RowState, Decimal]:
+    """Make a row, or go on with its job, and write down what came of it. Gives that, and what it cost.
+
+    Raises those of STOPS, which other rows would meet too; the row is not settled then.
+    """
+    owner = owner_of(identity, row)
+    try:
+        request = await _request(session, row, folder)
+        made = await session.generate(request, row.connection, owner=owner, run=run)
+    except STOPS:
+        raise
+    except GrokImagineError as error:
+        return await _failed(session, table, identity, row, error)
+    await table.settle(identity, row, RowState.DONE, job_id=made.job.id)
+    cost = cost_of(made.job)
+    return RowState.DONE, cost.usd if cost else Decimal(0)
+
+
+def owner_of(identity: str, row: Row) -> str:
+    """The owner of a row's job, by which it is found again."""
+    return f"{identity}/{row.key[:24]}"
+
+
+async def _failed(
+    session: Session, table: Batches, identity: str, row: Row, error: GrokImagineError
+) -> tuple[RowState, Decimal]:
+    """Write down why. Gives where the row stands, and what it may have cost."""
+    job = await session.journal.by_owner(owner_of(identity, row), also_failed=True)
+    state = RowState.STOPPED
+    if isinstance(error, SubmitUncertain):
+        state = RowState.UNKNOWN
+    elif job is None or job.state.is_final or isinstance(error, (JobFailed, RequestError)):
+        state = RowState.FAILED
+    about = {"job_id": job.id if job else None, "error": str(error), "error_kind": type(error).__name__}
+    await table.settle(identity, row, state, **about)
+    if job is None or job.task_id is None:
+        return state, row.estimate_usd or Decimal(0) if state is RowState.UNKNOWN else Decimal(0)
+    cost = cost_of(job)
+    return state, cost.usd if cost else Decimal(0)
 
 
 def _named(row: Mapping[str, Any], batch: Batch) -> tuple[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from ..errors import (
     TransportError,
     UnreadableReply,
 )
+from ..journal.store import JobMoved
 from ..models import Blob, Job, MediaInput, Reply, State, VideoRequest
 from ..providers import Provider, PublicUrls
 from ..transport.client import retry_after_of
@@ -156,6 +157,11 @@ async def _keep_id(job: Job, walk: Walk, task_id: str) -> Job:
         try:
             return await walk.tools.journal.advance(job, State.SUBMITTED, **changes)
         except JournalError as error:
+            # A commit whose answer was lost with its connection was done all the same: then the id stands there.
+            if isinstance(error, JobMoved):
+                stands = await walk.tools.journal.get(job.id)
+                if stands is not None and stands.task_id == task_id:
+                    return stands
             if tries_left:
                 await walk.tools.sleep(2.0)
                 continue

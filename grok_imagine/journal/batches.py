@@ -68,15 +68,65 @@ class Summary:
         return sum(self.counts.get(state, 0) for state in states)
 
 
+@dataclass(frozen=True)
+class Found:
+    """A batch that is in the journal. ``stopped_by`` says why workers take no more of its rows, if they do not."""
+
+    id: str
+    stopped_by: str = ""
+
+
 class Batches:
     """The batches of one journal."""
 
     def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
         self._journal, self._now = journal, now
 
-    async def open(self, name: str, rows: Sequence[Row], *, retry_failed: bool) -> str:
-        """Write the list as it is now; what is known of its rows stays. Gives the batch's id."""
-        return await self._journal.work(lambda connection: self._open(connection, name, rows, retry_failed))
+    async def open(
+        self,
+        name: str,
+        rows: Sequence[Row],
+        *,
+        retry_failed: bool,
+        max_usd: Decimal | None = None,
+        put: Callable[[sa.Connection, str], object] | None = None,
+    ) -> str:
+        """Write the list as it is now; what is known of its rows stays. Gives the batch's id.
+
+        ``put(connection, batch)`` hands its rows to workers, in the same transaction; what they run goes on then.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            again = [RowState.STOPPED, RowState.UNKNOWN, *([RowState.FAILED] if retry_failed else [])]
+            # Whoever ran these before runs no more; should it after all, the jobs still know that they are one.
+            again += [] if put else [RowState.RUNNING]
+            batch = self._open(connection, name, rows, again)
+            limits = {"max_usd": max_usd, "stopped_by": None}
+            connection.execute(batches.update().where(batches.c.id == batch).values(**limits))
+            if put is not None:
+                put(connection, batch)
+            return batch
+
+        return await self._journal.work(work)
+
+    async def find(self, name: str) -> Found | None:
+        """The batch of that name; None where there is none."""
+        query = sa.select(batches.c.id, batches.c.stopped_by).where(batches.c.name == name)
+        row = await self._journal.work(lambda connection: connection.execute(query).first())
+        return Found(row.id, row.stopped_by or "") if row else None
+
+    async def take(self, batch: str, key: str, worker: str) -> Row | None:
+        """Take that very row, also from a worker that died; None where it is settled or its batch is stopped.
+
+        A row that would pass the batch's limit of cost stops it: in one transaction, so that no two workers pass it
+        together.
+        """
+        return await self._journal.work(lambda connection: self._take(connection, batch, key, worker))
+
+    async def stop(self, batch: str, why: str) -> None:
+        """Let workers take no more rows of it, until it is opened again."""
+        this = batches.update().where(batches.c.id == batch)
+        await self._journal.work(lambda connection: connection.execute(this.values(stopped_by=why)))
 
     async def claim(self, batch: str, worker: str) -> Row | None:
         """Take the next row that waits; None when there is none. No two workers get the same."""
@@ -103,7 +153,7 @@ class Batches:
 
     # -- in the journal's own thread
 
-    def _open(self, connection: sa.Connection, name: str, rows: Sequence[Row], retry_failed: bool) -> str:
+    def _open(self, connection: sa.Connection, name: str, rows: Sequence[Row], goes_on: Sequence[RowState]) -> str:
         now = self._now()
         batch = connection.execute(sa.select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
         if batch is None:
@@ -119,10 +169,7 @@ class Batches:
         if again := [{"k": row.key, "n": row.number} for row in rows if row.key in known]:
             placed = batch_rows.update().where(mine & (batch_rows.c.key == sa.bindparam("k")))
             connection.execute(placed.values(number=sa.bindparam("n")), again)
-        # Whoever ran these before runs no more; should it after all, the jobs still know that they are one.
-        goes_on = [RowState.RUNNING.value, RowState.STOPPED.value, RowState.UNKNOWN.value]
-        goes_on += [RowState.FAILED.value] if retry_failed else []
-        left = mine & batch_rows.c.state.in_(goes_on)
+        left = mine & batch_rows.c.state.in_([state.value for state in goes_on])
         connection.execute(batch_rows.update().where(left).values(state=RowState.WAITING.value, worker=None))
         return str(batch)
 
@@ -133,18 +180,44 @@ class Batches:
             batch_rows.select().where(waits).order_by(batch_rows.c.number).limit(1).with_for_update(skip_locked=True)
         )
         found = connection.execute(query).mappings().first()
-        if found is None:
+        return None if found is None else self._taken(connection, found, worker)
+
+    def _take(self, connection: sa.Connection, batch: str, key: str, worker: str) -> Row | None:
+        mine = batch_rows.c.batch == batch
+        row = connection.execute(batch_rows.select().where(mine & (batch_rows.c.key == key))).mappings().first()
+        whole = connection.execute(batches.select().where(batches.c.id == batch)).mappings().first()
+        if row is None or whole is None or whole["stopped_by"] or row["number"] is None:
             return None
-        this = (batch_rows.c.batch == batch) & (batch_rows.c.key == found["key"])
+        if RowState(row["state"]) not in (RowState.WAITING, RowState.RUNNING, RowState.STOPPED):
+            return None
+        limit = whole["max_usd"]
+        if limit is not None and _others(connection, batch, key) + (row["estimate_usd"] or 0) > limit:
+            told = {"stopped_by": f"the limit of ${limit:f} is reached: another row would pass it"}
+            connection.execute(batches.update().where(batches.c.id == batch).values(**told))
+            return None
+        return self._taken(connection, row, worker)
+
+    def _taken(self, connection: sa.Connection, row: Mapping[Any, Any], worker: str) -> Row:
+        this = (batch_rows.c.batch == row["batch"]) & (batch_rows.c.key == row["key"])
         taken = {"state": RowState.RUNNING.value, "worker": worker, "claimed_at": self._now()}
         connection.execute(batch_rows.update().where(this).values(taken))
-        return _read(found)
+        return _read(row)
 
 
 def _cost() -> sa.ColumnElement[Decimal]:
     """What a job took: as billed, else as estimated. One that was never accepted took nothing."""
     accepted = jobs.c.state.not_in(["prepared"]) & (jobs.c.task_id.is_not(None) | (jobs.c.state == "submitting"))
     return sa.case((jobs.c.billed_usd.is_not(None), jobs.c.billed_usd), (accepted, jobs.c.estimate_usd))
+
+
+def _others(connection: sa.Connection, batch: str, key: str) -> Decimal:
+    """What the batch's other rows have cost, and may cost where they are under way."""
+    table = batch_rows.outerjoin(jobs, batch_rows.c.job_id == jobs.c.id)
+    running = batch_rows.c.state == RowState.RUNNING.value
+    cost = sa.case((running, batch_rows.c.estimate_usd), else_=_cost())
+    where = (batch_rows.c.batch == batch) & (batch_rows.c.key != key)
+    query = sa.select(sa.func.sum(cost, type_=jobs.c.estimate_usd.type)).select_from(table).where(where)
+    return connection.execute(query).scalar_one() or Decimal(0)
 
 
 def _summary(connection: sa.Connection, batch: str) -> Summary:

@@ -156,8 +156,13 @@ batches = Table(
     Column("name", String(256), nullable=False, unique=True),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("max_usd", Money),
+    Column("stopped_by", Text),
 )
-"""Lists of wishes that are made together. The same name again is the same batch, and goes on."""
+"""Lists of wishes that are made together. The same name again is the same batch, and goes on.
+
+``max_usd`` and ``stopped_by`` are for workers, which share nothing else: what all rows may cost, and why none is taken.
+"""
 
 batch_rows = Table(
     "batch_rows",

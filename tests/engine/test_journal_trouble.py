@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from grok_imagine.jobs import Session, Update
 from grok_imagine.journal import database
 from grok_imagine.journal.reserve import SIZE
 from grok_imagine.journal.store import Journal
-from grok_imagine.models import State
+from grok_imagine.models import Job, State
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -281,3 +282,40 @@ async def test_a_journal_that_is_locked_after_the_post_does_not_hide_the_paid_ta
         job = await session.attach(str(caught.value.job_id), task)
         assert (await session.resume(job.id)).file.is_file()
     assert sandbox.ledger()["posts"] == 1
+
+
+async def test_a_commit_whose_answer_was_lost_was_done_all_the_same(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PostgreSQL whose connection breaks at the commit: the id of the paid task stands there, and that is found."""
+    real, lost = Journal.advance, [0]
+
+    async def advance(self: Journal, job: Job, to: State, *arguments: Any, **changes: Any) -> Job:
+        moved = await real(self, job, to, *arguments, **changes)
+        if to is State.SUBMITTED and not lost[0]:
+            lost[0] += 1
+            raise JournalError("the connection was lost")
+        return moved
+
+    monkeypatch.setattr(Journal, "advance", advance)
+    async with session_on(tmp_path, sandbox) as session:
+        result = await session.generate(request_for("reapi"), "sandbox")
+    assert lost == [1]
+    assert result.job.state is State.SAVED
+    assert sandbox.ledger()["submits"] == 1
+
+
+async def test_an_id_that_another_one_took_the_place_of_is_told(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Journal.advance
+
+    async def advance(self: Journal, job: Job, to: State, *arguments: Any, **changes: Any) -> Job:
+        if to is State.SUBMITTED and "attached" not in str(arguments):
+            await real(self, job, to, "attached by hand", task_id="another-task")
+        return await real(self, job, to, *arguments, **changes)
+
+    monkeypatch.setattr(Journal, "advance", advance)
+    async with session_on(tmp_path, sandbox) as session:
+        with pytest.raises(SubmitUncertain, match="accepted the job as task"):
+            await session.generate(request_for("reapi"), "sandbox")

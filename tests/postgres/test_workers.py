@@ -1,0 +1,131 @@
+"""Workers that share a PostgreSQL: rows taken from its queue, and none lost or paid twice, whoever dies."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from .fleet import Fleet
+
+
+def rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"prompt": f"clip {n}", "duration": 1, "resolution": "480p", **more} for n in range(1, count + 1)]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, database_url: SecretStr) -> Iterator[Fleet]:
+    with Fleet(tmp_path, database_url.get_secret_value()) as running:
+        yield running
+
+
+@pytest.mark.timeout(400)
+def test_three_workers_of_which_one_is_killed_again_and_again(fleet: Fleet) -> None:
+    fleet.write(rows(24, connection="sandbox-xai"))
+    assert fleet.batch("--defer")["rows"] == {"waiting": 24}
+    for _ in range(3):
+        fleet.start()
+    killed_at = time.monotonic()
+
+    def is_over() -> bool:
+        nonlocal killed_at
+        if fleet.kills < 4 and fleet.submits() >= 4 and time.monotonic() - killed_at > 2:
+            fleet.kill_one()
+            killed_at = time.monotonic()
+        return not fleet.tasks_left()
+
+    fleet.until(is_over)
+    told = fleet.batch("--status")
+    assert set(told["rows"]) <= {"done", "unknown"}, told
+    assert sum(told["rows"].values()) == 24, "no row is lost"
+    assert fleet.kills > 0
+    if fleet.settle_unknown():
+        fleet.batch("--defer")
+        fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"done": 24}
+    assert len(fleet.charged()) == 24
+    assert fleet.paid_twice() == []
+
+
+@pytest.mark.timeout(400)
+def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretStr) -> None:
+    """Ten rows of $0.054 fit into the day, twelve are asked for, of three workers at once."""
+    paid = '{"mine": {"dialect": "reapi", "base_url": "{sandbox}/reapi", "api_key": "rk_live_sandbox_1", "pace": 0.1}}'
+    limits = {"GROK_IMAGINE_CONNECTIONS": paid, "GROK_IMAGINE_BUDGET__PER_DAY": "0.54"}
+    with Fleet(tmp_path, database_url.get_secret_value(), **limits) as fleet:
+        fleet.write([{**row, "duration": 6} for row in rows(12, connection="mine")])
+        fleet.batch("--defer")
+        for _ in range(3):
+            fleet.start()
+        fleet.until(lambda: fleet.submits() >= 4)
+        fleet.kill_one()
+        fleet.until(lambda: not fleet.tasks_left())
+        told = fleet.batch("--status")
+        assert "a day" in told["stopped_by"]
+        assert told["rows"]["waiting"] >= 2
+        assert Decimal(told["cost_usd"]) <= Decimal("0.54")
+        assert len(fleet.charged()) <= 10
+        assert fleet.paid_twice() == []
+
+
+def test_the_limit_of_the_whole_list_holds_over_all_workers(fleet: Fleet) -> None:
+    fleet.write([{**row, "duration": 6} for row in rows(8, connection="sandbox")])
+    fleet.batch("--defer", "--max-usd", "0.2")  # 0.054 a row
+    for _ in range(2):
+        fleet.start()
+    fleet.until(lambda: not fleet.tasks_left())
+    told = fleet.batch("--status")
+    assert told["rows"] == {"done": 3, "waiting": 5}
+    assert "limit of $0.2 is reached" in told["stopped_by"]
+    fleet.batch("--defer")
+    fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"done": 8}
+    assert fleet.submits() == 8
+
+
+def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
+    fleet.write(rows(4, connection="sandbox-xai"))
+    assert fleet.batch("--defer")["rows"] == {"waiting": 4}
+    fleet.batch("--defer")
+    assert fleet.tasks_left() == 4, "asked for again, nothing is queued twice"
+    first = fleet.start()
+    fleet.until(lambda: fleet.submits() >= 2)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 0, fleet.logs()
+    told = fleet.batch("--status")["rows"]
+    assert not {"running", "failed", "unknown"} & set(told), told
+    fleet.batch("--defer")
+    second = fleet.start()
+    fleet.until(lambda: not fleet.tasks_left())
+    clips = fleet.folder / "clips"
+    assert fleet.batch("--status", "-o", str(clips))["rows"] == {"done": 4}
+    assert sorted(path.name for path in clips.iterdir()) == [f"0000{n}.mp4" for n in range(1, 5)]
+    assert all(Path(row["file"]).read_bytes()[4:8] == b"ftyp" for row in fleet.results())
+    assert fleet.submits() == 4
+    second.send_signal(signal.SIGINT)
+    assert second.wait(60) == 0, fleet.logs()
+
+
+def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> None:
+    with Fleet(tmp_path, "") as fleet:
+        del fleet.environment["GROK_IMAGINE_DATABASE_URL"]
+        fleet.write(rows(1, connection="sandbox-xai"))
+        for command in (["worker"], ["batch", str(tmp_path / "list.jsonl"), "--defer"]):
+            code, _, err = fleet.run(*command)
+            assert code == 3
+            assert "Set database_url" in " ".join(err.split())
+        assert fleet.submits() == 0
+
+
+def test_files_of_the_asking_machine_are_refused_by_name(fleet: Fleet) -> None:
+    (fleet.folder / "cat.png").write_bytes(b"no matter")
+    fleet.write(rows(1, connection="sandbox-xai", images=["cat.png"]))
+    code, out, _ = fleet.run("batch", str(fleet.folder / "list.jsonl"), "--defer", "--json")
+    assert code == 2
+    assert "cat.png is a file of this machine" in out
