@@ -273,7 +273,7 @@ async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
     first.file.unlink()
     await session._client.put_public(f"{sandbox.url}/_sandbox/reset", b"", "application/json")  # it keeps nothing
     for again in (lambda: session.generate(wish, name), lambda: session.resume(first.job.id)):
-        with pytest.raises(ResultNotFetched, match="gone for good. Change the seed") as caught:
+        with pytest.raises(ResultNotFetched, match=r"gone for good\. Change the seed") as caught:
             await again()
         assert caught.value.task_id == first.job.task_id
         assert (await only_job(session)).state is State.SUCCEEDED
@@ -293,7 +293,7 @@ async def test_a_saved_clip_whose_url_has_expired(open_session: Open, sandbox: S
             await session.generate(wish, "sandbox")
     stated = Settings(sandbox_url=sandbox.url)
     async with Session(tmp_path / "home", stated, sleep=hurried, now=lambda: time.time() + 31 * 86400) as session:
-        with pytest.raises(ResultNotFetched, match="gone for good. Change the seed"):
+        with pytest.raises(ResultNotFetched, match=r"gone for good\. Change the seed"):
             await session.generate(wish, "sandbox")
     assert sandbox.ledger()["posts"] == 1
 
