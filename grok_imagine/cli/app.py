@@ -17,7 +17,7 @@ from ..jobs.connections import profile, profiles
 from ..jobs.sources import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import batch, budget, chain, fleet, price, show, storage, upkeep
+from . import batch, budget, chain, doctor, fleet, price, show, storage, upkeep
 from .shared import AsJson, Home, default_home, with_session
 
 app = typer.Typer(
@@ -221,6 +221,7 @@ app.command("continue")(chain.continue_clip)
 app.command()(batch.batch)
 app.command()(price.price)
 app.command()(fleet.worker)
+app.command()(doctor.doctor)
 for _command in (upkeep.again, upkeep.drop, upkeep.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")

@@ -100,6 +100,12 @@ def place(folder: Path, database_url: SecretStr | None = None) -> Place:
     return Place(None, url.set(drivername="postgresql+psycopg"))
 
 
+def words(database_url: SecretStr) -> tuple[str, str, str, str]:
+    """Password, host, user and database of the URL, for whoever has to hide them; empty where it names none."""
+    url = sa.make_url(database_url.get_secret_value())
+    return str(url.password or ""), url.host or "", url.username or "", url.database or ""
+
+
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     """Durable before fast: a paid step must be on the disk before the POST leaves."""
     connection.isolation_level = None  # transactions are begun by _begin_file, so that DDL is inside them too

@@ -27,7 +27,7 @@ from ..models import ALLOWED, Job, State
 from ..models.job import DROPPED
 from ..models.money import Limits
 from . import database, ledger
-from .advice import advice, is_full
+from .advice import MEND_SERVER, advice, is_full
 from .ledger import Ledger
 from .reserve import Reserve
 from .schema import events, jobs
@@ -35,7 +35,6 @@ from .worker import Worker
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
-_MEND_SERVER = "See that the server runs and takes connections, then try again."
 _DECIDED = (DROPPED, ContentRejected.__name__)
 """Failed jobs that a wish still finds: what goes on and is billed, and what moderation has refused already."""
 _COLUMNS = tuple(one.name for one in fields(Job))
@@ -163,7 +162,7 @@ class Journal:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
-                + (advice(cause) if self.place.file else _MEND_SERVER)
+                + (advice(cause) if self.place.file else MEND_SERVER)
             ) from error
 
     def _open(self) -> None:

@@ -12,6 +12,9 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 
 from grok_imagine.errors import JournalError, SettingsError
+from grok_imagine.jobs.checkup import examined
+from grok_imagine.journal.database import place
+from grok_imagine.journal.health import Health, examine
 from grok_imagine.journal.schema import metadata
 from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import Job, State
@@ -109,3 +112,22 @@ def test_another_database_is_refused_by_name(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match="must be a PostgreSQL URL") as raised:
         Journal(tmp_path, database_url=SecretStr(url))
     assert "hunter2" not in str(raised.value)
+
+
+async def test_the_doctor_looks_at_it_without_making_its_tables(
+    tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = place(tmp_path, database_url)
+    assert examine(where) == Health()
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        await journal.add(a_job())
+        found = examine(where)
+    assert found.is_current
+    assert found.is_known
+    assert found.size > 1_000_000
+    assert (found.jobs, found.unfinished, found.unknown) == (1, 1, 0)
+    monkeypatch.setenv("GROK_IMAGINE_DATABASE_URL", database_url.get_secret_value())
+    told = {one.name: (one.grade, one.text) for one in await examined(tmp_path, offline=True) if one.part == "journal"}
+    assert told["soundness"][1].startswith("a PostgreSQL, sound, ")
+    assert told["budget"][0] == "ok"
+    assert not (tmp_path / "journal.db").exists()
