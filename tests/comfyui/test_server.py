@@ -71,8 +71,10 @@ async def test_an_example_runs_as_it_is(name: str, comfy: Any, as_prompt: Any) -
     assert result.end == "execution_success", result.last
     found = _look(comfy.file(result, by_type["SaveVideo"]))
     assert found[:4] == (144, (848, 480), Fraction(24), True)
-    assert {"prompt", "grok_imagine"} <= set(found[4])  # the workflow from ComfyUI, and ours beside it
     maker = by_type.get("GIVTextToVideo") or by_type["GIVImageToVideo"]
+    is_ours = prompt[by_type["SaveVideo"]]["inputs"]["video"][0] == maker  # else it was made anew from frames
+    # The workflow from ComfyUI, and ours beside it.
+    assert set(found[4]) >= ({"prompt", "grok_imagine"} if is_ours else {"prompt"})
     texts = [text for _, text in result.texts(maker)]
     assert any(text.startswith("Generating") and "credits" in text for text in texts), texts
 
