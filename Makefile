@@ -1,10 +1,10 @@
-# demo: a first clip, offline. test: the whole suite. check: style, types, floors. crash: the crash matrix. bench: timings. All set themselves up.
+# demo: a first clip, offline. test: the whole suite. check: style, types, floors. crash: the crash matrix. fleet: workers that are killed. bench: timings. All set themselves up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test check crash bench clean
+.PHONY: demo test check crash fleet bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/grok-imagine demo --output demo-output
@@ -20,6 +20,9 @@ check: $(VENV)/.test
 
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --json artifacts/crash.json
+
+fleet: $(VENV)/.test
+	$(BIN)/python -m tests.postgres --json artifacts/fleet.json
 
 bench: $(VENV)/.test $(BENCH)/.ready
 	$(BIN)/python benchmarks/import_time.py

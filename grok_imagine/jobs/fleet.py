@@ -58,6 +58,7 @@ async def defer(session: Session, batch: Batch) -> Deferred:
     made, price = await prepare(session, batch)
     _refuse_files(made, batch.folder)
     table = Batches(session.journal, session.clock)
+    await queue.install(session.journal)
     run = f"batch-{secrets.token_hex(8)}"
     count = [0]
 
@@ -99,7 +100,7 @@ async def work(session: Session, *, at_once: int = 4, on_row: OnRow | None = Non
     if os.name == "nt":
         raise SettingsError("Workers run on Linux and macOS: psycopg cannot wait on Windows' usual event loop.")
     queue = Queue(session.journal.place)
-    await session.journal.work(queue.install)
+    await queue.install(session.journal)
     worker = _Worker(session, on_row)
     with worker.hears_signals():
         while not worker.is_stopping:

@@ -7,7 +7,7 @@ is the task's ``queueing_lock`` (one that waits) and ``lock`` (one that runs).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ..errors import SettingsError
 from .database import Place
 from .schema import batch_rows
+from .store import Journal
 
 if TYPE_CHECKING:
     from procrastinate import App, BaseRetryStrategy
@@ -55,8 +56,10 @@ class Queue:
         self._url = place.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def put(self, connection: sa.Connection, batch: str, run: str) -> int:
-        """A task for each row of the batch that waits and has none, in the connection's transaction. Says how many."""
-        self.install(connection)
+        """A task for each row of the batch that waits and has none, in the connection's transaction. Says how many.
+
+        The queue must be installed.
+        """
         open_ = batch_rows.c.state.in_(["waiting", "running"]) & batch_rows.c.number.is_not(None)
         query = sa.select(batch_rows.c.key).where((batch_rows.c.batch == batch) & open_).order_by(batch_rows.c.number)
         under_way = self._under_way(connection)
@@ -73,21 +76,13 @@ class Queue:
         manager = self._procrastinate.App(connector=self._procrastinate.SyncPsycopgConnector()).job_manager
         manager.batch_defer_jobs([_task(batch, key, run) for key in keys], raw)
 
-    def install(self, connection: sa.Connection) -> None:
-        """Make procrastinate's tables, or bring those that were made here up to its version. One does it at a time."""
-        from procrastinate.schema import SchemaManager
+    async def install(self, journal: Journal) -> None:
+        """Make procrastinate's tables, or bring those that were made here up to its version; once, whoever else does.
 
-        every = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
-        query = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs')), to_regclass('procrastinate_jobs')")
-        mark, table = connection.execute(query).one()
-        if table is None:
-            _execute(connection, [SchemaManager.get_schema()])
-        elif not (mark or "").startswith(_MARK) or mark == _MARK + every[-1].name:
-            return  # another program's, which takes care of it; or as it should be
-        else:
-            done = mark.removeprefix(_MARK)
-            _execute(connection, [path.read_text("utf-8") for path in every if path.name > done])
-        _execute(connection, [f"COMMENT ON TABLE procrastinate_jobs IS '{_MARK}{every[-1].name}'"])
+        Each of its scripts has a transaction of its own, as some need what an earlier one has committed.
+        """
+        while await journal.work(_install_next):
+            pass
 
     def app(self, work: Callable[[str, str, str], Awaitable[None]]) -> App:
         """A procrastinate app that calls ``work(batch, key, run)`` for each task. It may raise GivenBack."""
@@ -138,8 +133,26 @@ def _name(batch: str, key: str) -> str:
     return f"{batch}/{key}"
 
 
-def _execute(connection: sa.Connection, scripts: Iterable[str]) -> None:
-    """Run scripts of several statements as they are: the driver takes them whole where they have no parameters."""
+def _install_next(connection: sa.Connection) -> bool:
+    """Take the next step to procrastinate's newest tables, which their comment names; False where there is none."""
+    from procrastinate.schema import SchemaManager
+
+    every = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    query = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs')), to_regclass('procrastinate_jobs')")
+    mark, table = connection.execute(query).one()
+    if table is None:
+        _execute(connection, SchemaManager.get_schema(), every[-1].name)
+        return False
+    if not (mark or "").startswith(_MARK):
+        return False  # another program's, which takes care of them
+    left = [path for path in every if path.name > mark.removeprefix(_MARK)]
+    if left:
+        _execute(connection, left[0].read_text("utf-8"), left[0].name)
+    return len(left) > 1
+
+
+def _execute(connection: sa.Connection, script: str, name: str) -> None:
+    """Run a script of several statements as it is, which the driver takes without parameters, and note its name."""
     raw = cast("Any", connection.connection.driver_connection)
-    for script in scripts:
-        raw.execute(script)
+    raw.execute(script)
+    raw.execute(f"COMMENT ON TABLE procrastinate_jobs IS '{_MARK}{name}'")

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
 # Debian keeps the server's programs off the PATH.
-_PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/local/bin"), Path("/usr/bin")]
+PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/local/bin"), Path("/usr/bin")]
 
 
 class Server:
@@ -61,7 +61,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    programs = next((place for place in _PLACES if (place / "initdb").is_file()), None)
+    programs = next((place for place in PLACES if (place / "initdb").is_file()), None)
     if programs is None:
         pytest.skip("no PostgreSQL is installed here")
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # a short path: it holds a Unix socket

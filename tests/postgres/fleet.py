@@ -144,3 +144,39 @@ class Fleet:
         while not condition():
             assert time.monotonic() < end, f"it did not happen within {seconds} s\n{self.logs()}"
             time.sleep(0.1)
+
+
+def rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    """Different wishes, as short and small as they can be."""
+    quick = {"duration": 1, "resolution": "480p", "connection": "sandbox-xai"}
+    return [{"prompt": f"clip {number}", **quick, **more} for number in range(1, count + 1)]
+
+
+def ordeal(fleet: Fleet, rows: list[dict[str, Any]], *, workers: int, every_seconds: float, kills: int) -> int:
+    """Work the rows while one worker after the other is killed at random. Gives how many ended as outcome unknown,
+    which are then settled as a user would. Fails where a row is lost or paid twice."""
+    fleet.write(rows)
+    assert fleet.batch("--defer")["rows"] == {"waiting": len(rows)}
+    for _ in range(workers):
+        fleet.start()
+    last = [time.monotonic()]
+
+    def is_over() -> bool:
+        if fleet.kills < kills and fleet.submits() >= workers and time.monotonic() - last[0] > every_seconds:
+            fleet.kill_one()
+            last[0] = time.monotonic()
+        return not fleet.tasks_left()
+
+    fleet.until(is_over, seconds=1200)
+    told = fleet.batch("--status")["rows"]
+    assert set(told) <= {"done", "unknown"}, told
+    assert sum(told.values()) == len(rows), "no row is lost"
+    unknown = fleet.settle_unknown()
+    assert unknown == told.get("unknown", 0)
+    if unknown:
+        fleet.batch("--defer")
+        fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"done": len(rows)}
+    assert fleet.paid_twice() == []
+    assert len(fleet.charged()) == len(rows) == fleet.submits()
+    return unknown

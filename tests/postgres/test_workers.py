@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from .fleet import Fleet
-
-
-def rows(count: int, **more: Any) -> list[dict[str, Any]]:
-    return [{"prompt": f"clip {n}", "duration": 1, "resolution": "480p", **more} for n in range(1, count + 1)]
+from .fleet import Fleet, ordeal, rows
 
 
 @pytest.fixture
@@ -27,30 +21,8 @@ def fleet(tmp_path: Path, database_url: SecretStr) -> Iterator[Fleet]:
 
 @pytest.mark.timeout(400)
 def test_three_workers_of_which_one_is_killed_again_and_again(fleet: Fleet) -> None:
-    fleet.write(rows(24, connection="sandbox-xai"))
-    assert fleet.batch("--defer")["rows"] == {"waiting": 24}
-    for _ in range(3):
-        fleet.start()
-    killed_at = time.monotonic()
-
-    def is_over() -> bool:
-        nonlocal killed_at
-        if fleet.kills < 4 and fleet.submits() >= 4 and time.monotonic() - killed_at > 2:
-            fleet.kill_one()
-            killed_at = time.monotonic()
-        return not fleet.tasks_left()
-
-    fleet.until(is_over)
-    told = fleet.batch("--status")
-    assert set(told["rows"]) <= {"done", "unknown"}, told
-    assert sum(told["rows"].values()) == 24, "no row is lost"
+    ordeal(fleet, rows(24), workers=3, every_seconds=2, kills=4)
     assert fleet.kills > 0
-    if fleet.settle_unknown():
-        fleet.batch("--defer")
-        fleet.until(lambda: not fleet.tasks_left())
-    assert fleet.batch("--status")["rows"] == {"done": 24}
-    assert len(fleet.charged()) == 24
-    assert fleet.paid_twice() == []
 
 
 @pytest.mark.timeout(400)
@@ -90,7 +62,7 @@ def test_the_limit_of_the_whole_list_holds_over_all_workers(fleet: Fleet) -> Non
 
 
 def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
-    fleet.write(rows(4, connection="sandbox-xai"))
+    fleet.write(rows(4))
     assert fleet.batch("--defer")["rows"] == {"waiting": 4}
     fleet.batch("--defer")
     assert fleet.tasks_left() == 4, "asked for again, nothing is queued twice"
@@ -115,7 +87,7 @@ def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
 def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> None:
     with Fleet(tmp_path, "") as fleet:
         del fleet.environment["GROK_IMAGINE_DATABASE_URL"]
-        fleet.write(rows(1, connection="sandbox-xai"))
+        fleet.write(rows(1))
         for command in (["worker"], ["batch", str(tmp_path / "list.jsonl"), "--defer"]):
             code, _, err = fleet.run(*command)
             assert code == 3
@@ -125,7 +97,7 @@ def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> N
 
 def test_files_of_the_asking_machine_are_refused_by_name(fleet: Fleet) -> None:
     (fleet.folder / "cat.png").write_bytes(b"no matter")
-    fleet.write(rows(1, connection="sandbox-xai", images=["cat.png"]))
+    fleet.write(rows(1, images=["cat.png"]))
     code, out, _ = fleet.run("batch", str(fleet.folder / "list.jsonl"), "--defer", "--json")
     assert code == 2
     assert "cat.png is a file of this machine" in out

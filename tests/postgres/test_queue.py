@@ -1,0 +1,99 @@
+"""The queue's tables: made once, brought up to date where they are ours, left alone where another program's."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from procrastinate.schema import SchemaManager
+from pydantic import SecretStr
+
+from grok_imagine.errors import SettingsError
+from grok_imagine.journal.batches import Batches, Row
+from grok_imagine.journal.queue import Queue
+from grok_imagine.journal.store import Journal
+
+MARK = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs'))")
+EVERY = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+
+def run(connection: sa.Connection, script: str) -> None:
+    connection.connection.driver_connection.execute(script)  # type: ignore[union-attr]
+
+
+def functions(connection: sa.Connection) -> list[str]:
+    query = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE 'procrastinate%' ORDER BY 1"
+    return list(connection.execute(sa.text(query)).scalars())
+
+
+async def test_many_workers_start_on_an_empty_database(tmp_path: Path, database_url: SecretStr) -> None:
+    async def start() -> None:
+        async with Journal(tmp_path, database_url=database_url) as journal:
+            await Queue(journal.place).install(journal)
+
+    await asyncio.gather(*(start() for _ in range(6)))
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        mark = await journal.work(lambda connection: connection.execute(MARK).scalar_one())
+    assert mark == f"grok_imagine: {EVERY[-1].name}"
+
+
+async def test_tables_of_an_older_version_are_brought_up(tmp_path: Path, database_url: SecretStr) -> None:
+    """procrastinate 3.2's tables, made by its own scripts up to then, end as those that are made anew."""
+    old = [path for path in EVERY if path.name < "03.03"]
+
+    with psycopg.connect(database_url.get_secret_value(), autocommit=True) as connection:
+        for path in old:
+            connection.execute(path.read_text("utf-8"))  # type: ignore[arg-type]
+        mark = f"COMMENT ON TABLE procrastinate_jobs IS 'grok_imagine: {old[-1].name}'"
+        connection.execute(mark)  # type: ignore[arg-type]
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        before = await journal.work(functions)
+        await Queue(journal.place).install(journal)
+        assert await journal.work(functions) != before
+        assert (await journal.work(lambda connection: connection.execute(MARK).scalar_one())).endswith(EVERY[-1].name)
+        table = Batches(journal)
+        put: list[int] = []
+        queue = Queue(journal.place)
+        rows = [Row("k" * 64, 1, "sandbox", {"prompt": "a"})]
+        for _ in range(2):
+            await table.open("b", rows, retry_failed=False, put=lambda it, batch: put.append(queue.put(it, batch, "r")))
+        assert put == [1, 0]
+
+
+async def test_another_program_s_tables_are_left_alone(tmp_path: Path, database_url: SecretStr) -> None:
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        await journal.work(lambda connection: run(connection, SchemaManager.get_schema()))
+        await Queue(journal.place).install(journal)
+        assert await journal.work(lambda connection: connection.execute(MARK).scalar_one()) is None
+
+
+async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path: Path, database_url: SecretStr) -> None:
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        queue, table = Queue(journal.place), Batches(journal)
+        await queue.install(journal)
+
+        def put(connection: sa.Connection, batch: str) -> None:
+            assert queue.put(connection, batch, "r") == 1
+            raise RuntimeError("killed")
+
+        with pytest.raises(RuntimeError, match="killed"):
+            await table.open("b", [Row("k" * 64, 1, "sandbox", {"prompt": "a"})], retry_failed=False, put=put)
+        assert await table.find("b") is None
+        count = sa.text("SELECT count(*) FROM procrastinate_jobs")
+        assert await journal.work(lambda connection: connection.execute(count).scalar_one()) == 0
+
+
+def test_a_file_is_no_place_for_a_queue(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Set database_url"):
+        Queue(Journal(tmp_path).place)
+
+
+def test_without_the_extra_it_is_named(
+    tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "procrastinate", None)
+    with pytest.raises(SettingsError, match=r"pip install 'grok-imagine-video\[postgres\]'"):
+        Queue(Journal(tmp_path, database_url=database_url).place)
