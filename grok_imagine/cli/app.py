@@ -18,7 +18,7 @@ from ..jobs.sources import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
 from . import batch, budget, chain, doctor, fleet, price, show, storage, upkeep
-from .shared import AsJson, Home, default_home, with_session
+from .shared import AsJson, Home, default_home, heeding_stop, with_session
 
 app = typer.Typer(
     help="Grok Imagine videos through several APIs. Every paid job is journaled, and never paid twice.",
@@ -234,7 +234,7 @@ def _make(
 ) -> None:
     """Run a job with a bar, and say where its clip is."""
     with show.told_errors(as_json):
-        with show.Bar() as bar:
+        with show.Bar() as bar, heeding_stop(home, bar):
             result = with_session(home, lambda session: work(session, bar))
         shown = result.file
         if output is not None:

@@ -13,7 +13,7 @@ from ..jobs import Session
 from ..jobs.chain import Chain, Film, Plan, plan, run_chain
 from ..models import Mode, VideoRequest
 from . import show
-from .shared import AsJson, Home, with_session
+from .shared import AsJson, Home, heeding_stop, with_session
 
 
 class How(str, Enum):
@@ -53,16 +53,19 @@ def continue_clip(
     )
     chain = Chain(connection, source, tuple(prompts), base)
 
+    bar = show.Bar()
+
     async def work(session: Session) -> Film | Plan:
         planned = await plan(session, chain)
         show.err.print(planned.text, style="bold")
         if price:
             return planned
-        with show.Bar() as bar:
+        with bar:
             return await run_chain(session, chain, owner="cli", run="", progress=bar)
 
     with show.told_errors(as_json):
-        made = with_session(home, work)
+        with heeding_stop(home, bar):
+            made = with_session(home, work)
         if isinstance(made, Plan):
             _tell({"plan": made.text, "segments": len(made.digests)}, made.text, as_json)
             return

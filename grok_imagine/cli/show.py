@@ -58,6 +58,8 @@ class Bar:
             console=err,
             transient=False,
         )
+        self.job_ids: dict[str, None] = {}
+        """The jobs that were waited for, in their order."""
         self._task: TaskID | None = None
         self._last_step = ""
         self._last_said = 0.0
@@ -72,6 +74,7 @@ class Bar:
     def update(self, update: Update) -> None:
         """Show one moment of a job."""
         price = update.price
+        self.job_ids[update.job.id] = None
         if self._task is None:
             self._task = self._rich.add_task(update.step, total=100.0, price=price)
             err.print(f"job {update.job.id} on {update.job.connection}", style="dim")
@@ -121,8 +124,9 @@ def told_errors(as_json: bool) -> Generator[None]:
         else:
             err.print(str(error), style="red", markup=False)
         sys.exit(code)
-    except KeyboardInterrupt:
-        err.print("Stopped waiting. The job is kept: see grok-imagine jobs, then grok-imagine resume JOB.")
+    except KeyboardInterrupt as stop:
+        kept = "Stopped waiting. The job is kept: see grok-imagine jobs, then grok-imagine resume JOB."
+        err.print(str(stop) or kept, markup=False, soft_wrap=True)  # a job's id is copied whole
         sys.exit(130)
 
 

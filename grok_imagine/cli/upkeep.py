@@ -12,7 +12,7 @@ from ..errors import JobFailed
 from ..jobs import Session
 from ..jobs.prune import Pruned
 from . import show
-from .shared import AsJson, Home, with_session
+from .shared import AsJson, Home, heeding_stop, with_session
 
 
 def again(
@@ -29,7 +29,7 @@ def again(
             "If the provider took the first request, it bills both. Look at its dashboard first. Submit again?", yes
         )
         told = ""
-        with show.Bar() as bar:
+        with show.Bar() as bar, heeding_stop(home, bar):
 
             async def work(session: Session) -> tuple[str, Path | None]:
                 anew = await session.again(job)
@@ -77,7 +77,9 @@ def prune(
         if found.candidates and not as_json:
             show.out.print(_table(found))
         going = len(found.candidates) - (0 if for_good else len(found.lasting))
-        if going and (yes or (not as_json and typer.confirm(f"Remove {going} files?"))):
+        if going and not as_json:
+            show.confirm(f"Remove {going} files?", yes)
+        if going and (yes or not as_json):
             found = with_session(home, lambda session: work(session, True))
         if as_json:
             show.print_json(found.as_json())
