@@ -35,7 +35,9 @@ def batch(
     at_once: Annotated[int, typer.Option(help="How many clips are under way together, 1 to 50.")] = 4,
     max_usd: Annotated[str | None, typer.Option(help="The most that the whole list may cost.")] = None,
     name: Annotated[str | None, typer.Option(help="What the list is known by; else the file's path.")] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Make rows anew that have failed.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option(help="Make rows anew that have failed; what moderation refused must be changed first.")
+    ] = False,
     duration: Annotated[int | None, typer.Option("--duration", "-d", help="For rows that say none.")] = None,
     resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="For rows that say none.")] = None,
     aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="For rows that say none.")] = None,
