@@ -26,6 +26,7 @@ from ..errors import (
     SubmitUncertain,
 )
 from ..jobs import Result, Update
+from ..jobs.provenance import clean
 from ..jobs.walk import cost_of
 from ..models import Job
 
@@ -177,7 +178,7 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
-    """A job for scripts: without its result URL, which may be signed."""
+    """A job for scripts: without its result URL, and other URLs without their queries, where signatures live."""
     cost = cost_of(job)
     return {
         "job_id": job.id,
@@ -192,7 +193,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "cost_usd": str(cost.usd) if cost else None,
         "cost_is_estimate": cost.is_estimate if cost else None,
         "error": job.error,
-        "request": job.request,
+        "request": clean(job.request),
         "created_at": job.created_at,
         "finished_at": job.finished_at,
     }

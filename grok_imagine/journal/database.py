@@ -6,6 +6,7 @@ an advisory lock, which ends with the transaction), and what is committed is on 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -29,6 +30,9 @@ FILE_NAME = "journal.db"
 _LOCK = 0x67726F6B
 """The advisory lock's number, "grok" in ASCII. Such locks belong to one database, as the tables do."""
 _WAIT_SECONDS = 10
+_LOGGED_AS = "grok_imagine"
+_QUIET: dict[str, Any] = {"hide_parameters": True, "logging_name": _LOGGED_AS}
+"""The values of a statement, prompts and signed URLs among them, stay out of its log and of errors' texts."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Place:
 
     def open(self) -> sa.Engine:
         """The engine, its tables not looked at yet. Its one connection serves one thread."""
+        # At DEBUG the rows that were read are logged, and nothing hides those.
+        logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").setLevel(logging.INFO)
         return self._open_file(self.file) if self.file else self._open_server()
 
     def _open_file(self, file: Path) -> sa.Engine:
@@ -51,7 +57,7 @@ class Place:
             _make(file)
         if file.stat().st_size == 0:
             raise DamagedError("the file is empty")
-        engine = sa.create_engine(self.url, poolclass=StaticPool)
+        engine = sa.create_engine(self.url, poolclass=StaticPool, **_QUIET)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin_file)
         return engine
@@ -60,6 +66,7 @@ class Place:
         try:
             engine = sa.create_engine(
                 self.url,
+                **_QUIET,
                 poolclass=QueuePool,
                 pool_size=1,
                 max_overflow=0,

@@ -20,7 +20,7 @@ from .. import __version__
 from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, TimedOut, TransportError, UnreadableReply
 from ..models import Call, Repeat, Reply
 from ..models.url import Network, is_below
-from ..redact import HIDDEN, redact
+from ..redact import conceal, redact
 from .guard import GuardedTransport, Resolve, resolve
 from .pace import Pacer
 from .proxies import proxy_mounts
@@ -79,6 +79,10 @@ class Endpoint:
         if call.authorized and is_below(self.url(call), self.base_url):
             return self.authorize(call, self.key.get_secret_value())
         return call
+
+    def conceal(self, text: str) -> str:
+        """What a server said, without the key."""
+        return redact(text, self.key.get_secret_value(), limit=200)
 
 
 @dataclass
@@ -199,16 +203,15 @@ async def _in_time(exchange: Coroutine[Any, Any, Reply], url: str) -> Reply:
 
 
 async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: SecretStr) -> Reply:
-    with mapped_errors(url):
+    with mapped_errors(url, key.get_secret_value()):
         async with client.stream(call.method, url, json=call.body, headers=dict(call.headers)) as response:
             body = await _bounded(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
             delay = retry_after(headers.get("retry-after"))
     # Should the server echo the key, it goes no further than here.
     secret = key.get_secret_value()
-    for spelling in {secret, secret.replace("/", "\\/")} - {""}:  # JSON may escape a slash
-        body = body.replace(spelling.encode(), HIDDEN.encode())
-        headers = {name: value.replace(spelling, HIDDEN) for name, value in headers.items()}
+    body = conceal(body.decode("latin-1"), secret).encode("latin-1")
+    headers = {name: conceal(value, secret) for name, value in headers.items()}
     return Reply(response.status_code, body, headers, delay)
 
 
@@ -229,26 +232,29 @@ def retry_after_of(error: Exception) -> float | None:
 
 
 @contextmanager
-def mapped_errors(url: str) -> Generator[None]:
-    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no key.
+def mapped_errors(url: str, secret: str = "") -> Generator[None]:
+    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no ``secret``.
 
-    Nor does httpx log what is requested meanwhile.
+    Nor does httpx log what is requested meanwhile. Errors that quote the server are no causes of ours: whoever
+    prints the traceback would print what the server sent, and it may have sent the key back.
     """
     try:
         host = httpx.URL(url).host
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ConnectFailed(f"the URL cannot be read: {_words(error)}") from error
+        raise ConnectFailed(f"the URL cannot be read: {_words(error, secret)}") from None
     token = _is_ours.set(True)
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise ConnectFailed(f"no connection to {host}: {_words(error)}") from error
+        raise ConnectFailed(f"no connection to {host}: {_words(error, secret)}") from error
     except httpx.TimeoutException as error:
         raise TimedOut(f"{host} did not answer in time ({type(error).__name__})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error)}") from error
+        raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error, secret)}") from None
+    except httpx.ProtocolError as error:
+        raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from None
     except httpx.HTTPError as error:
-        raise TransportError(f"the connection to {host} broke: {_words(error)}") from error
+        raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from error
     finally:
         _is_ours.reset(token)
 
@@ -258,5 +264,5 @@ def _of_others(_record: logging.LogRecord) -> bool:
     return not _is_ours.get()
 
 
-def _words(error: Exception) -> str:
-    return redact(str(error) or type(error).__name__, limit=200)
+def _words(error: Exception, secret: str) -> str:
+    return redact(str(error) or type(error).__name__, secret, limit=200)

@@ -49,12 +49,12 @@ async def download(
             pool = client.files if _check_hop(url, endpoint) else client.pool
             hop = endpoint.signed(Call("GET", url, authorized=call.authorized))
             headers = {**hop.headers, "Accept": "*/*", "Accept-Encoding": "identity", **_range(part)}
-            with mapped_errors(url):
+            with mapped_errors(url, endpoint.key.get_secret_value()):
                 async with pool.stream("GET", url, headers=headers) as response:
                     if response.is_redirect:
                         url = urljoin(url, response.headers.get("location", ""))
                         continue
-                    _check_answer(response, part, limit)
+                    _check_answer(response, part, limit, endpoint)
                     size = await _receive(response, part, limit, on_bytes)
             await _check_file(part, check)
             await asyncio.to_thread(part.finish)
@@ -76,7 +76,7 @@ def _check_hop(url: str, endpoint: Endpoint) -> bool:
         fault, is_foreign = fault_of(url), True
         parts = split(url)
         if parts is not None and parts.hostname and is_private_host(parts.hostname):
-            fault = f"points to {parts.hostname}, which is not on the internet"
+            fault = f"points to {endpoint.conceal(parts.hostname)}, which is not on the internet"
         elif fault is None and parts is not None and parts.scheme != "https":
             fault = "is not https"
     if fault:
@@ -89,7 +89,7 @@ def _range(part: Part) -> dict[str, str]:
     return {"Range": f"bytes={part.size}-", "If-Range": part.validator} if part.size else {}
 
 
-def _check_answer(response: httpx.Response, part: Part, limit: int) -> None:
+def _check_answer(response: httpx.Response, part: Part, limit: int, endpoint: Endpoint) -> None:
     """Set the part to where the answer goes on from. Raises FetchFailed for what is no part of a video."""
     status = response.status_code
     if status == 416:
@@ -99,7 +99,7 @@ def _check_answer(response: httpx.Response, part: Part, limit: int) -> None:
         raise FetchFailed(f"the result's URL answers HTTP {status}", status=status)
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind and not kind.startswith("video/") and kind not in ("application/octet-stream", "binary/octet-stream"):
-        raise FetchFailed(f"the result's URL gives {kind} instead of a video")
+        raise FetchFailed(f"the result's URL gives {endpoint.conceal(kind)} instead of a video")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise FetchFailed("the server sends the result packed, though it was asked not to")
     length = response.headers.get("content-length", "")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
 import stat
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from grok_imagine.cli.show import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
-from grok_imagine.redact import redact
+from grok_imagine.redact import conceal, redact
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 
@@ -132,3 +135,37 @@ def test_redaction(text: str, left: str) -> None:
 def test_redaction_hides_what_it_is_told_and_cuts() -> None:
     assert redact("my hush secret", "hush") == "my [hidden] secret"
     assert len(redact("x" * 900)) == 500
+
+
+LONG = 'Q7x9/Zk+3mW2="aPq\\Lm5Nv8'
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"a {LONG} b", "a [hidden] b"),
+        (json.dumps({"k": LONG}), '{"k": "[hidden]"}'),
+        (json.dumps(LONG).replace("/", "\\/").replace("+", "\\u002b"), '"[hidden]"'),
+        (f"?k={quote(LONG, safe='')}&b=1", "?k=[hidden]&b=1"),
+        (f"?k={quote(LONG, safe='/').lower()}", "?k=[hidden]"),
+        (repr(LONG.encode()), "b'[hidden]'"),
+        (f"key {LONG[:12]}****nv8 is bad", "key [hidden] is bad"),
+        (LONG[:11], LONG[:11]),
+    ],
+)
+def test_a_secret_is_hidden_however_it_is_spelt(text: str, left: str) -> None:
+    assert conceal(text, LONG) == left
+
+
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_is_hidden_inside_of_base64(before: str, encode: Any) -> None:
+    hidden = conceal(f'{{"seen": "{encode((before + LONG).encode()).decode()}"}}', LONG)
+    assert "[hidden]" in hidden
+    left = hidden.removeprefix('{"seen": "').removesuffix('"}').split("[hidden]")
+    assert sum(map(len, left)) <= len(before) * 2 + 8, "no more than what stands beside it, and an end"
+
+
+def test_a_short_secret_hides_only_itself() -> None:
+    assert conceal("the abc of abcd", "abc") == "the [hidden] of [hidden]d"
+    assert conceal("nothing", "") == "nothing"
