@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..grok_imagine.redact import redact
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from ..grok_imagine.jobs.progress import Update
     from ..grok_imagine.jobs.session import Result
     from ..grok_imagine.models import Cost, Job
@@ -22,24 +19,6 @@ _MOST_PAGES = 100
 
 _pages: OrderedDict[str, None] = OrderedDict()
 """The pages that show faces, by ComfyUI's client id: these need no progress text."""
-
-
-def register(routes: web.RouteTableDef) -> None:
-    """Add ``POST /grok_imagine/face``, by which a page says that it shows faces."""
-    from aiohttp import web
-
-    @routes.post("/grok_imagine/face")
-    async def face(request: web.Request) -> web.Response:
-        """``{"client_id": …}``. It changes only in which form that very page is told of progress."""
-        if "X-Grok-Imagine" not in request.headers or request.content_type != "application/json":
-            return web.json_response({"error": {"kind": "Refused", "message": "Send JSON."}}, status=403)
-        with suppress(ValueError):
-            body = await request.json()
-            name = body.get("client_id") if isinstance(body, dict) else None
-            if isinstance(name, str) and 0 < len(name) <= 100:
-                welcome(name)
-                return web.json_response({})
-        return web.json_response({"error": {"kind": "Refused", "message": "Send a client_id."}}, status=400)
 
 
 def welcome(client_id: str) -> None:

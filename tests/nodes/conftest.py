@@ -264,6 +264,7 @@ async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
     runtime = part("nodes.bridge").runtime()
     part("nodes.routes_jobs").register(routes, runtime, lambda event, message: shown.append((event, message)))
     part("nodes.routes_settings").register(routes, runtime)
+    part("nodes.routes_face").register(routes, runtime)
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)

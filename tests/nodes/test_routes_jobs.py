@@ -186,12 +186,23 @@ async def test_a_foreign_page_gets_nothing(desk: Any, headers: dict[str, str], k
         ("GET", "/settings"),
         ("POST", "/jobs/x/resume"),
         ("POST", "/settings/options"),
+        ("POST", "/face"),
     ):
         status, error, _ = await desk.ask(method, path, **headers)
         assert (status, error["error"]["kind"]) == (403, kind)
     if "X_Grok_Imagine" not in headers:
         assert (await desk.ask("GET", "/jobs/x/video", **headers))[0] == 403
         assert (await desk.ask("GET", "/jobs/x/thumbnail", **headers))[0] == 403
+
+
+async def test_a_page_says_that_it_shows_faces(desk: Any, part: Any) -> None:
+    is_shown = part("nodes.face").is_shown
+    for wrong in ({}, {"client_id": ""}, {"client_id": 7}, {"client_id": "x" * 101}):
+        assert (await desk.ask("POST", "/face", wrong))[0] == 400
+    assert not is_shown("a page")
+    assert (await desk.ask("POST", "/face", {"client_id": "a page"}))[:2] == (200, {})
+    assert is_shown("a page")
+    assert not is_shown("another page")
 
 
 async def test_only_json_changes_anything_and_never_a_get(desk: Any) -> None:
