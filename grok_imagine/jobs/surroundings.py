@@ -92,17 +92,19 @@ def _modes(home: Path) -> Iterator[Check]:
     ):
         if not path.exists():
             continue
-        facts = path.stat()
+        facts, name = path.stat(), "folder" if path == home else path.name
         mode = stat.S_IMODE(facts.st_mode)
         if facts.st_uid != os.geteuid():
             good = False
-            yield Check(_FOLDER, path.name, "belongs to another user", "fault", f"Run as its owner, or: chown {path}")
+            yield Check(_FOLDER, name, "belongs to another user", "fault", f"Run as its owner, or: chown USER {path}")
         if mode & 0o077:
             good = False
             advice = f"chmod {wanted:o} {path}"
-            if path.name == SETTINGS:
-                advice += " - and if others use this machine, have new keys made at the providers."
-            yield Check(_FOLDER, path.name, f"others may read it: mode {mode:04o}", "fault", advice)
+            if name in ("folder", SETTINGS):
+                advice = f"The pack mends it whenever it opens it. Should it come back: {advice}"
+            if name == SETTINGS:
+                advice += ". If others use this machine, have new keys made at the providers."
+            yield Check(_FOLDER, name, f"others may read it: mode {mode:04o}", "fault", advice)
     if good:
         yield Check(_FOLDER, "modes", "for its owner alone")
 

@@ -110,7 +110,12 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     (home / "settings.json").chmod(0o644)
     home.chmod(0o755)
     checks = await examined(home, now=lambda: time.time() + 3600)
-    expected = [("data folder", "data"), ("data folder", "settings.json"), ("network", "nowhere"), ("network", "clock")]
+    expected = [
+        ("data folder", "folder"),
+        ("data folder", "settings.json"),
+        ("network", "nowhere"),
+        ("network", "clock"),
+    ]
     assert faults(checks) == expected
     assert all(one.advice for one in checks if one.grade != "ok")
     assert "chmod 600 ~/data/settings.json" in find(checks, "data folder", "settings.json").advice
