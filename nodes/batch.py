@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import JobFailed, RequestError
 from ..grok_imagine.models import Mode
-from . import bridge, tensors, widgets
+from . import bridge, bridge_files, tensors, widgets
 from .widgets import value
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _outputs(outcome: Outcome, rows: list[Row]) -> io.NodeOutput:
         why = f" Row {first.number}: {first.error}" if first else ""
         raise JobFailed(f"No row has become a clip: {told}.{why}", job_id=outcome.id)
     lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([bridge.video_from_file(file) for file in files], lines, told)
+    return io.NodeOutput([bridge_files.video_from_file(file) for file in files], lines, told)
 
 
 def _told(summary: Summary) -> str:

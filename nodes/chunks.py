@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, bridge_queue, tensors, widgets
+from . import bridge, bridge_files, bridge_queue, tensors, widgets
 
 if TYPE_CHECKING:
     from ..grok_imagine.media.chunks import Chunk
@@ -106,7 +106,7 @@ def _load(
     from ..grok_imagine.media.index import read_index
     from ..grok_imagine.media.opening import open_video
 
-    path = bridge.whole_file(video)
+    path = bridge_files.whole_file(video)
     if path is None:
         raise RequestError("Only a video that is a whole file can be split: save this one first, and load the file.")
     with open_video(path) as source:
@@ -117,7 +117,7 @@ def _load(
         window=piece.window,
         on_plan=lambda plan: progress.tell(f"Chunk {index + 1} of {piece.count}: {plan}", is_news=True),
         should_stop=stop,
-        max_bytes=bridge.free_memory(),
+        max_bytes=bridge_files.free_memory(),
     )
     return tensors.to_image(clip.frames), _Ticket(piece, path, frames.rate, size, split_id)
 
@@ -172,7 +172,7 @@ class GIVJoinChunks(io.ComfyNode):
 
         missing = await bridge.run(cls.hidden.unique_id, work)
         if missing is None:
-            return io.NodeOutput(bridge.video_from_file(target))
+            return io.NodeOutput(bridge_files.video_from_file(target))
         if not bridge_queue.run_again(bridge.prompt_id(), {chunk.split_id: {"chunk": missing}}):
             raise RequestError(
                 f"Chunk {chunk.chunk.index} is kept, but the next run could not be queued. Set chunk to {missing} at "

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from ..grok_imagine.models import Mode
-from . import bridge, making, widgets
+from . import bridge, bridge_files, making, widgets
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.chain import Film
@@ -84,14 +84,14 @@ class GIVContinueVideo(widgets.ConnectionCheck, io.ComfyNode):
         async def work(progress: bridge.NodeProgress) -> Film:
             from ..grok_imagine.jobs.chain import Chain, run_chain
 
-            async with bridge.runtime().session() as session, bridge.file_of(video) as (path, should_stop):
+            async with bridge.runtime().session() as session, bridge_files.file_of(video) as (path, should_stop):
                 chain = Chain(connection, path, lines, base)
                 return await run_chain(session, chain, owner=node_id or "", progress=progress, should_stop=should_stop)
 
         film = await bridge.run(node_id, work)
         ids = "\n".join(one.job.id for one in film.segments)
         info = json.dumps(_describe(film), ensure_ascii=False, indent=2)
-        return io.NodeOutput(bridge.video_from_file(film.file), ids, info)
+        return io.NodeOutput(bridge_files.video_from_file(film.file), ids, info)
 
 
 def _describe(film: Film) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import ContentRejected
 from ..grok_imagine.models import Blob, MediaInput, Mode, VideoRequest
-from . import bridge, face, tensors
+from . import bridge, bridge_files, face, tensors
 from .widgets import AUTO, PLACEHOLDER, value
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ async def outcome_of(making: Awaitable[Result], request: VideoRequest, on_reject
         file = await asyncio.to_thread(placeholder, folder, words, **sizes, seconds=seconds)
         told = {"is_placeholder": True, "outcome": "rejected by moderation", "error": str(error), "file": str(file)}
         info = json.dumps({**told, "job_id": error.job_id, "task_id": error.task_id}, ensure_ascii=False, indent=2)
-        return io.NodeOutput(bridge.video_from_file(file), error.job_id, error.task_id or "", "", info)
+        return io.NodeOutput(bridge_files.video_from_file(file), error.job_id, error.task_id or "", "", info)
 
 
 def outcome(result: Result) -> io.NodeOutput:
     """The outputs of every node that ends with a clip."""
     job = result.job
     info = json.dumps(describe(result), ensure_ascii=False, indent=2)
-    values = (bridge.video_from_file(result.file), job.id, job.task_id or "", job.result_url or "", info)
+    values = (bridge_files.video_from_file(result.file), job.id, job.task_id or "", job.result_url or "", info)
     return io.NodeOutput(*values, ui={face.UI: [face.card(result)]})
 
 

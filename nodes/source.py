@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from ..grok_imagine.models import VideoRequest
-from . import bridge, making
+from . import bridge, bridge_files, making
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result
@@ -51,7 +51,7 @@ async def make(hidden: Any, connection: str, request: VideoRequest, video: Any, 
             complete = wish
             if video is not None:
                 progress.tell("Measuring the source")
-                async with bridge.file_of(video) as (path, should_stop):
+                async with bridge_files.file_of(video) as (path, should_stop):
                     complete = await with_source(session, connection, wish, path, should_stop=should_stop)
             return await session.generate(complete, connection, owner=node_id or "", progress=progress, workflow=kept)
 

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, tensors, widgets
+from . import bridge, bridge_files, tensors, widgets
 
 
 class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
@@ -47,7 +47,7 @@ class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
                 progress.tell("Uploading")
                 blobs = await session.publisher.images(pixels)
                 if video is not None:
-                    blobs.append(await bridge.in_thread(lambda stop: bridge.source_video(video, stop).blob))
+                    blobs.append(await bridge.in_thread(lambda stop: bridge_files.source_video(video, stop).blob))
                 return await session.upload(blobs, connection=connection)
 
         urls = await bridge.run(cls.hidden.unique_id, work)

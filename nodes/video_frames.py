@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, frame_inputs, tensors, widgets
+from . import bridge, bridge_files, frame_inputs, tensors, widgets
 
 if TYPE_CHECKING:
     from ..grok_imagine.media.clip import Clip
@@ -76,7 +76,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
     def fingerprint_inputs(cls, source: str = "", **_others: Any) -> str:
         """What a file on the disk looked like, so that a new one under its name is read anew."""
         try:
-            found = bridge.find_file(source.strip()).stat() if source and not _is_remote(source) else None
+            found = bridge_files.find_file(source.strip()).stat() if source and not _is_remote(source) else None
         except (RequestError, OSError, ValueError):
             found = None  # told when the node runs
         return f"{found.st_mtime_ns} {found.st_size}" if found else ""
@@ -94,7 +94,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
         async def work(progress: bridge.NodeProgress) -> tuple[Any, Any, float]:
             if video is None:
                 return await _decoded(await _file(source, progress), wanted, progress)
-            path = await bridge.in_thread(lambda _stop: bridge.whole_file(video))
+            path = await bridge.in_thread(lambda _stop: bridge_files.whole_file(video))
             if path is not None:
                 return await _decoded(path, wanted, progress)
             return await bridge.in_thread(lambda _stop: _components(video, wanted))
@@ -133,7 +133,7 @@ async def _decoded(path: Path, wanted: _Wanted, progress: bridge.NodeProgress) -
             on_plan=plan,
             on_progress=frames,
             should_stop=should_stop,
-            max_bytes=bridge.free_memory(),
+            max_bytes=bridge_files.free_memory(),
         )
 
     clip = await bridge.in_thread(work)
@@ -154,7 +154,7 @@ def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
 async def _file(source: str, progress: bridge.NodeProgress) -> Path:
     """The file that ``source`` names, fetched where it is not on this machine yet."""
     if not _is_remote(source):
-        return bridge.find_file(source)
+        return bridge_files.find_file(source)
     async with bridge.runtime().session() as session:
         if _JOB_ID.fullmatch(source):
             return (await session.resume(source, progress=progress)).file

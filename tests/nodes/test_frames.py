@@ -182,7 +182,7 @@ async def test_a_new_file_under_an_old_name_is_read_anew(nodes: dict[str, Any], 
 async def test_a_film_that_does_not_fit_is_refused_before_memory_is_taken(
     run: Any, clip: Any, part: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(part("nodes.bridge"), "free_memory", lambda: 10_000_000)
+    monkeypatch.setattr(part("nodes.bridge_files"), "free_memory", lambda: 10_000_000)
     refused = "frame_load_cap at most 2, or select_every_nth at least 12, or longest_side at most 240"
     with pytest.raises(part("grok_imagine.errors").DecodeError, match=refused):
         await run("GIVLoadVideoFrames", video=clip[0])

@@ -87,7 +87,7 @@ def test_every_error_says_what_to_do_next(part: Any) -> None:
     kinds = [name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)]
     kinds.remove("GrokImagineError")
     assert len(kinds) > 25
-    charged = (ROOT / "web" / "lib" / "node_face.mjs").read_text("utf-8")
+    charged = (ROOT / "web" / "lib" / "node_words.mjs").read_text("utf-8")
     english = _strings("en", "node")
     for kind in kinds:
         assert f"node.error.{kind}" in english
