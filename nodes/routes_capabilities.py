@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
-    """Add ``GET /grok_imagine/capabilities``. It changes nothing, and starts, opens or writes nothing."""
-    from aiohttp import web
+    """Add ``GET /grok_imagine/capabilities``. It changes and writes nothing."""
+    from .routes_guard import Asked, Guard
 
-    @routes.get("/grok_imagine/capabilities")
-    async def capabilities(_request: web.Request) -> web.Response:
+    async def capabilities(_asked: Asked) -> dict[str, Any]:
         """``{connections, dialects, times}``; with faulty settings also ``fault``, in words for the user."""
         found = await asyncio.to_thread(_connections, runtime)
         dialects = {name: describe(provider) for name, provider in PROVIDERS.items()}
-        body = {**found, "dialects": dialects, "times": await _times(runtime)}
-        return web.json_response(body, headers={"Cache-Control": "no-store"})
+        return {**found, "dialects": dialects, "times": await _times(runtime)}
+
+    routes.get("/grok_imagine/capabilities")(Guard(runtime).reads(capabilities))
 
 
 def _connections(runtime: Runtime) -> dict[str, Any]:
@@ -55,14 +55,11 @@ async def _times(runtime: Runtime) -> list[dict[str, Any]]:
     if not await asyncio.to_thread(_has_journal, runtime):
         return []
 
-    async def ask() -> list[dict[str, Any]]:
-        from ..grok_imagine.journal.times import usual_times
-
-        async with runtime.session() as session:
-            return [asdict(one) for one in await usual_times(session.journal)]
+    from ..grok_imagine.journal.times import usual_times
 
     try:
-        return await asyncio.wrap_future(runtime.submit(ask()))
+        async with runtime.session() as session:
+            return [asdict(one) for one in await usual_times(session.journal)]
     except GrokImagineError:
         return []  # what is wrong with the journal or the settings is told where a job needs them
 

@@ -234,6 +234,8 @@ COMMANDS = (
     ("collect", "task_00000000000000000000000000000000", "-c", "reapi"),
     ("resume", "nothing", "--json"),
     ("key", "mine", "--dialect", "nothing"),
+    ("doctor",),
+    ("doctor", "--offline", "--stores", "--json"),
 )
 
 
