@@ -19,6 +19,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -30,10 +31,12 @@ from pydantic_settings import (
 
 from .errors import SettingsError
 from .filelock import held
-from .models.url import is_loopback, split
+from .models.url import is_loopback, is_private_host, split
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
+_LONGEST_BASE = 1900
+"""A callback's address may have 2048 characters (contract, rule A8); a path and a token follow."""
 
 
 class ConnectionSettings(BaseModel):
@@ -144,10 +147,26 @@ class Settings(BaseSettings):
     program that answers every name with an address of its own needs ``["198.18.0.0/15"]``."""
     sandbox_url: str | None = None
     """A sandbox that already runs; without it one is started when it is first needed."""
+    public_callback_base: str | None = None
+    """Where the internet reaches this ComfyUI's route for callbacks (``POST /grok_imagine/callback/…``), for providers
+    that can say when a clip is done. Empty: nobody is asked to call."""
     hosts: list[str] = Field(default_factory=list[str])
     """Names of the public DNS under which its own users open this ComfyUI: a browser may be led to it under others."""
     allow_remote_settings: bool = False
     """Whether keys and settings may be changed over the network, by whoever reaches ComfyUI."""
+
+    @field_validator("public_callback_base")
+    @classmethod
+    def _callback_base(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        base = clean_base_url(value, keep_version=True)
+        host = urlsplit(base).hostname or ""
+        if is_private_host(host) and not is_loopback(base):  # this machine is reached by the sandbox
+            raise ValueError("providers call from the internet, and this address is not on it")
+        if len(base) > _LONGEST_BASE:
+            raise ValueError(f"an address of more than {_LONGEST_BASE} characters is too long")
+        return base
 
     @field_validator("connections", "stores")
     @classmethod

@@ -14,10 +14,11 @@ def add_routes() -> None:
     """Add the pack's routes to ComfyUI's server, where there is one."""
     table = getattr(bridge.server(), "routes", None)
     if table is not None:
-        from . import routes, routes_capabilities, routes_face, routes_jobs, routes_settings
+        from . import routes, routes_callback, routes_capabilities, routes_face, routes_jobs, routes_settings
 
         runtime = bridge.runtime()
         routes.register(table, runtime)
+        routes_callback.register(table, runtime)
         routes_capabilities.register(table, runtime)
         routes_jobs.register(table, runtime, show)
         routes_settings.register(table, runtime)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ..grok_imagine.errors import SettingsError
 
 if TYPE_CHECKING:
+    from ..grok_imagine.jobs.hints import Hints
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.models import Job
@@ -59,6 +60,7 @@ class Runtime:
         self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
         self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
+        self._hints: Hints | None = None  # as do the waits for a callback
         self._names: tuple[Stamp | None, list[str]] | None = None
         self._stated: tuple[Stamp | None, Settings | None] | None = None
 
@@ -104,6 +106,16 @@ class Runtime:
         """The names of the public DNS under which this ComfyUI's own users open it, by the settings."""
         settings = self._settings()
         return frozenset(host.lower() for host in settings.hosts) if settings else frozenset()
+
+    def takes_callbacks(self) -> bool:
+        """Whether its owner lets providers call when a clip is done."""
+        settings = self._settings()
+        return settings is not None and settings.public_callback_base is not None
+
+    def call(self, token: str) -> None:
+        """A provider, or anybody, called with this token. It returns at once."""
+        if self._hints is not None:
+            self._hints.call(token)
 
     def has_database(self) -> bool:
         """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
@@ -178,7 +190,10 @@ class Runtime:
                 await asyncio.to_thread(before[1].close)
         if self._pacers is None:
             self._pacers = kinds.Pacers()
-        own = {"pacers": self._pacers, "heard": self._heard}
+        if self._hints is None:
+            self._hints = kinds.Hints(self.home)
+        self._hints.base = settings.public_callback_base
+        own = {"pacers": self._pacers, "hints": self._hints, "heard": self._heard}
         session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], **own)
         await session.__aenter__()
         self._sessions.append(session)
@@ -244,12 +259,13 @@ class Runtime:
 
 def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
     """The settings, and the parts of the engine that a session needs."""
+    from ..grok_imagine.jobs.hints import Hints
     from ..grok_imagine.jobs.sandbox_process import SandboxProcess
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.settings import load
     from ..grok_imagine.transport.pace import Pacers
 
-    return load(home), SimpleNamespace(SandboxProcess=SandboxProcess, Session=Session, Pacers=Pacers)
+    return load(home), SimpleNamespace(SandboxProcess=SandboxProcess, Session=Session, Pacers=Pacers, Hints=Hints)
 
 
 def _has_failed(opening: asyncio.Task[Session]) -> bool:

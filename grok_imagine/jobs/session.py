@@ -31,6 +31,7 @@ from .archive import Archive
 from .connections import Connection
 from .dealing import Dropped
 from .encoding import Encoder
+from .hints import Hints
 from .keeping import Keeper
 from .progress import RUN, Progress, SilentProgress
 from .prune import Pruned, prune
@@ -49,7 +50,8 @@ class Session:
     """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
 
     ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` are those
-    of the process, where it opens one session after the other; ``heard`` is told of each change of a job.
+    of the process, where it opens one session after the other, as are ``hints``, in a process that callbacks reach;
+    ``heard`` is told of each change of a job.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Session:
         *,
         sandbox: SandboxProcess | None = None,
         pacers: Pacers | None = None,
+        hints: Hints | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -73,8 +76,7 @@ class Session:
         self._pacers = pacers or Pacers(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
-        named = {"database_url": self.settings.database_url, "limits": limits}
-        self.journal = ToldJournal(home, now, heard=heard, **named)
+        self.journal = ToldJournal(home, now, heard=heard, database_url=self.settings.database_url, limits=limits)
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
@@ -92,6 +94,7 @@ class Session:
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
             archive=Archive(self.journal, kept_in) if kept_in else None,
+            hints=hints,
             monotonic=monotonic,
             now=now,
         )

@@ -7,7 +7,9 @@ unknown*, which only the user can resolve.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +28,7 @@ from ..errors import (
 )
 from ..journal.store import JobMoved
 from ..models import Blob, Job, MediaInput, Reply, State, VideoRequest
+from ..models.url import is_loopback
 from ..providers import Provider, PublicUrls
 from ..transport.client import retry_after_of
 from .walk import Walk
@@ -110,7 +113,19 @@ async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
         await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
         raise
     count = len(request.reference_images)
-    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None)
+    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None, await _callback(job, walk))
+
+
+async def _callback(job: Job, walk: Walk) -> str | None:
+    """Where the provider may call when the task has ended; None where it takes no address, or could not reach ours."""
+    hints = walk.tools.hints
+    if hints is None or hints.base is None or not walk.connection.provider.takes_callbacks:
+        return None
+    if is_loopback(hints.base) and not walk.connection.is_local:
+        return None
+    with suppress(OSError):  # no secret, no callback; the polls need none
+        return await asyncio.to_thread(hints.address, job.id)
+    return None
 
 
 async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from ..errors import (
 from ..models import Fault, Job, Phase, State, TaskStatus
 from ..providers import Provider
 from ..transport.timing import within
+from .hints import Hint
 from .walk import Walk
 
 # Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
@@ -36,6 +38,7 @@ class _Memory:
     """What one wait remembers between its polls."""
 
     unknown_words: set[str] = field(default_factory=set[str])
+    hint: Hint = field(default_factory=Hint)
     done_without_url: int = 0
     unreadable: int = 0
 
@@ -43,10 +46,20 @@ class _Memory:
 async def wait(job: Job, walk: Walk) -> Job:
     """Poll until the task is final. Raises JobTimedOut, JobFailed, ContentRejected, JobExpired or JobCanceled.
 
-    The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed.
+    The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
+    but when the next poll goes out.
     """
+    memory, hints = _Memory(), walk.tools.hints
+    with ExitStack() as listening:
+        if hints is not None and walk.connection.provider.takes_callbacks:
+            with suppress(OSError):  # no secret, no callback
+                token = await asyncio.to_thread(hints.token, job.id)
+                listening.enter_context(hints.listening(token, memory.hint))
+        return await _until_final(job, walk, memory)
+
+
+async def _until_final(job: Job, walk: Walk, memory: _Memory) -> Job:
     tools, provider = walk.tools, walk.connection.provider
-    memory = _Memory()
     began = tools.monotonic()
     walk.report(job, "queued")
     while True:
@@ -113,13 +126,14 @@ async def _pause(job: Job, walk: Walk, status: TaskStatus, memory: _Memory) -> N
         if memory.done_without_url > _RECHECKS_WITHOUT_URL:
             await _failed(job, walk, replace(status, fault=Fault("completed without a video")))
         seconds = 2.0
-    due = tools.monotonic() + seconds * walk.connection.pace
+    asked = tools.monotonic()
+    usual = asked + seconds * walk.connection.pace
     step = "queued" if status.phase is Phase.QUEUED else "generating"
     while True:
         walk.report(job, step, percent=status.percent, note=note)
-        left = due - tools.monotonic()
+        left = memory.hint.due(asked, usual) - tools.monotonic()
         if left <= 0:
-            return
+            return memory.hint.heed()
         await tools.sleep(min(_TICK, left))
 
 

@@ -15,6 +15,7 @@ from ..transport.client import Client
 from ..transport.retry import Backoff
 from .archive import Archive
 from .connections import Connection
+from .hints import Hints
 from .progress import Progress, SilentProgress, Update
 from .publish import Publisher
 
@@ -38,6 +39,8 @@ class Tools:
     max_download_bytes: int
     archive: Archive | None = None
     """Where finished clips go too, for the other machines that share the journal."""
+    hints: Hints | None = None
+    """Who waits for a provider's call; None in a process that no call reaches."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..errors import AuthRejected
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
@@ -48,6 +48,7 @@ class AiVideoApi(Provider):
     result_lifetime_hours = 24
     # Its page for the same endpoint (Seedance) says that failed tasks are refunded.
     refunds_failures = True
+    takes_callbacks = True
     # No interval is documented: 5 s at first, 15 s for a task that takes long.
     pace = Pace(((0, 5), (60, 5), (300, 15)))
     documents_tokens = frozenset({Mode.TEXT, Mode.IMAGE})
@@ -116,7 +117,10 @@ class AiVideoApi(Provider):
             "resolution": request.resolution,
             "mode": request.motion_mode,
         }
-        return Call.submit("/v1/videos/generations", {"model": capability.model, "input": compact(fields)})
+        body: dict[str, Any] = {"model": capability.model, "input": compact(fields)}
+        if urls.callback:
+            body["callback_url"] = urls.callback  # beside ``input``, not in it (rule A8)
+        return Call.submit("/v1/videos/generations", body)
 
     def poll(self, task_id: str) -> Call:
         """The task, unwrapped, unlike the answer to its submit."""

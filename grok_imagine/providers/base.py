@@ -20,10 +20,12 @@ from .refusals import ErrorWords
 
 @dataclass(frozen=True)
 class PublicUrls:
-    """Where the provider can fetch the request's media, in the request's order."""
+    """Where the provider can fetch the request's media, in the request's order, and where it may call us."""
 
     images: tuple[str, ...] = ()
     video: str | None = None
+    callback: str | None = None
+    """To be sent only by a dialect that :attr:`Provider.takes_callbacks`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Provider(ABC):
     refunds_failures: ClassVar[bool] = False
     """Whether it is documented that a failed task costs nothing, one that moderation refused included."""
     takes_data_uris: ClassVar[bool] = False
+    takes_callbacks: ClassVar[bool] = False
+    """Whether it is documented that an address may be sent along, to be called when the task has ended."""
     documents_tokens: ClassVar[frozenset[Mode]] = frozenset()
     """The modes in which ``@imageN`` in a prompt means something to the provider."""
     reasons: ClassVar[Mapping[str, str]] = {}

@@ -266,6 +266,7 @@ async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
     part("nodes.routes_settings").register(routes, runtime)
     part("nodes.routes_face").register(routes, runtime)
     part("nodes.routes_capabilities").register(routes, runtime)
+    part("nodes.routes_callback").register(routes, runtime)
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)

@@ -97,6 +97,23 @@ def submit(dialect: Provider, request: VideoRequest) -> Call:
     return dialect.submit(request, urls)
 
 
+@every_provider
+def test_an_address_to_call_is_written_only_where_it_is_documented(dialect: Provider) -> None:
+    address = "https://studio.example/grok_imagine/callback/token"
+    for capability in dialect.capabilities:
+        request = barest(capability)
+        urls = PublicUrls(
+            tuple(str(image) for image in request.reference_images), VIDEO if request.source_video else None
+        )
+        plain, asked = (
+            dialect.submit(request, urls).body,
+            dialect.submit(request, dataclasses.replace(urls, callback=address)).body,
+        )
+        assert plain is not None
+        assert asked == ({**plain, "callback_url": address} if dialect.takes_callbacks else plain)
+    assert dialect.takes_callbacks == (dialect.name == "aivideoapi")
+
+
 def paths(body: dict[str, Any], above: str = "") -> set[str]:
     found = {above + name for name in body}
     for name, value in body.items():
