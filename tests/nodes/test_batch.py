@@ -73,3 +73,78 @@ async def test_a_node_falls_back_before_acceptance_only(run: Any, sandbox: Any, 
             duration=1,
             fallbacks="sandbox",
         )
+
+
+# -- run again: what ComfyUI may take from its cache, and what is made, paid and fetched
+
+
+@pytest.fixture
+def look(nodes: dict[str, Any]) -> Any:
+    """What the node tells ComfyUI of itself before a run, asked as ComfyUI asks."""
+    from comfy_api.latest import _io
+
+    def ask(node_id: str) -> Any:
+        clone = nodes["GIVBatch"].PREPARE_CLASS_CLONE({"hidden_inputs": {_io.Hidden.unique_id: node_id}})
+        return clone.fingerprint_inputs(**QUICK, rows=["a kite"])
+
+    return ask
+
+
+async def test_what_is_made_is_left_alone_and_what_is_new_is_made(run: Any, look: Any, sandbox: Any) -> None:
+    images = [torch.rand(1, 72, 128, 3), torch.rand(1, 72, 128, 3)]
+    wish = {**QUICK, "rows": ["it turns\nit falls"], "images": images, "seed": [7]}
+    before = look("21")
+    videos, *_ = await run("GIVBatch", "21", **wish)
+    assert look("21") == look("21") == before, "all is done: ComfyUI may take it from its cache"
+    again, *_ = await run("GIVBatch", "21", **wish)
+    assert [one.get_stream_source() for one in again] == [one.get_stream_source() for one in videos]
+    assert sandbox.submits == 2
+    another = {**wish, "images": [images[0], torch.rand(1, 72, 128, 3)]}
+    changed, *_ = await run("GIVBatch", "21", **another)
+    assert changed[0].get_stream_source() == videos[0].get_stream_source()
+    assert changed[1].get_stream_source() != videos[1].get_stream_source()
+    assert sandbox.submits == 3, "the row with another image, and no other"
+    await run("GIVBatch", "21", **{**wish, "rows": ["it turns\nit falls\nit stops"], "images": [*images, images[0]]})
+    assert sandbox.submits == 4, "the row that was added"
+    await run("GIVBatch", "21", **{**wish, "seed": [8]})
+    assert sandbox.submits == 6, "a new seed, all of them"
+    await run("GIVBatch", "21", **wish)
+    assert sandbox.submits == 6
+
+
+async def test_rows_that_are_left_are_gone_on_with(run: Any, look: Any, sandbox: Any) -> None:
+    wish = {"connection": ["sandbox"], "duration": [6], "rows": ["a kite\na boat"]}
+    _, _, summary = await run("GIVBatch", "22", **wish, max_usd=[0.06])  # one clip is $0.054
+    assert "1 done" in summary
+    assert "1 waiting" in summary
+    first, second = look("22"), look("22")
+    assert first != second, "Run goes on, though no input has changed"
+    _, _, summary = await run("GIVBatch", "22", **wish)
+    assert summary.startswith("2 rows: 2 done")
+    assert look("22") == look("22")
+    assert sandbox.submits == 2
+
+
+async def test_failed_rows_are_made_anew_only_by_wish(run: Any, look: Any, sandbox: Any) -> None:
+    wish = {**QUICK, "rows": ["a kite\na stone [sandbox:failed]"]}
+    await run("GIVBatch", "23", **wish)
+    assert look("23") == look("23")
+    await run("GIVBatch", "23", **wish)
+    assert sandbox.submits == 2
+    await run("GIVBatch", "23", **wish, retry_failed=[True])
+    assert sandbox.submits == 3
+    assert look("23") != look("23"), "and each Run is a try, as long as one fails"
+
+
+async def test_a_clip_that_is_gone_is_fetched_again(run: Any, look: Any, sandbox: Any) -> None:
+    wish = {**QUICK, "rows": ["a kite\na boat"]}
+    videos, *_ = await run("GIVBatch", "24", **wish)
+    gone = Path(videos[1].get_stream_source())
+    gone.unlink()
+    assert look("24") != look("24")
+    again, results, _ = await run("GIVBatch", "24", **wish)
+    assert len(again) == 2
+    assert gone.read_bytes()[4:8] == b"ftyp"
+    assert [json.loads(line)["state"] for line in results.splitlines()] == ["done", "done"]
+    assert look("24") == look("24")
+    assert sandbox.submits == 2
