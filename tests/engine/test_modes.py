@@ -164,3 +164,18 @@ async def test_spicy_with_an_image_is_refused_here_and_says_why(
         assert "spicy" in str(fault)
         assert "images" in str(fault)
     assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("motion", "images"), [("fun", 0), ("normal", 0), ("spicy", 0), ("fun", 1), ("normal", 1), ("fun", 2)]
+)
+async def test_each_motion_mode_that_is_documented_is_sent_and_made(
+    motion: str, images: int, session: Session, sandbox: Sandbox
+) -> None:
+    pictures = tuple(make_picture((40 * number, 9, 9), (64, 36)) for number in range(images))
+    request = VideoRequest(prompt="a kite", motion_mode=motion, duration_seconds=6, reference_images=pictures)
+    result = await session.generate(request, "sandbox-aivideoapi")
+    assert (result.job.state, result.job.request["motion_mode"]) == (State.SAVED, motion)
+    (sent,) = [one for one in sandbox.requests() if one["method"] == "POST"]
+    assert sent["body"]["input"]["mode"] == motion
+    assert sent["body"]["model"] == f"grok-imagine-{'image' if images else 'text'}-to-video"
