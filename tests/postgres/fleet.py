@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "grok_imagine.cli"]
+PAID = {
+    "GROK_IMAGINE_CONNECTIONS": json.dumps(
+        {"mine": {"dialect": "reapi", "base_url": "{sandbox}/reapi", "api_key": "rk_live_sandbox_1", "pace": 0.1}}
+    )
+}
+"""A connection of the user's own that happens to lead to the sandbox: what it takes counts as real money."""
+PRICE = Decimal("0.054")
+"""Six seconds there."""
 
 
 class Fleet:
@@ -39,7 +48,7 @@ class Fleet:
         self.environment = {
             **clean,
             "GROK_IMAGINE_SANDBOX_URL": self.url,
-            "GROK_IMAGINE_DATABASE_URL": database_url,
+            **({"GROK_IMAGINE_DATABASE_URL": database_url} if database_url else {}),
             "GROK_IMAGINE_WORKER_STALLED_SECONDS": str(stalled_seconds),
             "GROK_IMAGINE_ANSWER_SECONDS": "5",  # how long a dead worker's POST is waited for
             **{name: value.replace("{sandbox}", self.url) for name, value in environment.items()},
@@ -82,21 +91,31 @@ class Fleet:
     def start(self, concurrency: int = 4) -> subprocess.Popen[bytes]:
         """A worker on a machine of its own."""
         self._machines += 1
-        home = self.folder / f"machine {self._machines}"
-        environment = {**self.environment, "GROK_IMAGINE_HOME": str(home)}
+        return self._start(f"machine {self._machines}", "worker", "--concurrency", str(concurrency))
+
+    def start_alone(self, concurrency: int = 4) -> subprocess.Popen[bytes]:
+        """The list made by the machine that asks for it, whose journal is a file."""
+        self._machines += 1
+        wish = ("batch", str(self.folder / "list.jsonl"), "--json", "--at-once", str(concurrency))
+        return self._start("asker", *wish)
+
+    def _start(self, home: str, *command: str) -> subprocess.Popen[bytes]:
+        environment = {**self.environment, "GROK_IMAGINE_HOME": str(self.folder / home)}
         with (self.folder / f"worker-{self._machines}.log").open("wb") as log:
-            command = [*CLI, "worker", "--concurrency", str(concurrency)]
-            worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            worker = subprocess.Popen([*CLI, *command], cwd=ROOT, env=environment, stdout=log, stderr=log)
         self.workers.append(worker)
         return worker
 
-    def kill_one(self) -> None:
-        """SIGKILL to a worker taken at random; another takes its place, as a new machine would."""
-        victim = random.choice(self.workers)
+    def kill(self, victim: subprocess.Popen[bytes]) -> None:
+        """SIGKILL, which no process hears coming."""
         victim.kill()
         victim.wait()
         self.workers.remove(victim)
         self.kills += 1
+
+    def kill_one(self) -> None:
+        """Kill a worker taken at random; another takes its place, as a new machine would."""
+        self.kill(random.choice(self.workers))
         self.start()
 
     def ledger(self) -> dict[str, Any]:
@@ -130,7 +149,7 @@ class Fleet:
         left = [row for row in self.results() if row["state"] == "unknown"]
         for row in left:
             assert "Outcome unknown" in row["error"]
-            tasks = self.charged().get(row["request"]["prompt"], [])
+            tasks = self.charged().get(row["request"]["prompt"].partition(" [")[0], [])
             command = ("attach", row["job_id"], *tasks) if tasks else ("again", row["job_id"], "--yes")
             code, _, err = self.run(*command)
             assert code == 0, err
@@ -146,37 +165,124 @@ class Fleet:
             time.sleep(0.1)
 
 
-def rows(count: int, **more: Any) -> list[dict[str, Any]]:
-    """Different wishes, as short and small as they can be."""
+def rows(count: int, *, lost_answers: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """Different wishes, as short and small as they can be. So many of them are accepted and charged, and the
+    connection breaks before the answer comes: nobody can know, and each has to end as outcome unknown."""
     quick = {"duration": 1, "resolution": "480p", "connection": "sandbox-xai"}
-    return [{"prompt": f"clip {number}", **quick, **more} for number in range(1, count + 1)]
+    made = [{"prompt": f"clip {number}", **quick, **more} for number in range(1, count + 1)]
+    for row in made[:: max(1, count // lost_answers)][:lost_answers] if lost_answers else []:
+        row["prompt"] += " [sandbox:drop-after]"
+    return made
 
 
-def ordeal(fleet: Fleet, rows: list[dict[str, Any]], *, workers: int, every_seconds: float, kills: int) -> int:
-    """Work the rows while one worker after the other is killed at random. Gives how many ended as outcome unknown,
-    which are then settled as a user would. Fails where a row is lost or paid twice."""
-    fleet.write(rows)
-    assert fleet.batch("--defer")["rows"] == {"waiting": len(rows)}
-    for _ in range(workers):
-        fleet.start()
-    last = [time.monotonic()]
+class Ordeal:
+    """Rows that are worked on while one worker after the other is killed at random.
 
-    def is_over() -> bool:
-        if fleet.kills < kills and fleet.submits() >= workers and time.monotonic() - last[0] > every_seconds:
-            fleet.kill_one()
-            last[0] = time.monotonic()
-        return not fleet.tasks_left()
+    ``check`` is called all the while. Each part fails where a row is lost or paid twice.
+    """
 
-    fleet.until(is_over, seconds=1200)
-    told = fleet.batch("--status")["rows"]
-    assert set(told) <= {"done", "unknown"}, told
-    assert sum(told.values()) == len(rows), "no row is lost"
-    unknown = fleet.settle_unknown()
-    assert unknown == told.get("unknown", 0)
-    if unknown:
-        fleet.batch("--defer")
-        fleet.until(lambda: not fleet.tasks_left())
-    assert fleet.batch("--status")["rows"] == {"done": len(rows)}
-    assert fleet.paid_twice() == []
-    assert len(fleet.charged()) == len(rows) == fleet.submits()
-    return unknown
+    def __init__(
+        self,
+        fleet: Fleet,
+        rows: list[dict[str, Any]],
+        *,
+        every_seconds: float,
+        kills: int = 1_000_000,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.fleet, self.rows, self.unknown = fleet, rows, 0
+        self._every, self._kills, self._check = every_seconds, kills, check
+        fleet.write(rows)
+
+    def shared(self, workers: int) -> int:
+        """Several workers and a queue, to the end. Gives how many rows ended as outcome unknown, and were settled."""
+        self.begin(workers)
+        return self._end()
+
+    def within(self, limit: Decimal, workers: int) -> int:
+        """The same under a budget for the day that does not last, until it is raised. Gives the clips that it paid."""
+        name = "GROK_IMAGINE_BUDGET__PER_DAY"
+        self.fleet.environment[name] = str(limit)
+        self._check = lambda: self._is_within(Decimal(self.fleet.environment[name]))
+        self.begin(workers)
+        told, paid = self.fleet.batch("--status"), self.fleet.submits()
+        assert "a day" in told["stopped_by"], told
+        assert Decimal(told["cost_usd"]) <= limit
+        assert told["rows"]["waiting"] >= len(self.rows) - paid
+        self.fleet.environment[name] = str(100 * limit)
+        for worker in tuple(self.fleet.workers):
+            self.fleet.kill(worker)  # they know the old limit
+        self.begin(workers)
+        self._end()
+        return paid
+
+    def _is_within(self, limit: Decimal) -> None:
+        taken = Decimal(self.fleet.ledger()["usd"])
+        assert taken <= limit, f"${taken} of ${limit}: the budget is passed"
+
+    def _end(self) -> int:
+        self.settle()
+        if self.unknown:
+            self.fleet.batch("--defer")
+            self.fleet.until(lambda: not self.fleet.tasks_left())
+        self._all_is_well()
+        return self.unknown
+
+    def begin(self, workers: int) -> None:
+        """Leave the rows to workers, and kill one of them every so often until none is left to be worked on."""
+        fleet = self.fleet
+        told = fleet.batch("--defer")["rows"]
+        assert sum(told.values()) == len(self.rows), told
+        for _ in range(workers):
+            fleet.start()
+        last, before = [time.monotonic()], fleet.submits()
+
+        def is_over() -> bool:
+            self._check()
+            due = fleet.submits() >= before + workers and time.monotonic() - last[0] > self._every
+            if fleet.kills < self._kills and due:
+                fleet.kill_one()
+                last[0] = time.monotonic()
+            return not fleet.tasks_left()
+
+        fleet.until(is_over, seconds=1200)
+
+    def alone(self) -> int:
+        """One process with a journal of its own, killed and started again until it comes to its end."""
+        while self._dies(self.fleet.start_alone()):
+            pass
+        self.settle()
+        if self.unknown:
+            self.fleet.batch()
+        self._all_is_well()
+        return self.unknown
+
+    def _dies(self, worker: subprocess.Popen[bytes]) -> bool:
+        """Whether the process was killed, once it got something done and its time came; else it came to its end."""
+        began, before = time.monotonic(), self.fleet.submits()
+
+        def is_due() -> bool:
+            return self.fleet.submits() > before and time.monotonic() - began > self._every
+
+        def is_over() -> bool:
+            self._check()
+            return worker.poll() is not None or (self.fleet.kills < self._kills and is_due())
+
+        self.fleet.until(is_over, seconds=1200)
+        if worker.poll() is None:
+            self.fleet.kill(worker)
+            return True
+        return False
+
+    def settle(self) -> None:
+        """What ended as outcome unknown is settled, as a user would."""
+        told = self.fleet.batch("--status")["rows"]
+        assert set(told) <= {"done", "unknown"}, told
+        assert sum(told.values()) == len(self.rows), "no row is lost"
+        self.unknown += self.fleet.settle_unknown()
+        assert self.unknown >= sum("[" in row["prompt"] for row in self.rows), "the lost answers at least"
+
+    def _all_is_well(self) -> None:
+        assert self.fleet.batch("--status")["rows"] == {"done": len(self.rows)}
+        assert self.fleet.paid_twice() == []
+        assert len(self.fleet.charged()) == len(self.rows) == self.fleet.submits()

@@ -22,17 +22,18 @@ from grok_imagine.models import Job, State
 from .conftest import Server
 
 
-def a_job(job_id: str = "j1") -> Job:
-    return Job(
-        id=job_id,
-        state=State.PREPARED,
-        connection="sandbox",
-        provider="reapi",
-        model="grok-imagine-1.0-video",
-        mode="text_to_video",
-        request={"prompt": "löwe 🦁"},
-        fingerprint="f" * 64,
-    )
+def a_job(job_id: str = "j1", **more: object) -> Job:
+    fields: dict[str, object] = {
+        "id": job_id,
+        "state": State.PREPARED,
+        "connection": "sandbox",
+        "provider": "reapi",
+        "model": "grok-imagine-1.0-video",
+        "mode": "text_to_video",
+        "request": {"prompt": "löwe 🦁"},
+        "fingerprint": "f" * 64,
+    }
+    return Job(**{**fields, **more})  # type: ignore[arg-type]
 
 
 async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: SecretStr) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from .fleet import Fleet, ordeal, rows
+from .fleet import PAID, PRICE, Fleet, Ordeal, rows
 
 
 @pytest.fixture
@@ -21,15 +21,39 @@ def fleet(tmp_path: Path, database_url: SecretStr) -> Iterator[Fleet]:
 
 @pytest.mark.timeout(400)
 def test_three_workers_of_which_one_is_killed_again_and_again(fleet: Fleet) -> None:
-    ordeal(fleet, rows(24), workers=3, every_seconds=2, kills=4)
+    Ordeal(fleet, rows(24, lost_answers=2), every_seconds=2, kills=4).shared(workers=3)
     assert fleet.kills > 0
+
+
+@pytest.mark.timeout(400)
+def test_one_machine_with_a_file_killed_again_and_again(tmp_path: Path) -> None:
+    with Fleet(tmp_path, "") as alone:
+        unknown = Ordeal(alone, rows(24, lost_answers=2), every_seconds=2, kills=3).alone()
+        assert alone.kills > 0
+        assert unknown >= 2
+
+
+def test_a_worker_that_dies_between_request_and_answer(fleet: Fleet) -> None:
+    """Accepted and charged, and nobody alive who heard it: shown as that, never sent again, and brought home."""
+    fleet.write([{**row, "prompt": row["prompt"] + " [sandbox:stall=20]"} for row in rows(1)])
+    fleet.batch("--defer")
+    worker = fleet.start()
+    fleet.until(lambda: fleet.submits() == 1)
+    fleet.kill(worker)
+    fleet.start()
+    fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"unknown": 1}
+    assert fleet.settle_unknown() == 1
+    fleet.batch("--defer")
+    fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"done": 1}
+    assert fleet.ledger()["posts"] == 1
 
 
 @pytest.mark.timeout(400)
 def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretStr) -> None:
     """Ten rows of $0.054 fit into the day, twelve are asked for, of three workers at once."""
-    paid = '{"mine": {"dialect": "reapi", "base_url": "{sandbox}/reapi", "api_key": "rk_live_sandbox_1", "pace": 0.1}}'
-    limits = {"GROK_IMAGINE_CONNECTIONS": paid, "GROK_IMAGINE_BUDGET__PER_DAY": "0.54"}
+    limits = {**PAID, "GROK_IMAGINE_BUDGET__PER_DAY": str(10 * PRICE)}
     with Fleet(tmp_path, database_url.get_secret_value(), **limits) as fleet:
         fleet.write([{**row, "duration": 6} for row in rows(12, connection="mine")])
         fleet.batch("--defer")
@@ -86,7 +110,6 @@ def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
 
 def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> None:
     with Fleet(tmp_path, "") as fleet:
-        del fleet.environment["GROK_IMAGINE_DATABASE_URL"]
         fleet.write(rows(1))
         for command in (["worker"], ["batch", str(tmp_path / "list.jsonl"), "--defer"]):
             code, _, err = fleet.run(*command)
