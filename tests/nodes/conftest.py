@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -23,6 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ALIAS = "_x_custom_nodes_some folder"
 """ComfyUI names a pack by its path, so no module of the pack may count on a name."""
 SANDBOX_SECONDS = 1.5
+
+
+def pytest_unconfigure() -> None:
+    """Torch logs as Python exits, into a stream that pytest has closed; the complaint would hide the summary."""
+    logging.raiseExceptions = False
 
 
 class FakeVideo:
