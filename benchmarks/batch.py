@@ -65,12 +65,17 @@ class Sandbox:
         self.process.wait(30)
 
 
+def environment_of(sandbox: Sandbox, home: Path) -> dict[str, str]:
+    """What the command line is told: where the sandbox is, its data folder, and not to wait long for the dead."""
+    told = {"SANDBOX_URL": sandbox.url, "HOME": str(home), "ANSWER_SECONDS": "5"}
+    return {**os.environ, **{f"GROK_IMAGINE_{name}": value for name, value in told.items()}}
+
+
 class Life:
     """One run of the command line, watched until it ends or is killed."""
 
     def __init__(self, sandbox: Sandbox, home: Path, arguments: list[str]) -> None:
-        environment = {**os.environ, "GROK_IMAGINE_SANDBOX_URL": sandbox.url, "GROK_IMAGINE_HOME": str(home)}
-        environment["GROK_IMAGINE_ANSWER_SECONDS"] = "5"
+        environment = environment_of(sandbox, home)
         command = [sys.executable, "-m", "grok_imagine.cli", *arguments]
         self.sandbox = sandbox
         self.process = subprocess.Popen(
