@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .conftest import PLACES, Server
-from .fleet import PAID, PRICE, Fleet, Ordeal, rows
+from .fleet import PAID, QUICK_PRICE, Fleet, Ordeal, rows
 
 LOST_ANSWERS = 6
 SCENES = ("shared", "budget", "alone")
@@ -52,7 +52,7 @@ def play(scene: str, options: argparse.Namespace) -> dict[str, Any]:
     """One scene to its end. Raises AssertionError where a promise is broken."""
     began = time.monotonic()
     figures: dict[str, Any] = {"rows": options.rows}
-    costs = {"connection": "mine", "duration": 6} if scene == "budget" else {}
+    costs = {"connection": "quick"} if scene == "budget" else {}
     wishes = rows(options.rows, lost_answers=LOST_ANSWERS, **costs)
     with (
         tempfile.TemporaryDirectory(prefix="fleet-") as folder,
@@ -61,9 +61,9 @@ def play(scene: str, options: argparse.Namespace) -> dict[str, Any]:
     ):
         ordeal = Ordeal(fleet, wishes, every_seconds=options.every)
         if scene == "budget":
-            limit = PRICE * (options.rows // 2)
+            limit = QUICK_PRICE * (options.rows // 2)
             paid = ordeal.within(limit, options.workers)
-            figures |= {"USD of budget": str(limit), "USD spent when it held": str(PRICE * paid)}
+            figures |= {"USD of budget": str(limit), "USD spent when it held": str(QUICK_PRICE * paid)}
         elif scene == "alone":
             ordeal.alone()
         else:

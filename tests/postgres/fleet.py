@@ -22,12 +22,21 @@ ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "grok_imagine.cli"]
 PAID = {
     "GROK_IMAGINE_CONNECTIONS": json.dumps(
-        {"mine": {"dialect": "reapi", "base_url": "{sandbox}/reapi", "api_key": "rk_live_sandbox_1", "pace": 0.1}}
+        {
+            "mine": {"dialect": "reapi", "base_url": "{sandbox}/reapi", "api_key": "rk_live_sandbox_1", "pace": 0.1},
+            "quick": {
+                "dialect": "xai",
+                "base_url": "{sandbox}/xai",
+                "api_key": "xai-sandbox_1",
+                "pace": 0.1,
+                "assumed_usd_per_second": "0.05",
+            },
+        }
     )
 }
-"""A connection of the user's own that happens to lead to the sandbox: what it takes counts as real money."""
-PRICE = Decimal("0.054")
-"""Six seconds there."""
+"""Connections of the user's own that happen to lead to the sandbox: what they take counts as real money."""
+PRICE, QUICK_PRICE = Decimal("0.054"), Decimal("0.05")
+"""Of six seconds of the one, and of one second of the other."""
 
 
 class Fleet:
