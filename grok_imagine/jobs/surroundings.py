@@ -20,6 +20,7 @@ from .. import __version__
 from ..journal.database import FILE_NAME as JOURNAL
 from ..settings import FILE_NAME as SETTINGS
 from ..transport.part import is_in_use
+from .hints import KEY_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_COMFYUI = "0.14.1"
@@ -89,6 +90,7 @@ def _modes(home: Path) -> Iterator[Check]:
         (home / "results", 0o700),
         (home / SETTINGS, 0o600),
         (home / JOURNAL, 0o600),
+        (home / KEY_FILE, 0o600),
     ):
         if not path.exists():
             continue

@@ -108,17 +108,21 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     save_connection(home, "other", ConnectionSettings(dialect="xai", base_url=os.environ["GROK_IMAGINE_SANDBOX_URL"]))
     monkeypatch.setenv("GROK_IMAGINE_CONNECTIONS__OTHER__API_KEY", "rk_live_of_another_provider")
     (home / "settings.json").chmod(0o644)
+    (home / "callback.key").write_bytes(b"k" * 32)
+    (home / "callback.key").chmod(0o640)
     home.chmod(0o755)
     checks = await examined(home, now=lambda: time.time() + 3600)
     expected = [
         ("data folder", "folder"),
         ("data folder", "settings.json"),
+        ("data folder", "callback.key"),
         ("network", "nowhere"),
         ("network", "clock"),
     ]
     assert faults(checks) == expected
     assert all(one.advice for one in checks if one.grade != "ok")
     assert "chmod 600 ~/data/settings.json" in find(checks, "data folder", "settings.json").advice
+    assert "chmod 600 ~/data/callback.key" in find(checks, "data folder", "callback.key").advice
     assert "have new keys made" in find(checks, "data folder", "settings.json").advice
     assert re.match(r"(3599|36\d\d) s ahead of the servers", find(checks, "network", "clock").text)
     other = find(checks, "keys", "other")
