@@ -12,11 +12,13 @@ import argparse
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,7 @@ class Life:
     def __init__(self, sandbox: Sandbox, home: Path, arguments: list[str]) -> None:
         environment = environment_of(sandbox, home)
         command = [sys.executable, "-m", "grok_imagine.cli", *arguments]
-        self.sandbox = sandbox
+        self.sandbox, self.journal = sandbox, home / "journal.db"
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -85,14 +87,23 @@ class Life:
     def watch(self, samples: list[dict[str, Any]], began: float, kill_at: int | None, life: int) -> str:
         while self.process.poll() is None:
             book = self.sandbox.ask("/_sandbox/ledger")
-            samples.append(
-                {"t": time.monotonic() - began, "life": life, "submits": book["submits"], "rss_mb": self.rss()}
-            )
+            now = {"submits": book["submits"], "in_flight": self.in_flight(), "rss_mb": self.rss()}
+            samples.append({"t": time.monotonic() - began, "life": life, **now})
             if kill_at is not None and book["submits"] >= kill_at:
                 self.process.kill()
                 break
             time.sleep(0.25)
         return self.process.communicate()[0]
+
+    def in_flight(self) -> int:
+        """Rows being made whose job is with the provider, by the client's own journal."""
+        query = """SELECT count(*) FROM batch_rows JOIN jobs ON owner = batch || '/' || substr(key, 1, 24)
+            WHERE batch_rows.state = 'running' AND jobs.state IN ('submitting', 'submitted')"""
+        try:
+            with closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as database:
+                return int(database.execute(query).fetchone()[0])
+        except sqlite3.OperationalError:  # it is not there yet
+            return 0
 
     def rss(self) -> float:
         try:
@@ -138,6 +149,7 @@ def measure(count: int, at_once: int, folder: Path) -> dict[str, Any]:
         "listed": len({row["row"] for row in results}),
         "tasks": len({row["task_id"] for row in results if row["task_id"]}),
         "files": sum(1 for row in results if row["file"] and Path(row["file"]).is_file()),
+        "most_in_flight": max(one["in_flight"] for one in samples),
         "growth_mb": round(growth(samples), 1),
         "samples": samples,
     }
@@ -162,6 +174,10 @@ def faults(told: dict[str, Any]) -> list[str]:
         found.append("a row is done and has no file")
     if float(told["cost_under_cap_usd"]) > told["cap_usd"] or "limit" not in told["stopped_by"]:
         found.append("the cap is passed")
+    if told["most_in_flight"] > told["at_once"]:
+        found.append(f"{told['most_in_flight']} rows in flight, of {told['at_once']} at most")
+    if told["rows"] >= 500 and told["most_in_flight"] < 0.9 * told["at_once"]:
+        found.append(f"never more than {told['most_in_flight']} rows in flight: it says nothing of {told['at_once']}")
     # A short run is over before all of its rows are in flight, and then this says nothing.
     if told["rows"] >= 500 and told["growth_mb"] > MOST_GROWTH_MB:
         found.append(f"memory grew by {told['growth_mb']} MB")
@@ -178,17 +194,21 @@ def nice(step: float) -> float:
 
 def plot(told: dict[str, Any]) -> str:
     """Submits and memory over time, as SVG."""
-    samples, wide, tall, left, top = told["samples"], 760, 240, 64, 56
+    samples, wide, tall, left, top = told["samples"], 760, 180, 64, 64
     end = max(one["t"] for one in samples) or 1
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + 2 * left}" height="{2 * tall + 190}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + 2 * left}" height="{3 * tall + 260}" '
         'font-family="system-ui, sans-serif" font-size="13" fill="#223">',
         '<rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="{left}" y="26" font-size="17" font-weight="600">{told["rows"]} rows, {told["at_once"]} in flight, '
         "a tenth faulty, killed three times</text>",
     ]
     for place, (name, label, colour) in enumerate(
-        (("submits", "submits accepted", "#2563eb"), ("rss_mb", "memory of the client, MB", "#c2410c"))
+        (
+            ("submits", "submits accepted", "#2563eb"),
+            ("in_flight", "rows in flight", "#0f766e"),
+            ("rss_mb", "memory of the client, MB", "#c2410c"),
+        )
     ):
         y0 = top + place * (tall + 60) + tall
         most = 4 * nice(max(one[name] for one in samples) / 4)
@@ -209,10 +229,10 @@ def plot(told: dict[str, Any]) -> str:
                 parts.append(
                     f'<text x="{x + 4:.1f}" y="{y0 - tall + 14}" fill="#667">{"killed" if life < 4 else "cap"}</text>'
                 )
-    foot = top + 2 * tall + 60 + 22
-    for step in range(6):
-        x, seconds = left + wide * step / 5, f"{end * step / 5:.0f} s"
-        parts += [f'<text x="{x}" y="{foot}" text-anchor="middle">{seconds}</text>']
+    foot, pace = top + 3 * tall + 2 * 60 + 22, int(nice(end / 6))
+    for seconds in range(0, int(end) + 1, pace):
+        x = left + wide * seconds / end
+        parts += [f'<text x="{x:.1f}" y="{foot}" text-anchor="middle">{seconds} s</text>']
     states = ", ".join(f"{count} {state}" for state, count in told["states"].items())
     money = f"${float(told['cost_under_cap_usd']):.2f} under the cap of ${told['cap_usd']:.2f}"
     parts.append(f'<text x="{left}" y="{foot + 30}">{states}; {told["submits"]} submits; {money}</text>')
