@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from fractions import Fraction
@@ -200,6 +201,7 @@ def _folder(ticket: _Ticket, crf: int, makers: dict[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps([ticket.name, crf, makers], sort_keys=True, default=str).encode()).hexdigest()[:24]
     folder = bridge.runtime().home / "chunks" / key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(folder)  # prune goes by when it was last asked for
     return folder
 
 

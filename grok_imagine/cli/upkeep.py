@@ -97,5 +97,6 @@ def _table(found: Pruned) -> Table:
     for one in found.candidates:
         meaning = "gone for good" if one.fetchable_until is None else "can be fetched again"
         meaning = "a download that nobody goes on with" if one.is_part else meaning
+        meaning = "a video's chunks: its graph makes them anew" if one.is_chunks else meaning
         table.add_row(one.path.name, f"{one.size / 1e6:.1f}", f"{one.age_seconds / 86400:.1f}", meaning)
     return table

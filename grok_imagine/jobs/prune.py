@@ -1,9 +1,11 @@
-"""Keeps the folder of results within its limits: oldest first, and never a file that somebody still needs."""
+"""Keeps results, and videos worked on in chunks, within their limits: oldest first, and nothing that is needed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,17 @@ from ..transport.part import discard, is_in_use
 _PART_SECONDS = 24 * 3600.0
 """An interrupted download is taken up again where it stopped; one that nobody touched for so long is litter, unless
 its job is unfinished, or a download holds it open."""
+_CHUNKS_SECONDS = 24 * 3600.0
+"""A video that was worked on since may be worked on now."""
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that is over the limits. ``fetchable_until`` (Unix seconds) is None where it cannot be fetched again."""
+    """A file that is over the limits. ``fetchable_until`` (Unix seconds) is None where it cannot be fetched again.
+
+    With ``is_chunks`` it is the folder of one video that was worked on in chunks: the graph makes it anew for nothing.
+    """
 
     path: Path
     size: int
@@ -30,6 +37,12 @@ class Candidate:
     job_id: str | None
     fetchable_until: float | None
     is_part: bool = False
+    is_chunks: bool = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it would be gone for good."""
+        return self.fetchable_until is None and not self.is_part and not self.is_chunks
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -41,12 +54,13 @@ class Candidate:
             "can_be_fetched_again": self.fetchable_until is not None,
             "fetchable_until": self.fetchable_until,
             "is_part": self.is_part,
+            "is_chunks": self.is_chunks,
         }
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What is over the limits (``candidates``), which of it was removed, and the folder's size in bytes before."""
+    """What is over the limits (``candidates``), which of it was removed, and the size of all in bytes before."""
 
     candidates: tuple[Candidate, ...]
     removed: tuple[Path, ...]
@@ -55,7 +69,7 @@ class Pruned:
     @property
     def lasting(self) -> tuple[Candidate, ...]:
         """Those that would be gone for good."""
-        return tuple(one for one in self.candidates if one.fetchable_until is None and not one.is_part)
+        return tuple(one for one in self.candidates if one.is_lasting)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -68,22 +82,30 @@ async def prune(
     results: Path,
     journal: Journal,
     *,
+    chunks: Path | None = None,
     max_bytes: float,
     max_seconds: float,
     now: float,
     apply: bool = False,
     for_good: bool = False,
 ) -> Pruned:
-    """Find what is over the limits, and remove it if ``apply``; what cannot be fetched again only ``for_good``."""
+    """Find what is over the limits, and remove it if ``apply``; what cannot be fetched again only ``for_good``.
+
+    ``chunks`` is where Join Video Chunks keeps its pieces, a folder for each video; they count for the same limits.
+    """
     files = await asyncio.to_thread(_files, results)
+    files += await asyncio.to_thread(_worked_on, chunks) if chunks else []
     found: list[Candidate] = []
     total = sum(size for _, size, _ in files)
     left = total
     for path, size, changed in sorted(files, key=lambda one: one[2]):
         age = now - changed
-        job = await _job_of(path, journal)
-        is_part = path.suffix != ".mp4"
-        if is_part:
+        is_chunks = path.parent == chunks
+        job = None if is_chunks else await _job_of(path, journal)
+        is_part = not is_chunks and path.suffix != ".mp4"
+        if is_chunks:
+            is_due = (age > max_seconds or left > max_bytes) and age > _CHUNKS_SECONDS
+        elif is_part:
             is_idle = age > _PART_SECONDS and (job is None or job.state.is_final)
             is_due = is_idle and not await asyncio.to_thread(is_in_use, path)
         else:
@@ -91,8 +113,8 @@ async def prune(
         if is_due:
             left -= size
             until = _fetchable_until(job, now)
-            found.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part))
-    going = [one for one in found if one.is_part or one.fetchable_until is not None or for_good]
+            found.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part, is_chunks))
+    going = [one for one in found if for_good or not one.is_lasting]
     removed = await asyncio.to_thread(_remove, going) if apply else ()
     return Pruned(tuple(found), removed, total)
 
@@ -108,6 +130,25 @@ def _files(results: Path) -> list[tuple[Path, int, float]]:
             facts = path.stat()
             found.append((path, facts.st_size, facts.st_mtime))
     return found
+
+
+def _worked_on(chunks: Path) -> list[tuple[Path, int, float]]:
+    """Folder, size in bytes and last change of each video that was worked on in chunks."""
+    if not chunks.is_dir():
+        return []
+    folders = [path for path in chunks.iterdir() if path.is_dir() and not path.is_symlink()]
+    return [(folder, *_extent(folder)) for folder in folders]
+
+
+def _extent(folder: Path) -> tuple[int, float]:
+    """Bytes and last change. A piece may be renamed or joined meanwhile."""
+    size, changed = 0, folder.stat().st_mtime
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            facts = path.stat()
+            size += facts.st_size if path.is_file() else 0
+            changed = max(changed, facts.st_mtime)
+    return size, changed
 
 
 def _is_left_note(path: Path) -> bool:
@@ -138,7 +179,11 @@ def _remove(going: list[Candidate]) -> tuple[Path, ...]:
     gone: list[Path] = []
     for one in going:
         try:
-            if one.path.suffix == ".part":
+            if one.is_chunks:
+                if _extent(one.path)[1] != one.changed_at:
+                    continue
+                shutil.rmtree(one.path)
+            elif one.path.suffix == ".part":
                 if not discard(one.path, one.changed_at):
                     continue
             elif one.path.stat().st_mtime != one.changed_at:

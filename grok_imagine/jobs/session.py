@@ -226,7 +226,8 @@ class Session:
         """What of the results is over the limits; removed if ``apply``, what is gone for good only ``for_good``."""
         limits = max_gb or self.settings.results_max_gb, max_days or self.settings.results_max_days
         facts = {"max_bytes": limits[0] * 1e9, "max_seconds": limits[1] * 86400, "now": self._now()}
-        return await prune(self._tools.results, self.journal, **facts, apply=apply, for_good=for_good)
+        chunks = self.home / "chunks"
+        return await prune(self._tools.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
         """Wait for a task by its id at the provider, whoever submitted it."""

@@ -161,6 +161,17 @@ def test_prune_keeps_what_nobody_else_has_until_told(run: Run, home: Path) -> No
     assert not clip.exists()
 
 
+def test_prune_takes_the_chunks_of_a_video_whole(run: Run, home: Path) -> None:
+    folder = home / "chunks" / "0123"
+    folder.mkdir(parents=True)
+    (folder / "joined.mp4").write_bytes(b"x")
+    for path in (folder / "joined.mp4", folder):
+        os.utime(path, (time.time() - 400 * DAY,) * 2)
+    gone = run("prune", "--yes")
+    assert (gone.exit_code, "1 removed" in gone.stdout, "its graph makes them anew" in gone.stdout) == (0, True, True)
+    assert not folder.exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is POSIX's")
 def test_prune_at_a_terminal(tmp_path: Path) -> None:
     import pty

@@ -114,3 +114,26 @@ def test_a_part_taken_up_since_it_was_looked_at_stays(tmp_path: Path) -> None:
     assert not is_in_use(path)
     assert discard(path, path.stat().st_mtime)
     assert not path.exists()
+
+
+async def test_chunks_go_by_their_video_when_it_was_last_asked_for(tmp_path: Path) -> None:
+    results, chunks, old = tmp_path / "results", tmp_path / "chunks", time.time() - 40 * DAY
+    for name, joined_days in (("stopped", 40), ("finished", 40), ("going", 0.5)):
+        pieces = chunks / name / "pieces"
+        pieces.mkdir(parents=True)
+        lay(pieces, "00000.mp4", 40)
+        lay(chunks / name, "joined.mp4", joined_days)
+        os.utime(pieces, (old, old))
+        os.utime(chunks / name, (old, old))
+    lay(chunks, "note.txt", 40)
+    limits = {"chunks": chunks, "max_bytes": 1e9, "now": time.time(), "apply": True}
+    async with Journal(tmp_path / "home") as journal:
+        assert (await prune(results, journal, **limits, max_seconds=60 * DAY)).removed == ()
+        os.utime(chunks / "finished")  # its graph ran again
+        done = await prune(results, journal, **limits, max_seconds=2 * DAY)
+        assert done.removed == (chunks / "stopped",)
+        assert done.lasting == ()
+        assert done.total == 6000
+        # Whatever the limit: what was worked on within a day may be worked on now.
+        assert (await prune(results, journal, **limits | {"max_bytes": 1}, max_seconds=2 * DAY)).removed == ()
+    assert {path.name for path in chunks.iterdir()} == {"finished", "going", "note.txt"}
