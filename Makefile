@@ -29,6 +29,7 @@ bench: $(VENV)/.test $(BENCH)/.ready
 	$(BIN)/python benchmarks/many_jobs.py
 	$(BIN)/python benchmarks/upload_encoding.py
 	$(BENCH)/bin/python benchmarks/decode.py
+	$(BENCH)/bin/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info demo-output artifacts

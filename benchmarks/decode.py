@@ -1,7 +1,7 @@
-"""Measures this decoder beside others: fresh processes, interleaved, medians; then the page, the table and the plot.
+"""Measures this decoder beside others: fresh processes, interleaved, medians.
 
-``python benchmarks/decode.py`` does it all. ``--rounds 1 --case 720p-6s-full`` adds one round of one case to
-artifacts/bench/decode.json, where everything that was measured is kept; ``--report`` writes docs/benchmarks.md from it.
+``python benchmarks/decode.py`` does it all anew. ``--case 720p-6s-full --rounds 1`` adds one round of one case to what
+is kept in artifacts/bench/decode.json; report.py makes the page of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,54 +17,64 @@ from typing import Any
 
 import av
 import clips
-import decode_report
+import kept
 import psutil
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "artifacts" / "bench"
-RESULTS = FOLDER / "decode.json"
+ROUNDS = 7
 LIMITS = ("nothing", "memory")
 ALL = ("ours", "comfyui", "torchcodec", "decord", "opencv", "pyav")
-# ComfyUI's decoder needs three times the 8 GB that thirty seconds at 720p take; where that is not there, it says so.
+# ComfyUI's decoder needs three times the 8 GB that thirty seconds at 720p take; where that is not there, it says so,
+# and fifteen seconds are the longest that it is measured on.
 CASES: dict[str, tuple[str, int, str, tuple[str, ...]]] = {
     f"{tier}-{seconds}s-{task}": (tier, seconds, task, ALL + (LIMITS if task == "full" else ()))
     for tier, seconds, tasks in (
-        ("720p", 6, ("full", "every8", "window", "resized", "last")),
-        ("720p", 30, ("full", "every8", "window", "last")),
+        ("720p", 6, ("full",)),
+        ("720p", 15, ("full",)),
+        ("720p", 30, ("full",)),
         ("480p", 6, ("full",)),
-        ("480p", 30, ("full", "resized")),
+        ("480p", 30, ("full",)),
+        ("720p", 6, ("resized", "every8", "window", "last")),
+        ("720p", 30, ("every8", "window", "last")),
     )
     for task in tasks
 }
 PEAKS = {"comfyui": 3.1, "opencv": 1.2, "ours": 1.2, "nothing": 0.2, "memory": 1.1}
-"""How many times the whole tensor a decoder takes at most; the others stay below 2.5."""
-SHARES = {"window": 0.5, "last": 0.1}
-"""How much of the tensor is there, at most, where a decoder need not load it all."""
+"""How many times the whole tensor a decoder takes at most; the others stay below 1.6."""
+SHARES = {"window": 0.15, "last": 0.1, "every8": 0.25, "resized": 0.3}
+"""How much of that is there where less is asked for: of a clip of 30 s, and of one of 6 s three times as much."""
+LOADS_ALL = ("every8", "resized")
+"""Where ComfyUI's decoder has no other way than to load the whole first."""
 SPARE = 1_500_000_000
 
 
-def measure(name: str, task: str, clip: Path, compare: bool) -> dict[str, Any] | str:
-    """One fresh process, or why there was none."""
+def needs(names: tuple[str, ...], task: str, clip: Path) -> dict[str, int]:
+    """How many bytes each decoder may take."""
     with av.open(str(clip)) as container:
         video = container.streams.video[0]
         whole = video.frames * video.width * video.height * 12
-    needed = int(whole * PEAKS.get(name, 2.5) * SHARES.get(task, 1))
-    if needed > psutil.virtual_memory().available - SPARE:
-        return f"needs {needed / 1e9:.0f} GB"
+        length = video.frames / float(video.average_rate or 24)
+    share = min(1, SHARES.get(task, 1) * (3 if length < 10 else 1))
+    shares = {name: 1 if name == "comfyui" and task in LOADS_ALL else share for name in names}
+    return {name: int(whole * PEAKS.get(name, 1.6) * shares[name]) for name in names}
+
+
+def measure(name: str, task: str, clip: Path, touched: int, compare: bool) -> dict[str, Any] | str:
+    """One fresh process, or what it died of."""
     python = os.environ.get("COMFYUI_PYTHON", sys.executable) if name == "comfyui" else sys.executable
-    command = [python, str(ROOT / "benchmarks" / "decoders.py"), name, task, str(clip), str(needed)]
+    command = [python, str(kept.ROOT / "benchmarks" / "decoders.py"), name, task, str(clip), str(touched)]
+    environment = _with_ffmpeg() if name == "torchcodec" else None
     done = subprocess.run(
-        [*command, "compare" if compare else ""], capture_output=True, text=True, check=False, env=_environment()
+        [*command, "compare" if compare else ""], capture_output=True, text=True, check=False, env=environment
     )
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:200]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _environment() -> dict[str, str]:
+def _with_ffmpeg() -> dict[str, str]:
     """torchcodec brings no FFmpeg: it is given the one that PyAV brings, by the names that it looks for."""
     libraries = Path(av.__file__).parent.parent / "av.libs"
-    links = FOLDER / "ffmpeg"
+    links = kept.FOLDER / "ffmpeg"
     links.mkdir(parents=True, exist_ok=True)
     for library in libraries.glob("lib[as][vw]*-*.so.*"):
         name, version = library.name.split("-")[0], library.name.split(".so.")[1].split(".")[0]
@@ -77,22 +86,28 @@ def _environment() -> dict[str, str]:
 
 def rounds(case: str, count: int, results: dict[str, Any]) -> None:
     """Adds ``count`` interleaved rounds of one case."""
-    tier, seconds, task, names = CASES[case]
-    clip = clips.clip(FOLDER / "clips", tier, seconds)
+    tier, seconds, task, everybody = CASES[case]
+    clip = clips.clip(kept.FOLDER / "clips", tier, seconds)
+    names = tuple(name for name in everybody if name != "comfyui" or os.environ.get("COMFYUI_PATH"))
+    needed = needs(names, task, clip)
+    room = psutil.virtual_memory().available - SPARE
+    # The same for all of them, so that none finds more memory at hand than another.
+    touched = max((one for one in needed.values() if one <= room), default=0)
     told = results.setdefault(case, {})
-    for number in range(count):
+    for _ in range(count):
         for name in names:
-            if name == "comfyui" and not os.environ.get("COMFYUI_PATH"):
+            mine = told.setdefault(name, {"runs": [], "fault": ""})
+            if needed[name] > room:
+                mine["fault"] = f"needs {needed[name] / 1e9:.0f} GB"
                 continue
-            kept = told.setdefault(name, {"runs": [], "fault": ""})
-            compare = task == "full" and number == 0 and not any("mean" in run for run in kept["runs"])
-            found = measure(name, task, clip, compare and name not in LIMITS)
+            compare = task == "full" and name not in LIMITS and not any("mean" in run for run in mine["runs"])
+            found = measure(name, task, clip, touched, compare)
             if isinstance(found, str):
-                kept["fault"] = found
+                mine["fault"] = found
             else:
-                kept["runs"].append(found)
-            RESULTS.write_text(json.dumps(results, indent=1))
-        print(case, number + 1, {name: _median(one) for name, one in told.items()}, flush=True)
+                mine["runs"].append(found)
+            kept.save("decode", {"cases": results, "comfyui": kept.comfyui()})
+        print(case, len(told["ours"]["runs"]), {name: _median(one) for name, one in told.items()}, flush=True)
 
 
 def _median(one: dict[str, Any]) -> Any:
@@ -100,20 +115,14 @@ def _median(one: dict[str, Any]) -> Any:
 
 
 def main() -> None:
-    """Measure, and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    """Measure, and keep it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--case", choices=CASES, action="append", help="only this one, added to what is there")
-    parser.add_argument("--report", action="store_true", help="only write the page from what was measured")
     options = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    adds = options.report or options.case
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if adds and RESULTS.exists() else {}
-    if not options.report:
-        for case in options.case or CASES:
-            rounds(case, options.rounds, results)
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, PyAV {av.__version__}"
-    decode_report.write(results, machine, ROOT / "docs")
+    results: dict[str, Any] = kept.load("decode").get("cases", {}) if options.case else {}
+    for case in options.case or CASES:
+        rounds(case, options.rounds, results)
 
 
 if __name__ == "__main__":

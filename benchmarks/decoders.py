@@ -222,7 +222,7 @@ def main() -> None:
     name, task, path, touched, compare = sys.argv[1:6]
     run = DECODERS[name]()
     # The memory of a virtual machine may be with its host, who is slow to give it back. A process that takes it and
-    # ends leaves it at hand, so that the machine is measured, and every decoder finds the same.
+    # ends leaves it at hand: as much before each decoder, so that all of them find the same.
     subprocess.run([sys.executable, "-c", TOUCH, touched], check=True)
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark of memory begins anew
     before, cpu = _status("VmRSS"), time.process_time()

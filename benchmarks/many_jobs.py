@@ -2,7 +2,7 @@
 
 ``python benchmarks/many_jobs.py`` starts a sandbox whose clock stands still, so that no job ever gets done, and a fresh
 process for each number of jobs: a session that has them all wait at reAPI's documented pace (a poll every five
-seconds, a progress tick every second). The sandbox's own work is not counted.
+seconds, a progress tick every second). The sandbox's own work is not counted. Each row is kept for report.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+import kept
+
+ROOT = kept.ROOT
 COUNTS = (1, 10, 100, 500, 1000)
 
 
@@ -113,6 +115,8 @@ def main() -> None:
                 print(" | ".join(row))
             print(" | ".join(f"{value:>{len(name)}}" for name, value in row.items()), flush=True)
         rows.append(row)
+        before = [one for one in kept.load("many_jobs").get("rows", []) if one["jobs"] != count]
+        kept.save("many_jobs", {"rows": sorted([*before, row], key=lambda one: one["jobs"])})
     if options.json:
         print(json.dumps(rows, indent=1))
 

@@ -2,7 +2,8 @@
 
 ``python benchmarks/upload_encoding.py`` puts seven references of 2048 x 2048 into a real S3 server on loopback (nanio),
 once for each kind of picture, in fresh processes, interleaved. With ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` set, the
-conversion that ComfyUI's own API nodes use does the same with the same tensors beside it.
+conversion that ComfyUI's own API nodes use does the same with the same tensors beside it. It is kept for report.py;
+``--kind photo`` measures that kind alone, and keeps the others as they were.
 
 ``--rates`` shows instead what WebP and JPEG can do with so many bits for each pixel, and which of them is taken;
 ``--picture FILE`` does that for pictures of one's own.
@@ -27,11 +28,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import kept
 import numpy as np
 import pictures
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
 COUNT, SIDE, MEGABYTE = 7, 2048, 1e6
 LIMIT = 10 * 1024 * 1024
 RATES = (8.0, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0)
@@ -40,7 +41,7 @@ KEYS = {"NANIO_ACCESS_KEY": "AKIABENCHMARK", "NANIO_SECRET_KEY": "no-secret"}
 
 def ours(name: str) -> Any:
     """A module of the engine, by its path below it."""
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(kept.ROOT))
     return importlib.import_module(f"grok_imagine.{name}")
 
 
@@ -201,30 +202,44 @@ def one_run(who: str, tensors: Path, folder: Path, there: dict[str, str]) -> dic
         return told
 
 
-def references(runs: int) -> None:
-    """The table of the seven references."""
+def references(runs: int, kinds: list[str]) -> None:
+    """Measures the seven references of each kind, and keeps what it finds."""
     everybody = ["ours", *(["comfyui"] if "COMFYUI_PATH" in os.environ else [])]
     print(f"seven references of {SIDE} x {SIDE}, encoded and put; medians of {runs} fresh processes, interleaved")
     print(f"{'picture':10} {'who':8} {'s':>6} {'ratio':>6} {'peak MB':>8} {'MB':>6}  format, nearness of the first")
     with tempfile.TemporaryDirectory() as temporary, store(Path(temporary)) as there:
-        for name, make in pictures.KINDS.items():
+        for name in kinds:
             tensors = Path(temporary) / "tensors.npy"
-            np.save(tensors, np.stack([make(SIDE, SIDE, seed) for seed in range(COUNT)]))
+            np.save(tensors, np.stack([pictures.KINDS[name](SIDE, SIDE, seed) for seed in range(COUNT)]))
             found: dict[str, list[dict[str, Any]]] = {who: [] for who in everybody}
             for _ in range(runs):
                 for who in everybody:
                     found[who].append(one_run(who, tensors, Path(temporary), there))
-            base = statistics.median(run["seconds"] for run in found["ours"])
-            for who, told in found.items():
-                seconds = statistics.median(run["seconds"] for run in told)
-                peak = statistics.median(run["peak"] for run in told) / MEGABYTE
-                sizes, first = told[0]["bytes"], told[0]
-                over = f"; {sum(size > LIMIT for size in sizes)} of {COUNT} over 10 MB" if max(sizes) > LIMIT else ""
+            told = {who: summary(measured) for who, measured in found.items()}
+            kinds_before = kept.load("upload").get("kinds", {})
+            kept.save("upload", {"comfyui": kept.comfyui(), "kinds": {**kinds_before, name: told}})
+            for who, one in told.items():
+                ratio = one["seconds"] / told["ours"]["seconds"]
+                over = f"; {one['too_large']} of {COUNT} over 10 MB" if one["too_large"] else ""
                 print(
-                    f"{name:10} {who:8} {seconds:6.2f} {seconds / base:6.2f} {peak:8.0f} {sum(sizes) / MEGABYTE:6.1f}"
-                    f"  {first['kind']}, PSNR {first['psnr']:.1f} dB{over}",
+                    f"{name:10} {who:8} {one['seconds']:6.2f} {ratio:6.2f} {one['peak_mb']:8.0f} {one['mb']:6.1f}"
+                    f"  {one['format']}, PSNR {one['psnr']:.1f} dB{over}",
                     flush=True,
                 )
+
+
+def summary(measured: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians of the runs; the files are the same in each."""
+    first = measured[0]
+    return {
+        "runs": len(measured),
+        "seconds": statistics.median(run["seconds"] for run in measured),
+        "peak_mb": statistics.median(run["peak"] for run in measured) / MEGABYTE,
+        "mb": sum(first["bytes"]) / MEGABYTE,
+        "too_large": sum(size > LIMIT for size in first["bytes"]),
+        "format": first["kind"],
+        "psnr": first["psnr"],
+    }
 
 
 # -- WebP or JPEG
@@ -258,6 +273,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--kind", choices=pictures.KINDS, action="append", help="only this one")
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--picture", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -267,7 +283,7 @@ def main() -> None:
     elif options.rates or options.picture:
         rates(options.picture)
     else:
-        references(options.runs)
+        references(options.runs, options.kind or list(pictures.KINDS))
 
 
 if __name__ == "__main__":
