@@ -81,10 +81,15 @@ class Comfy:
             await asyncio.sleep(0.1)
         raise AssertionError("the prompt is not in the history")
 
+    def files(self, result: Run, node: str) -> list[Path]:
+        """The files that a Save node wrote."""
+        every = result.outputs[node]["images"]
+        return [self.base / one["type"] / one["subfolder"] / one["filename"] for one in every]
+
     def file(self, result: Run, node: str) -> Path:
-        """The file that a Save node wrote."""
-        saved = result.outputs[node]["images"][0]
-        return self.base / saved["type"] / saved["subfolder"] / saved["filename"]
+        """The one file that a Save node wrote."""
+        (found,) = self.files(result, node)
+        return found
 
     @property
     def home(self) -> Path:

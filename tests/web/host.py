@@ -25,44 +25,8 @@ from aiohttp import WSMsgType, web
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "comfyui-grok-imagine"
 VERSION = "0.18.1"
-_IMAGE = ["IMAGE", {}]
-
-
-def _core(name: str, inputs: dict[str, Any], outputs: list[str], *, is_output: bool = False, **more: Any) -> Any:
-    return {
-        "input": {"required": inputs},
-        "input_order": {"required": list(inputs)},
-        "output": outputs,
-        "output_is_list": [False] * len(outputs),
-        "output_name": outputs,
-        "name": name,
-        "display_name": more.pop("display_name", name),
-        "description": "",
-        "python_module": "nodes",
-        "category": "image",
-        "output_node": is_output,
-        **more,
-    }
-
-
-CORE = {
-    "LoadImage": _core("LoadImage", {"image": [["example.png"], {"image_upload": True}]}, ["IMAGE", "MASK"]),
-    "EmptyImage": _core(
-        "EmptyImage",
-        {"batch_size": ["INT", {"default": 1, "min": 1, "max": 4096}]},
-        ["IMAGE"],
-        display_name="Empty Image",
-    ),
-    "SaveVideo": _core(
-        "SaveVideo",
-        {"video": ["VIDEO", {}], "filename_prefix": ["STRING", {"default": "video/ComfyUI"}]},
-        [],
-        is_output=True,
-        display_name="Save Video",
-    ),
-    "PreviewAny": _core("PreviewAny", {"source": ["*", {}]}, [], is_output=True, display_name="Preview as Text"),
-    "PreviewImage": _core("PreviewImage", {"images": _IMAGE}, [], is_output=True, display_name="Preview Image"),
-}
+CORE = json.loads((ROOT / "tools" / "core_nodes.json").read_text("utf-8"))
+CORE["LoadImage"]["input"]["required"]["image"][0] = ["example.png"]
 
 
 class Server:
@@ -396,13 +360,13 @@ class Host:
 
 
 def _core_result(kind: str, inputs: dict[str, Any]) -> tuple[Any, Any]:
-    if kind in ("EmptyImage", "LoadImage"):
-        import torch
-
-        return (torch.full((inputs.get("batch_size", 1), 64, 64, 3), 0.5), None), None
+    """Stand-ins: grey pictures, and texts as they are."""
     if kind == "PreviewAny":
         return (), {"text": [str(inputs["source"])]}
-    return (), None
+    import torch
+
+    shapes = {"IMAGE": (inputs.get("batch_size", 1), 96, 160, 3), "MASK": (1, 96, 160)}
+    return tuple(torch.full(shapes[one], 0.5) if one in shapes else None for one in CORE[kind]["output"]), None
 
 
 def _order(prompt: dict[str, Any]) -> list[str]:
