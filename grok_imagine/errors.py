@@ -1,36 +1,36 @@
 """Every error that the engine raises, and what each one means for the user's money.
 
 GrokImagineError
-├── SettingsError                  something is not set up, or set up wrongly
-│   └── MissingKey                 the connection has no API key
-├── RequestError(violations)       the request breaks a rule; nothing was uploaded, sent or charged
-│   ├── UnsupportedOption          the connection cannot do what was asked at all
-│   ├── OverBudget                 the user's own spending limit would be passed
-│   └── MediaError                 an image or a video
-│       ├── EncodeError            could not be encoded for upload
-│       └── DecodeError            could not be decoded
-├── TransportError                 HTTP failed
-│   ├── ConnectFailed              no byte of the request was sent
-│   ├── TimedOut                   the answer did not come in time; the server may have acted
-│   └── FetchFailed(status)        a file could not be downloaded; ``is_gone`` where its URL is dead
-├── ProviderError(status, code, request_id)    the provider answered, and said no
-│   ├── AuthRejected               the key was refused
-│   ├── OutOfCredit                balance or spend limit is used up
-│   ├── RateLimited(retry_after)   too many requests; nothing was accepted
-│   ├── BadRequest                 the provider refuses the request as it is
-│   ├── TaskNotFound               the provider does not know the task id
-│   ├── ProviderDown               the provider failed; on a submit the outcome is unknown
-│   └── UnreadableReply            the answer cannot be understood
-├── JobError(job_id, task_id)      a job ended, or stopped, without a clip
-│   ├── JobFailed                  the provider reports failure
-│   │   └── ContentRejected        moderation refused the prompt, a reference or the result
-│   ├── JobExpired                 the result is no longer kept by the provider
-│   ├── JobTimedOut                our deadline passed; the job goes on and can be resumed
-│   ├── JobCanceled                the provider reports that the task was canceled
-│   ├── ResultNotFetched           the clip is ready and paid, but not downloaded yet; resume the job
-│   └── SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
-├── StorageError                   a reference could not be made public
-└── JournalError                   the journal cannot be read or written; nothing is submitted without it
+|-- SettingsError                  something is not set up, or set up wrongly
+|   +-- MissingKey                 the connection has no API key
+|-- RequestError(violations)       the request breaks a rule; nothing was uploaded, sent or charged
+|   |-- UnsupportedOption          the connection cannot do what was asked at all
+|   |-- OverBudget                 the user's own spending limit would be passed
+|   +-- MediaError                 an image or a video
+|       |-- EncodeError            could not be encoded for upload
+|       +-- DecodeError            could not be decoded
+|-- TransportError                 HTTP failed
+|   |-- ConnectFailed              no byte of the request was sent
+|   |-- TimedOut                   the answer did not come in time; the server may have acted
+|   +-- FetchFailed(status)        a file could not be downloaded; ``is_gone`` where its URL is dead
+|-- ProviderError(status, code, request_id)    the provider answered, and said no
+|   |-- AuthRejected               the key was refused
+|   |-- OutOfCredit                balance or spend limit is used up
+|   |-- RateLimited(retry_after)   too many requests; nothing was accepted
+|   |-- BadRequest                 the provider refuses the request as it is
+|   |-- TaskNotFound               the provider does not know the task id
+|   |-- ProviderDown               the provider failed; on a submit the outcome is unknown
+|   +-- UnreadableReply            the answer cannot be understood
+|-- JobError(job_id, task_id)      a job ended, or stopped, without a clip
+|   |-- JobFailed                  the provider reports failure
+|   |   +-- ContentRejected        moderation refused the prompt, a reference or the result
+|   |-- JobExpired                 the result is no longer kept by the provider
+|   |-- JobTimedOut                our deadline passed; the job goes on and can be resumed
+|   |-- JobCanceled                the provider reports that the task was canceled
+|   |-- ResultNotFetched           the clip is ready and paid, but not downloaded yet; resume the job
+|   +-- SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
+|-- StorageError                   a reference could not be made public
++-- JournalError                   the journal cannot be read or written; nothing is submitted without it
 """
 
 from __future__ import annotations

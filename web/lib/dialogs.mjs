@@ -1,5 +1,6 @@
 // Dialogs of our own, on the browser's <dialog>: it keeps the focus inside, hears Escape and gives the focus back.
-import { button, h, icon, loadStyle } from "./dom.mjs";
+import { app } from "../../../scripts/app.js";
+import { button, h, icon, styled } from "./dom.mjs";
 import { t } from "./i18n.mjs";
 
 /**
@@ -8,7 +9,6 @@ import { t } from "./i18n.mjs";
  * @returns {Promise<string>}
  */
 export async function openDialog({ title, content, buttons = [], wide = false, opened }) {
-  await loadStyle();
   const heading = h("h2", { id: `giv-title-${Date.now()}` }, title);
   const shut = button(t("dialog.close"), () => dialog.close(""), { symbol: "times", quiet: true });
   const dialog = h(
@@ -20,7 +20,9 @@ export async function openDialog({ title, content, buttons = [], wide = false, o
   );
   // ComfyUI's shortcuts listen at the window: what is typed here is not for them.
   dialog.addEventListener("keydown", (/** @type {Event} */ event) => event.stopPropagation());
-  document.body.append(dialog);
+  // Beside the nodes' own elements. The browser draws it above everything, wherever it lies.
+  app.canvas.canvas.parentElement.append(dialog);
+  await styled(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();

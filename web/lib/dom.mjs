@@ -46,14 +46,29 @@ export function button(label, act, { symbol, quiet, ...attributes } = {}) {
   );
 }
 
-/** @type {Promise<void> | undefined} */
-let styled;
-
-/** Add our style sheet to the page, once; resolves when it applies. */
-export function loadStyle() {
-  styled ??= new Promise((resolve) => {
-    const href = new URL("./style.css", import.meta.url).href;
-    document.head.append(h("link", { rel: "stylesheet", href, on: { load: resolve, error: resolve } }));
+/** A link to a style sheet beside this file. It belongs inside an element of ours: nothing of ours lies in the page's head,
+ * and a style leaves the page with what it styles. @param {string} name @param {() => void} [loaded] */
+export const sheet = (name, loaded) =>
+  h("link", {
+    rel: "stylesheet",
+    href: new URL(`./${name}`, import.meta.url).href,
+    on: loaded ? { load: loaded, error: loaded } : {},
   });
-  return styled;
+
+/** Put the style sheet of the panel and the dialogs into `home`, which is in the page; resolves when it applies.
+ * @param {HTMLElement} home @returns {Promise<void>} */
+export const styled = (home) => new Promise((resolve) => home.append(sheet("style.css", resolve)));
+
+/** Copy a text, also where the page came by plain HTTP from another machine, and the browser gives no clipboard.
+ * @param {string} text @param {Element} home an element of ours, for a moment the text's place */
+export async function copyText(text, home) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { value: text });
+    home.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
 }

@@ -2,6 +2,7 @@
 import { app } from "../../../scripts/app.js";
 import { ApiError, ask, tell } from "./api.mjs";
 import { confirm, prompt } from "./dialogs.mjs";
+import { copyText } from "./dom.mjs";
 import { t } from "./i18n.mjs";
 
 /** The type under which a dragged row carries its job's id. */
@@ -132,17 +133,8 @@ export function acceptDrops() {
   });
 }
 
-/** Copy a text, also where the page is not served over https. @param {string} text */
-export async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
+/** Copy a text, and say so. @param {string} text @param {Element} home an element of ours */
+export async function copy(text, home) {
+  await copyText(text, home);
   toast("success", t("action.copied"));
 }

@@ -1,5 +1,6 @@
 // The face of a node: what is wrong with its values, how its job goes, the clip, and the ids and the cost to copy.
 import { mediaUrl } from "./api.mjs";
+import { copyText, sheet } from "./dom.mjs";
 import { clock, costWords, errorWords, faultWords, fixWords, usualWords } from "./node_words.mjs";
 import { t, tOr } from "./i18n.mjs";
 
@@ -14,7 +15,7 @@ function make(kind, name, text) {
 }
 
 export class Face {
-  /** @param {{onResize: () => void, onFix: (field: string, value: string | number) => void}} host */
+  /** @param {{onResize: () => void, onShown: () => void, onFix: (field: string, value: string | number) => void}} host */
   constructor(host) {
     this.host = host;
     /** @type {any} the widget that holds the face */
@@ -35,6 +36,7 @@ export class Face {
     /** @type {import("./node_limits.mjs").Fault[]} */
     this.faults = [];
     this.element = make("div", "grok-face");
+    this.element.append(sheet("face.css", () => this.measured()));
     this.inner = this.element.appendChild(make("div", "grok-face-inner"));
     this.faultList = this.inner.appendChild(make("ul", "grok-faults"));
     this.status = this.inner.appendChild(make("div", "grok-status"));
@@ -54,6 +56,7 @@ export class Face {
 
   measured() {
     // Taken out of the page (a closed subgraph, another workflow), it measures nothing.
+    if (this.inner.isConnected) this.host.onShown();
     if (!this.inner.isConnected || !this.inner.offsetHeight || this.inner.offsetHeight === this.height) return;
     this.height = this.inner.offsetHeight;
     this.host.onResize();
@@ -219,7 +222,7 @@ export class Face {
     button.title = t("node.copy");
     button.setAttribute("aria-label", `${t("node.copy")}: ${t(`node.fact.${name}`)}`);
     button.onclick = async () => {
-      await copy(text);
+      await copyText(text, this.element);
       button.classList.replace("pi-copy", "pi-check");
       setTimeout(() => button.classList.replace("pi-check", "pi-copy"), 1200);
     };
@@ -228,16 +231,4 @@ export class Face {
     row.append(make("dt", "", t(`node.fact.${name}`)), shown, button);
     return row;
   }
-}
-
-/** Also where the page came by plain HTTP from another machine, and the browser gives no clipboard.
- * @param {string} text */
-async function copy(text) {
-  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
-  const area = /** @type {HTMLTextAreaElement} */ (make("textarea"));
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }

@@ -11,32 +11,37 @@ const RED = "#ff6b6b";
 /** @param {any} node @param {string} name */
 export const widget = (node, name) => node.widgets?.find((/** @type {any} */ one) => one.name === name);
 
+/** Whether a link ends at the node's input that `is` finds. @param {any} node @param {(input: any) => boolean} is */
+export function isLinked(node, is) {
+  const slot = node.inputs?.findIndex(is) ?? -1;
+  return slot >= 0 && node.isInputConnected(slot);
+}
+
 /** The widget's value; undefined where there is none, or where a link brings it.
  * @param {any} node @param {string} name */
 export function value(node, name) {
-  const isLinked = node.inputs?.some((/** @type {any} */ one) => one.widget?.name === name && one.link != null);
-  return isLinked ? undefined : widget(node, name)?.value;
+  return isLinked(node, (input) => input.widget?.name === name) ? undefined : widget(node, name)?.value;
 }
 
 /** Which images are connected, in the order in which they are sent. @param {any} node */
 export function images(node) {
   const sockets = (node.inputs ?? [])
     .filter((/** @type {any} */ one) => one.type === "IMAGE" && /^image_\d+$/.test(one.name))
-    .map((/** @type {any} */ one, /** @type {number} */ index) => ({
-      name: one.name,
-      isLinked: one.link != null,
-      size: batchSize(node, node.inputs.indexOf(one), index),
-    }));
+    .map((/** @type {any} */ one) => {
+      const slot = node.inputs.indexOf(one);
+      return { name: one.name, isLinked: node.isInputConnected(slot), size: batchSize(node, slot) };
+    });
   const urls = String(value(node, "image_urls") ?? "").split("\n").filter((line) => line.trim()).length;
   return { sockets, ...count(sockets, urls) };
 }
 
+/** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
+const SIZES = { LoadImage: () => 1, EmptyImage: (node) => Number(widget(node, "batch_size")?.value ?? 1) };
+
 /** How many images come through a link; null where only the run will tell. @param {any} node @param {number} slot */
 function batchSize(node, slot) {
   const origin = node.graph ? node.getInputNode(slot) : null; // a node that is just being made is in no graph yet
-  if (origin?.comfyClass === "LoadImage") return 1;
-  if (origin?.comfyClass === "EmptyImage") return Number(widget(origin, "batch_size")?.value ?? 1);
-  return null;
+  return SIZES[origin?.comfyClass]?.(origin) ?? null;
 }
 
 /** @param {any} node @returns {import("./node_limits.mjs").Wish} */

@@ -1,39 +1,67 @@
-// Offers @image1 … while a prompt is typed. It listens to the whole page, as each renderer makes its own text box.
+// Offers @image1 … while a prompt is typed. It listens within our own nodes alone, and lies in the node's own element.
 import { t } from "./i18n.mjs";
 import { begun } from "./node_tokens.mjs";
 
 /** @type {HTMLUListElement | null} */
 let list = null;
-/** @type {{area: HTMLTextAreaElement, start: number, offers: number[], chosen: number} | null} */
+/** @type {{area: HTMLTextAreaElement, start: number, offers: number[], chosen: number, at: string} | null} */
 let open = null;
+/** @type {WeakSet<Element>} */
+const watched = new WeakSet();
 
-/** @param {(area: HTMLTextAreaElement) => number} countFor how many images a text box's prompt may name; 0: not ours */
-export function offerTokens(countFor) {
-  document.addEventListener("input", (event) => {
-    if (event.target instanceof HTMLTextAreaElement) look(event.target, countFor(event.target));
+/** Offer tokens in the text boxes of `home`, once: a prompt's own box, or the node that Nodes 2.0 draws one in.
+ * @param {HTMLElement} home @param {HTMLElement} place an element of ours, where the offers lie
+ * @param {(area: HTMLTextAreaElement) => number} countFor how many images a box's prompt may name; 0: not ours */
+export function offerTokens(home, place, countFor) {
+  if (watched.has(home)) return;
+  watched.add(home);
+  home.addEventListener("input", (event) => {
+    if (event.target instanceof HTMLTextAreaElement) look(event.target, place, countFor(event.target));
   });
   // Before the text box and the canvas see the key, as Enter and the arrows mean something else to them.
-  document.addEventListener("keydown", onKey, true);
-  document.addEventListener("focusout", close);
-  document.addEventListener("wheel", close, { capture: true, passive: true });
+  home.addEventListener("keydown", onKey, true);
+  home.addEventListener("focusout", close);
 }
 
-/** @param {HTMLTextAreaElement} area @param {number} count */
-function look(area, count) {
+/** @param {HTMLTextAreaElement} area @param {HTMLElement} place @param {number} count */
+function look(area, place, count) {
   const found = count ? begun(area.value, area.selectionStart, count) : null;
   if (!found) return close();
-  open = { area, ...found, chosen: 0 };
-  list ??= document.body.appendChild(document.createElement("ul"));
+  const isNew = !list;
+  list ??= document.createElement("ul");
   list.className = "grok-tokens";
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", t("node.tokens"));
-  draw();
+  if (isNew) {
+    // A popover is drawn above everything, and at its place in the window however the canvas is zoomed.
+    list.popover = "manual";
+    place.append(list);
+    list.showPopover?.();
+  }
   const box = area.getBoundingClientRect();
+  open = { area, ...found, chosen: 0, at: placeOf(area) };
+  draw();
   const scale = box.height / (area.offsetHeight || 1);
   const lines = area.value.slice(0, area.selectionStart).split("\n").length;
-  const line = (parseFloat(getComputedStyle(area).lineHeight) || 16) * scale;
+  const style = getComputedStyle(area);
+  const line = parseFloat(style.lineHeight) || 1.4 * parseFloat(style.fontSize);
+  const below = (parseFloat(style.paddingTop) + lines * line - area.scrollTop) * scale + 4;
   list.style.left = `${box.left + 8}px`;
-  list.style.top = `${Math.min(box.top + lines * line + 10 - area.scrollTop * scale, box.bottom + 4)}px`;
+  list.style.top = `${Math.min(box.top + below, box.bottom + 4)}px`;
+  if (isNew) requestAnimationFrame(follow);
+}
+
+/** Where the text box lies in the window. @param {HTMLTextAreaElement} area */
+function placeOf(area) {
+  const { x, y, width } = area.getBoundingClientRect();
+  return [x, y, width].map(Math.round).join();
+}
+
+/** Once the view moves, the offers would lie somewhere else than what is typed. */
+function follow() {
+  if (!open) return;
+  if (!open.area.isConnected || placeOf(open.area) !== open.at) close();
+  else requestAnimationFrame(follow);
 }
 
 function draw() {
@@ -48,6 +76,7 @@ function draw() {
       // Not click: the text box would lose the focus first.
       row.onpointerdown = (event) => {
         event.preventDefault();
+        event.stopPropagation(); // else the node would be taken hold of
         take(index);
       };
       return row;

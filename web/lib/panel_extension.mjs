@@ -1,7 +1,7 @@
 // The Jobs panel as an extension of ComfyUI: a tab of the sidebar and a command that opens it.
 import { app } from "../../../scripts/app.js";
 import { listen } from "./api.mjs";
-import { loadStyle } from "./dom.mjs";
+import { styled } from "./dom.mjs";
 import { loadStrings, t } from "./i18n.mjs";
 import { acceptDrops, attempt, toast } from "./job_actions.mjs";
 
@@ -18,7 +18,7 @@ async function show(root) {
   const [{ JobsPanel }, { openSettings }] = await Promise.all([
     import("./panel.mjs"),
     import("./settings_dialog.mjs"),
-    loadStyle(),
+    styled(root),
   ]);
   if (mine !== turn) return; // closed again meanwhile
   panel = new JobsPanel(root, openSettings);

@@ -1,5 +1,5 @@
 // The settings as an extension of ComfyUI: a command, and a row in ComfyUI's settings that opens our own dialog.
-import { button } from "./dom.mjs";
+import { button, h, sheet } from "./dom.mjs";
 import { loadStrings, t } from "./i18n.mjs";
 import { attempt } from "./job_actions.mjs";
 
@@ -24,7 +24,7 @@ export const settingsExtension = {
       category: ["Grok Imagine Video", "Accounts", "Settings"],
       name: "Connections, stores and budget",
       tooltip: "Keys are kept in a private file on the server, never in ComfyUI's own settings.",
-      type: () => button(t("settings.open"), open, { symbol: "cog" }),
+      type: () => h("span", {}, sheet("style.css"), button(t("settings.open"), open, { symbol: "cog" })),
       defaultValue: null,
     },
   ],
