@@ -31,8 +31,8 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
                 widgets.model(_MODES),
                 _mode(),
                 widgets.prompt(
-                    "What should happen to the images. Some providers read @image1, @image2 … as the images in their "
-                    f"order. {widgets.prompt_limits(_MODES)}"
+                    "What should happen to the images. A token stands beside each connected socket: by it the prompt "
+                    f"names that image, where the provider reads tokens. {widgets.prompt_limits(_MODES)}"
                 ),
                 widgets.resolution(_MODES),
                 widgets.aspect_ratio(_MODES, "auto: mostly that of the first image."),
