@@ -39,6 +39,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, d
     routes.get(_JOB + "/thumbnail")(guard.shows(desk.thumbnail))
     routes.get(_JOB + "/video")(guard.shows(desk.video))
     routes.get(_JOB + "/workflow")(guard.reads(desk.workflow))
+    routes.get(_JOB + "/prices")(guard.reads(desk.prices))
     routes.get("/grok_imagine/spend")(guard.reads(desk.spend))
     routes.post(_JOB + "/resume")(guard.acts(desk.resume))
     routes.post(_JOB + "/attach")(guard.acts(desk.attach))
@@ -106,6 +107,15 @@ class _Desk:
         if data is None:
             raise Refused(404, "The workflow of this job is not kept here.", "NoWorkflow")
         return await asyncio.to_thread(json.loads, data)
+
+    async def prices(self, asked: Asked) -> dict[str, Any]:
+        """What the same clip would cost at every connection, the cheapest first."""
+        from ..grok_imagine.jobs.choice import quotes_again
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            found = await asyncio.to_thread(quotes_again, session.settings, {**job.request, "mode": job.mode})
+        return {"prices": [one.as_json for one in found]}
 
     async def spend(self, _asked: Asked) -> dict[str, Any]:
         """What is spent and pending this day and month, and what is left of the budget."""

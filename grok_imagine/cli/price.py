@@ -43,22 +43,9 @@ def price(
         )
         found = quotes(load(home or default_home()), request)
         if as_json:
-            show.print_json([_plain(one) for one in found])
+            show.print_json([one.as_json for one in found])
         else:
             show.out.print(_table(found))
-
-
-def _plain(one: Quote) -> dict[str, object]:
-    return {
-        "connection": one.connection,
-        "model": one.model,
-        "usd": str(one.cost.usd) if one.cost else None,
-        "credits": str(one.cost.credits) if one.cost and one.cost.credits is not None else None,
-        "is_assumed": one.is_assumed,
-        "has_key": one.has_key,
-        "fault": one.fault,
-        "note": one.note,
-    }
 
 
 def _table(found: list[Quote]) -> Table:

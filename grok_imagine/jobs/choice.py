@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     ConnectFailed,
@@ -18,7 +18,7 @@ from ..errors import (
     StorageError,
     UnreadableReply,
 )
-from ..models import Cost, State, VideoRequest
+from ..models import Cost, Mode, State, VideoRequest
 from ..settings import ConnectionSettings, Settings
 from .connections import Profile, profiles
 from .progress import Progress
@@ -104,6 +104,30 @@ class Quote:
     note: str = ""
     is_assumed: bool = False
     has_key: bool = False
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        """Plain JSON; amounts are strings, as JSON's numbers would be binary."""
+        return {
+            "connection": self.connection,
+            "label": self.label,
+            "model": self.model,
+            "usd": str(self.cost.usd) if self.cost else None,
+            "credits": str(self.cost.credits) if self.cost and self.cost.credits is not None else None,
+            "is_assumed": self.is_assumed,
+            "has_key": self.has_key,
+            "fault": self.fault,
+            "note": self.note,
+        }
+
+
+def quotes_again(settings: Settings, journaled: Mapping[str, Any]) -> list[Quote]:
+    """``quotes`` for the request that a job keeps, with each connection's usual model; its media are stand-ins."""
+    fields = {name: value for name, value in journaled.items() if name in VideoRequest.model_fields and name != "model"}
+    fields["mode"] = Mode(fields["mode"]) if fields.get("mode") else None
+    fields["reference_images"] = ("https://example.com/image.png",) * len(fields.get("reference_images") or ())
+    fields["source_video"] = "https://example.com/video.mp4" if fields.get("source_video") else None
+    return quotes(settings, VideoRequest(**fields))
 
 
 def quotes(settings: Settings, request: VideoRequest) -> list[Quote]:

@@ -48,6 +48,21 @@ async def test_a_clip_is_listed_with_its_picture_and_can_be_sought_in(desk: Any,
     ]
 
 
+async def test_the_prices_of_the_same_clip_are_compared(desk: Any, run: Any) -> None:
+    wish = {"prompt": "a lantern", "duration": 6, "resolution": "480p", "aspect_ratio": "16:9"}
+    made = await run("GIVTextToVideo", **wish)
+    found = {one["connection"]: one for one in (await desk.get(f"/jobs/{made[1]}/prices"))["prices"]}
+    assert set(found) == {"reapi", "aivideoapi", "apiinone", "xai"}, "sandboxes stand for the others"
+    assert {name: one["usd"] and float(one["usd"]) for name, one in found.items()} == {
+        "reapi": 0.054,
+        "aivideoapi": 0.075,
+        "apiinone": 0.24,
+        "xai": None,
+    }
+    assert list(found)[:2] == ["reapi", "aivideoapi"], "the cheapest first"
+    assert "http" in found["xai"]["note"], "where no number is published, the page that has it is named"
+
+
 async def test_paging_by_time_loses_and_doubles_nothing(desk: Any, run: Any, part: Any) -> None:
     await _jobs(part, [f"prompt {number}" for number in range(25)])
     seen: list[str] = []

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from grok_imagine.errors import RequestError
+from grok_imagine.jobs import rows
 from grok_imagine.models import Mode, VideoRequest
 from grok_imagine.providers import PROVIDERS, Provider, tokens
 from grok_imagine.providers.describe import describe
@@ -28,6 +29,12 @@ PROMPTS = (
     "红色的@image1在飞",
     "@image1x @image12",
     "@@image1 _@image2 (@image3)",
+)
+LISTS = (
+    "a kite\n\n  a boat  ",
+    '{"prompt": "x", "seconds": 8}\nplain\n{"prompt": "y", "image": "https://e.com/1.png", "connection": "xai"}',
+    'prompt,duration,images\n"a, b",12,https://e.com/1.png|https://e.com/2.png\nplain,,\n',
+    '  Prompt , resolution\n"says ""hi""\nand goes", 720p\n',
 )
 NODES = ((Mode.TEXT,), (Mode.IMAGE, Mode.REFERENCE))
 PLAIN = {"prompt": "a kite", "resolution": "auto", "aspect_ratio": "auto", "duration": 6, "motion_mode": "auto"}
@@ -60,10 +67,28 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dialects": {name: describe(provider) for name, provider in PROVIDERS.items()},
         "prices": list(_prices()),
         "wishes": list(_wishes()),
+        "rows": [{"text": text, "rows": _rows(text)} for text in LISTS],
         "tokens": [{"prompt": prompt, "tokens": list(dict(tokens.find(prompt)).items())} for prompt in PROMPTS],
     }
     path.write_text(json.dumps(found), "utf-8")
     return path
+
+
+def _rows(text: str) -> list[dict[str, Any]]:
+    """The rows as the engine reads them, as far as a price depends on them."""
+    is_csv = "prompt" in [one.strip() for one in text.lstrip().split("\n", 1)[0].lower().split(",")]
+    read = rows.read_csv(text.lstrip()) if is_csv and "\n" in text.strip() else rows.read_lines(text.splitlines())
+    named = [rows.spelled(row, {}) for row in read]
+    return [
+        {
+            "prompt": row["prompt"],
+            "duration": row.get("duration_seconds"),
+            "resolution": row.get("resolution"),
+            "connection": row.get("connection"),
+            "images": len(row.get("reference_images") or ()),
+        }
+        for row in named
+    ]
 
 
 def _prices() -> Iterator[dict[str, Any]]:

@@ -5,13 +5,12 @@ import { api } from "../../../scripts/api.js";
 import { ask, listen } from "./api.mjs";
 import { loadStrings, t } from "./i18n.mjs";
 import { Face } from "./node_face.mjs";
-import { costWords, errorWords } from "./node_words.mjs";
+import { isPriced, paidWords, priceWords } from "./node_badge.mjs";
+import { errorWords } from "./node_words.mjs";
 import { images, judge, label, mark, narrow, widget } from "./node_fields.mjs";
 import { isOurs, modesOf } from "./node_kinds.mjs";
-import { decimal, dollars, estimate } from "./node_price.mjs";
 import { offerTokens } from "./node_prompt.mjs";
 import { capabilities, introduce, onChange, refresh, usual } from "./node_store.mjs";
-import { addStyles } from "./node_style.mjs";
 
 const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
@@ -26,11 +25,7 @@ const shown = new Map();
 export const extension = {
   name: "grokimaginevideo.nodes",
 
-  async init() {
-    await loadStrings();
-    addStyles();
-    offerTokens(countFor);
-  },
+  init: loadStrings,
 
   setup() {
     onChange(refreshAll);
@@ -66,6 +61,7 @@ function dress(node) {
   const modes = modesOf(node);
   const face = new Face({
     onResize: () => fit(node, face),
+    onShown: () => watchPrompt(node, face),
     onFix: (field, choice) => {
       const found = widget(node, field);
       if (!found) return;
@@ -88,10 +84,8 @@ function dress(node) {
   });
   face.widget = drawn;
   drawn.serialize = false; // else it would take a place among the workflow's values
-  if (modes.length) {
-    if (hasLiveBadges()) node.badges?.push(badgeOf(node, one));
-    growPrompt(node);
-  }
+  if (isPriced(node) && hasLiveBadges()) node.badges?.push(badgeOf(node, one));
+  growPrompt(node);
   for (const each of node.widgets) if (each !== drawn) chain(each, "callback", one.refresh);
   chain(node, "onConnectionsChange", () => queueMicrotask(one.refresh));
   chain(node, "onConfigure", () => {
@@ -134,12 +128,12 @@ function hasLiveBadges() {
 
 /** A prompt is written and read here: a new node begins with room for it. @param {any} node */
 function growPrompt(node) {
-  const box = widget(node, "prompt");
+  const box = ["prompt", "prompts", "rows"].map((name) => widget(node, name)).find(Boolean);
   if (!box?.options) return;
   const before = box.options.getMinHeight;
   box.options.getMinHeight = () => Math.max(110, before?.() ?? 0);
   const [width, height] = node.computeSize();
-  node.setSize([Math.max(400, width, node.size[0]), Math.max(height, node.size[1]) + 40]);
+  node.setSize([Math.max(400, width, node.size[0]), Math.max(height, node.size[1]) + 60]);
 }
 
 /** Grow or shrink the node by what the face has grown or shrunk. @param {any} node @param {any} face */
@@ -160,15 +154,16 @@ function look(node, modes, one) {
   narrow(node, modes, judged, known);
   label(node);
   // A socket that waits for its link needs no red: only once the node is part of something is it a fault.
-  const isIdle = !node.outputs?.some((/** @type {any} */ output) => output.links?.length);
+  const isIdle = !node.isAnyOutputConnected();
   const calm = ["prompt_needed", "images_few"];
   const found = judged.faults.filter((fault) => !(isIdle && calm.includes(fault.word)));
   mark(node, found);
   one.face.free = judged.connection?.is_sandbox ?? false;
   one.face.usual = judged.name && judged.capability ? usual(judged.name, judged.capability.mode) : null;
   one.face.setFaults(found);
-  const words = badge(judged, one);
-  one.face.price = modes.length && !hasLiveBadges() ? words : "";
+  const key = wishKey(node);
+  const words = !isPriced(node) ? "" : one.paid?.wish === key ? one.paid.words : priceWords(node, judged, known);
+  one.face.price = hasLiveBadges() ? "" : words;
   one.face.drawStatus();
   if (words === one.badge) return;
   one.badge = words;
@@ -176,20 +171,8 @@ function look(node, modes, one) {
   node.graph?.setDirtyCanvas(true, true);
 }
 
-/** The price, in a few words. @param {ReturnType<typeof judge>} judged @param {any} one */
-function badge(judged, one) {
-  const { capability, connection, wish } = judged;
-  if (one.paid && one.paid.wish === wishKey(judged)) return one.paid.words;
-  if (!capability || !connection) return t("node.badge.unknown");
-  const resolution = !wish.resolution || wish.resolution === "auto" ? null : wish.resolution;
-  const cost = estimate(capability, resolution, wish.duration || null);
-  if (!cost) return connection.is_sandbox ? t("node.badge.free") : t("node.badge.see");
-  const values = { credits: decimal(cost.credits ?? 0n), usd: dollars(cost.usd) };
-  return t(connection.is_sandbox ? "node.badge.sandbox" : "node.badge.estimate", values);
-}
-
-/** @param {ReturnType<typeof judge>} judged */
-const wishKey = (judged) => JSON.stringify([judged.name, judged.wish]);
+/** What the node's values ask for. @param {any} node */
+const wishKey = (node) => JSON.stringify(node.widgets.filter((/** @type {any} */ one) => one.name !== FACE).map((/** @type {any} */ one) => one.value));
 
 /** The node ended with clips. @param {any} node @param {any} one @param {any[] | undefined} cards */
 function finished(node, one, cards) {
@@ -198,16 +181,22 @@ function finished(node, one, cards) {
   remember(node, one, cards);
   const jobs = cards.map((card) => card.job).slice(0, 4);
   node.properties[KEPT] = { node: String(node.id), jobs };
+  noteChange();
   void refresh();
+}
+
+/** ComfyUI keeps the graph for a reload when it learns of a change, and no event tells it of ours. */
+function noteChange() {
+  const tracker = app.extensionManager.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.(); // its older name
 }
 
 /** Until its values change, the node says what its clip cost rather than what the next would.
  * @param {any} node @param {any} one @param {any[]} cards */
 function remember(node, one, cards) {
-  if (cards.length !== 1) return;
-  const words = costWords(cards[0].cost ?? null, one.face.free);
-  const judged = judge(node, modesOf(node), capabilities());
-  one.paid = words ? { wish: wishKey(judged), words } : null;
+  const costs = cards.map((card) => card.cost);
+  one.paid = costs.every(Boolean) ? { wish: wishKey(node), words: paidWords(costs, one.face.free) } : null;
   one.refresh();
 }
 
@@ -260,22 +249,20 @@ function fail(one, told) {
   app.extensionManager.toast.add({ severity: "error", summary: what, detail: `${charged} ${next}`, life: 20000 });
 }
 
-/** How many images the prompt in that text box may name. @param {HTMLTextAreaElement} area */
-function countFor(area) {
-  for (const node of shown.keys()) {
-    const box = widget(node, "prompt");
-    if (!box || !node.graph) continue;
-    const isIts = box.element === area || box.inputEl === area || isInVue(area, node);
-    if (isIts) return node.inputs?.some((/** @type {any} */ one) => one.name === "image_1") ? images(node).least : 0;
-  }
-  return 0;
+/** Offer tokens in the node's prompt, in the text box of the canvas and in the one that Nodes 2.0 draws.
+ * @param {any} node @param {Face} face */
+function watchPrompt(node, face) {
+  const box = widget(node, "prompt");
+  if (!box || !node.inputs?.some((/** @type {any} */ one) => one.name === "image_1")) return;
+  const count = () => images(node).least;
+  const own = box.element ?? box.inputEl;
+  if (own) offerTokens(own, face.element, count);
+  const home = face.element.closest("[data-node-id]");
+  if (home) offerTokens(home, face.element, (area) => (isPrompt(area, node, home) ? count() : 0));
 }
 
-/** Nodes 2.0 draws a text box of its own: it is the prompt's if it holds the prompt. @param {HTMLElement} area @param {any} node */
-function isInVue(area, node) {
-  const home = area.closest("[data-node-id]");
-  if (home?.getAttribute("data-node-id") !== String(node.id)) return false;
-  const boxes = [...home.querySelectorAll("textarea")];
-  const texts = (node.widgets ?? []).filter((/** @type {any} */ one) => one.type === "customtext" || one.options?.multiline);
-  return texts[boxes.indexOf(/** @type {any} */ (area))]?.name === "prompt";
+/** Nodes 2.0 draws its text boxes in the order of the widgets. @param {Element} area @param {any} node @param {Element} home */
+function isPrompt(area, node, home) {
+  const texts = node.widgets.filter((/** @type {any} */ one) => one.type === "customtext" || one.options?.multiline);
+  return texts[[...home.querySelectorAll("textarea")].indexOf(/** @type {any} */ (area))]?.name === "prompt";
 }

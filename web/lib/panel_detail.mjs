@@ -5,6 +5,7 @@ import { button, h } from "./dom.mjs";
 import { costInFull, date, standing } from "./format.mjs";
 import { t, tOr } from "./i18n.mjs";
 import { act, copy, KNOWN, wordsOf } from "./job_actions.mjs";
+import { prices } from "./panel_prices.mjs";
 
 const SYMBOLS = {
   resume: "play",
@@ -24,6 +25,7 @@ export class JobDetail {
     this.job = /** @type {any} */ (null);
     /** @type {any[]} */
     this.history = [];
+    this.prices = /** @type {any} */ ("");
     this.back = button(t("panel.back"), back, { symbol: "arrow-left" });
     this.body = h("div", { class: "giv-detail-body" });
     this.film = h("div", { class: "giv-film" });
@@ -46,6 +48,7 @@ export class JobDetail {
     this.job = job;
     this.history = [];
     this.film.replaceChildren();
+    this.prices = prices(job);
     this.draw();
     this.read();
     this.back.focus();
@@ -93,6 +96,7 @@ export class JobDetail {
       h("p", { class: "giv-prompt" }, job.prompt || t("panel.noPrompt")),
       this.actions(),
       this.facts(),
+      this.prices,
       this.past(),
     );
   }
@@ -145,7 +149,7 @@ export class JobDetail {
             {},
             canCopy ? h("code", {}, value) : value,
             canCopy &&
-              button(t("action.copy", { what: t(`fact.${name}`) }), () => copy(value), { symbol: "copy", quiet: true }),
+              button(t("action.copy", { what: t(`fact.${name}`) }), () => copy(value, this.element), { symbol: "copy", quiet: true }),
           ),
         ]),
     );

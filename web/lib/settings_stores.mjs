@@ -13,7 +13,15 @@ const KINDS = {
   azure: ["bucket", "endpoint", "account_name", "public_base_url", "prefix", "account_key"],
   comfyui: ["public_base_url"],
 };
-const SECRETS = ["access_key_id", "secret_access_key", "service_account_key", "account_key"];
+/** Which more it has, seldom needed. */
+const MORE = {
+  s3: ["url_hours", "delete_after", "virtual_hosted_style", "session_token"],
+  gcs: ["url_hours", "delete_after"],
+  azure: ["url_hours", "delete_after"],
+  comfyui: ["url_hours"],
+};
+const SECRETS = ["access_key_id", "secret_access_key", "session_token", "service_account_key", "account_key"];
+const CHOICES = ["delete_after", "virtual_hosted_style"];
 const URLS = ["endpoint", "public_base_url"];
 
 /** The part's elements. @param {any} settings the dialog's Settings */
@@ -76,8 +84,9 @@ function edit(settings, one) {
   const kind = select("kind", one?.kind ?? "s3", /** @type {any} */ (kinds), { disabled: Boolean(one) });
   const rest = h("div", { class: "giv-fields" });
   const suit = () => {
-    const names = KINDS[/** @type {keyof typeof KINDS} */ (kind.value)];
-    rest.replaceChildren(...names.map((name) => storeField(name, one, kind.value)));
+    const chosen = /** @type {keyof typeof KINDS} */ (kind.value);
+    const [names, more] = [KINDS, MORE].map((all) => all[chosen].map((name) => storeField(name, one, chosen)));
+    rest.replaceChildren(...names, h("details", {}, h("summary", {}, t("settings.more")), ...more));
   };
   suit();
   kind.addEventListener("change", suit);
@@ -89,6 +98,8 @@ function edit(settings, one) {
       /** @type {Record<string, any>} */
       const body = { ...values, name: one?.name ?? values.name };
       for (const secretName of SECRETS) if (!body[secretName]) delete body[secretName];
+      for (const choiceName of CHOICES) if (choiceName in body) body[choiceName] = body[choiceName] === "yes";
+      if (body.url_hours) body.url_hours = Number(body.url_hours);
       settings.take(await tell("/settings/store", body));
     },
     cancel: () => settings.edit(null),
@@ -98,6 +109,14 @@ function edit(settings, one) {
 /** @param {string} name @param {any} one @param {string} kind */
 function storeField(name, one, kind) {
   if (SECRETS.includes(name)) return field(t(`store.${name}`), secret(name, one?.secrets[name], name.endsWith("account_key") && kind === "gcs"));
+  if (CHOICES.includes(name)) {
+    const answers = [["", t("store.no")], ["yes", t("store.yes")]];
+    return field(t(`store.${name}`), select(name, one?.[name] ? "yes" : "", /** @type {any} */ (answers)), t(`store.${name}.hint`));
+  }
+  if (name === "url_hours") {
+    const span = { type: "number", min: "0.1", max: "168", step: "any" };
+    return field(t("store.url_hours"), input(name, one?.url_hours, span), t("store.url_hours.hint"));
+  }
   const isNeeded = name === "bucket" || (name === "public_base_url" && kind === "comfyui");
   const value = one?.[name] ?? (name === "prefix" ? "grok-imagine" : "");
   const box = input(name, value, { type: URLS.includes(name) ? "url" : "text", required: isNeeded });

@@ -106,4 +106,12 @@ export default {
   "error.unreachable": "ComfyUI does not answer. Is it still running?",
   "dialog.close": "Close",
   "dialog.cancel": "Cancel",
+  "prices.title": "The same clip elsewhere",
+  "prices.connection": "Connection",
+  "prices.price": "Price",
+  "prices.note": "Good to know",
+  "prices.this": "this job's",
+  "prices.assumed": "by your own figure",
+  "prices.noKey": "no key yet",
+  "prices.unable": "cannot make it",
 };

@@ -105,4 +105,12 @@ export default {
   "error.unreachable": "ComfyUI が応答しません。動作していますか？",
   "dialog.close": "閉じる",
   "dialog.cancel": "キャンセル",
+  "prices.title": "同じ動画をほかの接続で作る場合",
+  "prices.connection": "接続",
+  "prices.price": "価格",
+  "prices.note": "備考",
+  "prices.this": "このジョブの接続",
+  "prices.assumed": "ご自身の設定値",
+  "prices.noKey": "キー未設定",
+  "prices.unable": "生成できません",
 };

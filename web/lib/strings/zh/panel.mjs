@@ -105,4 +105,12 @@ export default {
   "error.unreachable": "ComfyUI 没有响应，它还在运行吗？",
   "dialog.close": "关闭",
   "dialog.cancel": "取消",
+  "prices.title": "同一视频在其他连接的价格",
+  "prices.connection": "连接",
+  "prices.price": "价格",
+  "prices.note": "说明",
+  "prices.this": "本任务所用",
+  "prices.assumed": "按您设定的数值",
+  "prices.noKey": "尚无密钥",
+  "prices.unable": "无法生成",
 };
