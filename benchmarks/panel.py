@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import statistics
@@ -42,18 +43,17 @@ def _harness() -> ModuleType:
 
 
 async def fill(home: Path, count: int) -> None:
-    """So many jobs of every state, with prompts, costs and histories as they come about."""
+    """So many jobs in four states, with prompts, costs and errors as they come about."""
     sys.path.insert(0, str(ROOT))
-    from grok_imagine.journal.store import Journal
-    from grok_imagine.models import Job, State
-
-    states = (State.SUCCEEDED, State.FAILED, State.SUBMITTED, State.PREPARED)
+    store, models = (importlib.import_module(f"grok_imagine.{name}") for name in ("journal.store", "models"))
+    state_of = models.State
+    states = (state_of.SUCCEEDED, state_of.FAILED, state_of.SUBMITTED, state_of.PREPARED)
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-    async with Journal(home) as journal:
+    async with store.Journal(home) as journal:
         for number in range(count):
             state = states[number % 4]
             await journal.add(
-                Job(
+                models.Job(
                     id=f"20261121-101500-{number:08x}",
                     connection="reapi",
                     provider="reapi",
@@ -62,9 +62,9 @@ async def fill(home: Path, count: int) -> None:
                     request={"prompt": f"{PHRASES[number % 4]}, take {number}", "resolution": "720p"},
                     fingerprint=str(number),
                     state=state,
-                    task_id=f"task-{number}" if state is not State.PREPARED else None,
-                    error="moderation refused the prompt" if state is State.FAILED else None,
-                    error_kind="ContentRejected" if state is State.FAILED else None,
+                    task_id=f"task-{number}" if state is not state_of.PREPARED else None,
+                    error="moderation refused the prompt" if state is state_of.FAILED else None,
+                    error_kind="ContentRejected" if state is state_of.FAILED else None,
                     estimate_usd=Decimal("0.054"),
                     estimate_credits=Decimal(54),
                 )

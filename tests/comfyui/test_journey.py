@@ -66,9 +66,13 @@ async def find(page: Any, words: str, title: str, x: int, y: int) -> Any:
     await option.click()
     await page.wait_for_function("words => app.graph._nodes.some(node => node.title === words)", arg=title)
     # Newer front ends let the node hang at the pointer until it is put down.
-    await page.mouse.move(x + 10, y + 10)
-    await page.mouse.click(x + 10, y + 10)
-    await page.wait_for_function("() => !app.graph._nodes.some(node => node.flags.ghost)")
+    for _ in range(40):
+        await page.mouse.move(x + 10, y + 10, steps=3)
+        await page.mouse.click(x + 10, y + 10)
+        await page.wait_for_timeout(500)
+        if not await page.evaluate("() => app.graph._nodes.some(node => node.flags.ghost)"):
+            break
+    assert not await page.evaluate("() => app.graph._nodes.some(node => node.flags.ghost)"), "it still hangs there"
     return await page.evaluate("words => app.graph._nodes.find(node => node.title === words).id", title)
 
 

@@ -56,9 +56,10 @@ async def test_the_prices_of_the_same_clip_are_compared(desk: Any, run: Any) -> 
     assert {name: one["usd"] and float(one["usd"]) for name, one in found.items()} == {
         "reapi": 0.054,
         "aivideoapi": 0.075,
-        "apiinone": 0.24,
+        "apiinone": None,
         "xai": None,
     }
+    assert found["apiinone"]["fault"], "it lets neither length nor resolution be chosen"
     assert list(found)[:2] == ["reapi", "aivideoapi"], "the cheapest first"
     assert "http" in found["xai"]["note"], "where no number is published, the page that has it is named"
 

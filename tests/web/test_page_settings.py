@@ -11,12 +11,6 @@ import pytest
 KEY = "rk_live_sandbox_MARKER_7qrs"
 
 
-@pytest.fixture(scope="module", params=["oldest-canvas", "newest-vue"])
-def world(request: pytest.FixtureRequest) -> str:
-    """Dialogs do not depend on how nodes are drawn."""
-    return request.param
-
-
 async def opened(page: Any, **settings: Any) -> Any:
     await page.open(**settings)
     await page.page.evaluate("() => void window.app.extensionManager.command.execute('GrokImagineVideo.OpenSettings')")
@@ -41,7 +35,7 @@ async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(page: Any,
     shown = await opened(page)
     await shown.get_by_role("button", name="Add a connection").click()
     form = shown.get_by_role("form", name="Add a connection")
-    await form.get_by_label("Name").fill("studio")
+    await form.get_by_label("Name", exact=True).fill("studio")
     await form.get_by_label("API", exact=True).select_option("openai_videos")
     await form.get_by_label("API key").fill(KEY)
     await form.get_by_label("Base URL").fill("http://127.0.0.1:9")
@@ -69,7 +63,7 @@ async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(page: Any,
     holding = [path for path in host.base.rglob("*") if path.is_file() and b"MARKER" in path.read_bytes()]
     assert holding == [settings]
     await card.get_by_role("button", name="Remove: studio").click()
-    await shown.get_by_role("dialog").last.get_by_role("button", name="Remove").click()
+    await shown.get_by_role("dialog", name="studio").get_by_role("button", name="Remove", exact=True).click()
     await card.wait_for(state="detached")
     assert "MARKER" not in settings.read_text()
 
@@ -80,9 +74,21 @@ async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
     await shown.keyboard.press("ArrowRight")
     await shown.get_by_role("button", name="Add a store").click()
     form = shown.get_by_role("form", name="Add a store")
-    await form.get_by_label("Name").fill("bucket")
-    await form.get_by_label("Bucket").fill("clips")
+    await form.get_by_label("Name", exact=True).fill("bucket")
+    await form.get_by_label("Bucket", exact=True).fill("clips")
     await form.get_by_label("Secret access key").fill("secret_MARKER_wxyz")
+    await form.get_by_text("More", exact=True).click()
+    await form.get_by_label("Signed URLs live for").fill("12")
+    await form.get_by_label("Delete uploads afterwards").select_option("yes")
+    # The wheel scrolls the dialog, and not the canvas behind it.
+    await shown.set_viewport_size({"width": 900, "height": 600})
+    scale = "() => app.canvas.ds.scale"
+    before = await shown.evaluate(scale)
+    await form.get_by_label("Name", exact=True).hover()
+    await shown.mouse.wheel(0, 300)
+    scrolled = "() => [...document.querySelectorAll('.giv-dialog *')].some(one => one.scrollTop > 50)"
+    await shown.wait_for_function(scrolled)
+    assert await shown.evaluate(scale) == before
     await form.get_by_role("button", name="Save").click()
     await shown.locator("[data-store=bucket]").wait_for()
     await page.shot("settings-store")
@@ -90,14 +96,16 @@ async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
     await shown.get_by_label("Per day").fill("2.50")
     await shown.get_by_label("Minutes to wait").fill("10")
     await shown.get_by_label("When a run is interrupted").select_option("drop")
-    await shown.get_by_role("button", name="Save").click()
+    await shown.get_by_role("button", name="Save", exact=True).click()
     await shown.get_by_text("Saved. It holds from now on.").wait_for()
     await page.shot("settings-options")
     stored = json.loads((host.home / "settings.json").read_text())
     assert stored["budget"] == {"per_day": "2.50"}
     assert stored["deadline_seconds"] == 600
     assert stored["on_interrupt"] == "drop"
-    assert stored["stores"]["bucket"]["secret_access_key"] == "secret_MARKER_wxyz"
+    bucket = stored["stores"]["bucket"]
+    assert bucket["secret_access_key"] == "secret_MARKER_wxyz"
+    assert (bucket["url_hours"], bucket["delete_after"]) == (12, True)
     await shown.keyboard.press("Escape")
     await shown.get_by_role("dialog").wait_for(state="detached")
 
