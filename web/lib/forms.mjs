@@ -66,14 +66,16 @@ export function form({ title, fields, save, cancel }) {
   );
   element.addEventListener("submit", async (/** @type {Event} */ event) => {
     event.preventDefault();
-    go.disabled = true;
+    if (go.hasAttribute("aria-disabled")) return;
+    // Not disabled: it would lose the focus to the page, where ComfyUI takes Escape for itself.
+    go.setAttribute("aria-disabled", "true");
     faults.replaceChildren();
     try {
       await save(Object.fromEntries(/** @type {any} */ (new FormData(element))));
     } catch (error) {
       faults.append(notice("error", wordsOf(error)));
     } finally {
-      go.disabled = false;
+      go.removeAttribute("aria-disabled");
       for (const one of element.querySelectorAll('input[type="password"], textarea')) one.value = "";
     }
   });

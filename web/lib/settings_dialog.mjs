@@ -92,6 +92,8 @@ class Settings {
       tab.tabIndex = isChosen ? 0 : -1;
     }
     this.body.setAttribute("aria-labelledby", `giv-tab-${this.part}`);
+    const hadFocus = this.body.contains(document.activeElement);
     this.body.replaceChildren(...PARTS[/** @type {keyof typeof PARTS} */ (this.part)](this));
+    if (hadFocus) this.body.focus(); // else it would be lost with what had it
   }
 }
