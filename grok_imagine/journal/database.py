@@ -47,8 +47,9 @@ class Place:
 
     def open(self) -> sa.Engine:
         """The engine, its tables not looked at yet. Its one connection serves one thread."""
-        # At DEBUG the rows that were read are logged, and nothing hides those.
-        logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").setLevel(logging.INFO)
+        # At DEBUG the rows that were read are logged, and nothing hides those; at INFO each statement, which would fill
+        # ComfyUI's log.
+        logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").setLevel(logging.WARNING)
         return self._open_file(self.file) if self.file else self._open_server()
 
     def _open_file(self, file: Path) -> sa.Engine:

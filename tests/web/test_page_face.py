@@ -193,6 +193,9 @@ async def test_tokens_stand_by_their_sockets_and_are_offered_while_typing(page: 
     await until(page, number, "(node, text) => node.inputs.some(one => one.label === 'image_4 @image1–2')")
 
 
+PLAYS = "() => document.querySelector('.grok-face video')?.readyState >= 2"
+
+
 @everywhere
 async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any) -> None:
     await page.open()
@@ -210,19 +213,24 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
     job = (await page.node(number, "node => node.properties.grok_imagine.jobs"))[0]
     assert job in told
     assert "Task id" in told
-    await page.wait_for_function("() => document.querySelector('.grok-face video')?.readyState >= 2", timeout=30_000)
+    await page.wait_for_function(PLAYS, timeout=30_000)
     await page.wait_for_timeout(700)  # the node has grown by its player
     await page.fit()
     await page.locator(".grok-copy").first.click()
     assert await page.evaluate("() => navigator.clipboard.readText()") == job
     await page.shot("done")
     assert "text-preview" not in json.dumps(await page.node(number, "node => node.widgets.map(one => one.name)"))
-    workflow = await page.evaluate("() => app.graph.serialize()")
-    await page.reload(wait_until="domcontentloaded")
-    await page.ready()
-    await page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
-    await until(page, number, f"(node, text) => text.includes('{job}') && text.includes('free here')")
-    await page.wait_for_function("() => document.querySelector('.grok-face video')?.readyState >= 2", timeout=30_000)
+    before = await page.node(number, "node => node.size[1]")
+    for _ in range(2):
+        workflow = await page.evaluate("() => app.graph.serialize()")
+        await page.reload(wait_until="domcontentloaded")
+        await page.ready()
+        await page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+        await until(page, number, f"(node, text) => text.includes('{job}') && text.includes('free here')")
+        await page.wait_for_function(PLAYS, timeout=30_000)
+        await page.wait_for_timeout(1000)  # it would have grown by now
+        after = await page.node(number, "node => node.size[1]")
+        assert abs(after - before) < 40, "it has the room of its clip, and no more with each reload"
     assert "free · elsewhere ≈ 54 cr" in await price(page, number), "it is known again what the clip cost"
     there = await page.evaluate("() => app.graph._nodes.map(node => node.id)")
     await page.evaluate("() => { app.canvas.selectItems([...app.graph._nodes]); app.canvas.copyToClipboard();"

@@ -35,6 +35,7 @@ export const extension = {
     listen("grok_imagine.node", heard);
     // Also for runs whose progress went to another page, and for pages that the server has forgotten.
     listen("execution_error", failed);
+    for (const end of ["execution_success", "execution_error", "execution_interrupted"]) listen(end, ended);
     listen("execution_start", () => {
       for (const one of shown.values()) one.failed = null;
       void introduce();
@@ -89,8 +90,9 @@ function dress(node) {
   for (const each of node.widgets) if (each !== drawn) chain(each, "callback", one.refresh);
   chain(node, "onConnectionsChange", () => queueMicrotask(one.refresh));
   chain(node, "onConfigure", () => {
+    face.awaited = node.properties?.[KEPT]?.height ?? 0;
     one.refresh();
-    void restore(node, one);
+    void restore(node, one).then((isThere) => isThere || settle(node, face));
   });
   chain(node, "onExecuted", (/** @type {any} */ output) => finished(node, one, output?.[KEPT]));
   chain(node, "onRemoved", () => {
@@ -136,15 +138,26 @@ function growPrompt(node) {
   node.setSize([Math.max(400, width, node.size[0]), Math.max(height, node.size[1]) + 60]);
 }
 
-/** Grow or shrink the node by what the face has grown or shrunk. @param {any} node @param {any} face */
+/** Grow or shrink the node by what the face has grown or shrunk. A saved node has the size that it had with its clip
+ * already, so nothing is done until that is there again. @param {any} node @param {any} face */
 function fit(node, face) {
-  const before = face.fitted ?? 0;
+  if (face.height < face.awaited) return;
+  const before = face.awaited || face.fitted || 0;
+  face.awaited = 0;
   face.fitted = face.height;
+  if (node.properties?.[KEPT]) node.properties[KEPT].height = face.height;
   const least = node.computeSize();
   const height = Math.max(least[1], node.size[1] + face.height - before);
-  // A saved node has the size that it had with its face: the first measure only makes sure that it holds.
+  // Where it is not known how high the face was, the first measure only makes sure that it holds.
   node.setSize([node.size[0], before ? height : Math.max(least[1], node.size[1])]);
   node.graph?.setDirtyCanvas(true, true);
+}
+
+/** No clip will come back: the node gives up the room for it. @param {any} node @param {any} face */
+function settle(node, face) {
+  if (!face.awaited) return;
+  [face.fitted, face.awaited] = [face.awaited, 0];
+  fit(node, face);
 }
 
 /** Judge the node's values anew, and show it. @param {any} node @param {string[]} modes @param {any} one */
@@ -180,7 +193,7 @@ function finished(node, one, cards) {
   one.face.done(cards);
   remember(node, one, cards);
   const jobs = cards.map((card) => card.job).slice(0, 4);
-  node.properties[KEPT] = { node: String(node.id), jobs };
+  node.properties[KEPT] = { node: String(node.id), jobs, height: one.face.fitted };
   noteChange();
   void refresh();
 }
@@ -200,16 +213,17 @@ function remember(node, one, cards) {
   one.refresh();
 }
 
-/** The clip that the node made before the page was loaded. @param {any} node @param {any} one */
+/** The clip that the node made before the page was loaded; whether there is one. @param {any} node @param {any} one */
 async function restore(node, one) {
   const kept = node.properties?.[KEPT];
   // A copy of a node has made nothing yet: its id is another one.
-  if (!Array.isArray(kept?.jobs) || kept.node !== String(node.id) || one.face.cards.length) return;
+  if (!Array.isArray(kept?.jobs) || kept.node !== String(node.id) || one.face.cards.length) return false;
   const found = await Promise.all(kept.jobs.map((/** @type {string} */ job) => ask(`/jobs/${encodeURIComponent(job)}`).catch(() => null)));
   const cards = found.filter(Boolean).map((job) => ({ ...job, job: job.id, task: job.task_id }));
-  if (!cards.length || one.face.running) return;
+  if (!cards.length || one.face.running) return false;
   one.face.done(cards);
   remember(node, one, cards);
+  return true;
 }
 
 /** The node of an execution id: "12", or "3:12" within a subgraph. @param {string} id */
@@ -230,6 +244,15 @@ function heard(told) {
   if (told.step === "failed") fail(one, told);
   else if (told.step === "stopped") one.face.fail({ kind: "Stopped" });
   else one.face.step(told);
+}
+
+/** The run is over. A node that only told a note hands on no clip, and nobody else says that it is done. */
+function ended() {
+  for (const { face } of shown.values()) {
+    if (face.running?.step !== "note") continue;
+    face.rest();
+    face.draw();
+  }
 }
 
 /** ComfyUI's own message of an error, for runs of which ours went to another page. @param {any} told */

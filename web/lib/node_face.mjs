@@ -49,6 +49,8 @@ export class Face {
     this.player = this.inner.appendChild(make("div", "grok-player"));
     this.facts = this.inner.appendChild(make("dl", "grok-facts"));
     this.height = 0;
+    /** How high it was when the node was saved, until it is so again. */
+    this.awaited = 0;
     this.observer = new ResizeObserver(() => this.measured());
     this.observer.observe(this.inner);
     this.draw();
