@@ -49,9 +49,8 @@ from .wishes import adopted, fingerprint, new_job
 class Session:
     """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
 
-    ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` are those
-    of the process, where it opens one session after the other, as are ``hints``, in a process that callbacks reach;
-    ``heard`` is told of each change of a job.
+    ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` and
+    ``hints`` are the process's, which may open many sessions; ``heard`` is told of each change of a job.
     """
 
     def __init__(
