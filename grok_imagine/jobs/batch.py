@@ -22,7 +22,7 @@ from ..errors import (
     SubmitUncertain,
     Violation,
 )
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batches import Batches, Row, RowState, Summary, owner_of
 from ..models import Blob, Cost, VideoRequest
 from ..providers import choice
 from . import rows as reading
@@ -178,7 +178,7 @@ async def make_row(
 
     Raises those of STOPS, which other rows would meet too; the row is not settled then.
     """
-    owner = owner_of(identity, row)
+    owner = owner_of(identity, row.key)
     try:
         request = await _request(session, row, folder)
         made = await session.generate(request, row.connection, owner=owner, run=run)
@@ -191,16 +191,11 @@ async def make_row(
     return RowState.DONE, cost.usd if cost else Decimal(0)
 
 
-def owner_of(identity: str, row: Row) -> str:
-    """The owner of a row's job, by which it is found again."""
-    return f"{identity}/{row.key[:24]}"
-
-
 async def _failed(
     session: Session, table: Batches, identity: str, row: Row, error: GrokImagineError
 ) -> tuple[RowState, Decimal]:
     """Write down why. Gives where the row stands, and what it may have cost."""
-    job = await session.journal.by_owner(owner_of(identity, row), also_failed=True)
+    job = await session.journal.by_owner(owner_of(identity, row.key), also_failed=True)
     state = RowState.STOPPED
     if isinstance(error, SubmitUncertain):
         state = RowState.UNKNOWN

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 
 from ..errors import JournalError, RequestError, SettingsError, Violation
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batches import Batches, Row, RowState, Summary, owner_of
 from ..journal.queue import QUEUE, GivenBack, Queue
 from ..models import Blob, Cost, State
-from .batch import MOST_AT_ONCE, STOPS, Batch, make_row, owner_of, prepare
+from .batch import MOST_AT_ONCE, STOPS, Batch, make_row, prepare
 from .rows import local
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class _Worker:
     async def _leave(self, batch: str, row: Row) -> None:
         """Leave the row to the next worker. Its job, which may be paid, counts to the batch's limit meanwhile."""
         with suppress(JournalError):
-            job = await self.session.journal.by_owner(owner_of(batch, row))
+            job = await self.session.journal.by_owner(owner_of(batch, row.key))
             was_sent = job is not None and job.state is not State.PREPARED
             state = RowState.STOPPED if was_sent else RowState.WAITING
             await self.table.settle(batch, row, state, job_id=job.id if job else None)

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..models import Blob
+from ..models import Blob, State
 from .schema import batch_rows, batches, jobs
 from .store import Journal
 
@@ -118,8 +118,9 @@ class Batches:
     async def take(self, batch: str, key: str, worker: str) -> Row | None:
         """Take that very row, also from a worker that died; None where it is settled or its batch is stopped.
 
-        A row that would pass the batch's limit of cost stops it: in one transaction, so that no two workers pass it
-        together.
+        One whose job was sent is brought home all the same, as that costs nothing more; any other of a stopped batch
+        waits. A row that would pass the batch's limit of cost stops it: in one transaction, so that no two workers
+        pass it together.
         """
         return await self._journal.work(lambda connection: self._take(connection, batch, key, worker))
 
@@ -186,14 +187,19 @@ class Batches:
         mine = batch_rows.c.batch == batch
         row = connection.execute(batch_rows.select().where(mine & (batch_rows.c.key == key))).mappings().first()
         whole = connection.execute(batches.select().where(batches.c.id == batch)).mappings().first()
-        if row is None or whole is None or whole["stopped_by"] or row["number"] is None:
+        if row is None or whole is None or row["number"] is None:
             return None
         if RowState(row["state"]) not in (RowState.WAITING, RowState.RUNNING, RowState.STOPPED):
             return None
-        limit = whole["max_usd"]
-        if limit is not None and _others(connection, batch, key) + (row["estimate_usd"] or 0) > limit:
-            told = {"stopped_by": f"the limit of ${limit:f} is reached: another row would pass it"}
-            connection.execute(batches.update().where(batches.c.id == batch).values(**told))
+        if _was_sent(connection, batch, key):
+            return self._taken(connection, row, worker)
+        limit, why = whole["max_usd"], whole["stopped_by"]
+        if not why and limit is not None and _others(connection, batch, key) + (row["estimate_usd"] or 0) > limit:
+            why = f"the limit of ${limit:f} is reached: another row would pass it"
+            connection.execute(batches.update().where(batches.c.id == batch).values(stopped_by=why))
+        if why:
+            this = (batch_rows.c.batch == batch) & (batch_rows.c.key == key)
+            connection.execute(batch_rows.update().where(this).values(state=RowState.WAITING.value, worker=None))
             return None
         return self._taken(connection, row, worker)
 
@@ -202,6 +208,17 @@ class Batches:
         taken = {"state": RowState.RUNNING.value, "worker": worker, "claimed_at": self._now()}
         connection.execute(batch_rows.update().where(this).values(taken))
         return _read(row)
+
+
+def owner_of(batch: str, key: str) -> str:
+    """The owner of a row's job, by which it is found again."""
+    return f"{batch}/{key[:24]}"
+
+
+def _was_sent(connection: sa.Connection, batch: str, key: str) -> bool:
+    over = (State.PREPARED.value, State.FAILED.value)
+    sent = (jobs.c.owner == owner_of(batch, key)) & jobs.c.state.not_in(over)
+    return connection.execute(sa.select(sa.literal(1)).where(sent).limit(1)).first() is not None
 
 
 def _cost() -> sa.ColumnElement[Decimal]:

@@ -12,9 +12,12 @@ from procrastinate.schema import SchemaManager
 from pydantic import SecretStr
 
 from grok_imagine.errors import SettingsError
-from grok_imagine.journal.batches import Batches, Row
+from grok_imagine.journal.batches import Batches, Row, RowState, owner_of
 from grok_imagine.journal.queue import Queue
 from grok_imagine.journal.store import Journal
+from grok_imagine.models import State
+
+from .test_journal import a_job
 
 MARK = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs'))")
 EVERY = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
@@ -84,6 +87,23 @@ async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path:
         assert await table.find("b") is None
         count = sa.text("SELECT count(*) FROM procrastinate_jobs")
         assert await journal.work(lambda connection: connection.execute(count).scalar_one()) == 0
+
+
+async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, database_url: SecretStr) -> None:
+    """Its worker died: a job that is paid is brought home, a row that was not sent waits again."""
+    rows = [Row(f"{number}" * 64, number, "sandbox", {"prompt": f"{number}"}) for number in range(1, 5)]
+    async with Journal(tmp_path, database_url=database_url) as journal:
+        table = Batches(journal)
+        batch = await table.open("b", rows, retry_failed=False)
+        for row in rows[:3]:
+            assert await table.take(batch, row.key, "dies") is not None
+        sent = await journal.add(a_job("j1", owner=owner_of(batch, rows[0].key), fingerprint="1" * 64))
+        await journal.advance(await journal.advance(sent, State.SUBMITTING), State.SUBMITTED, task_id="t")
+        await journal.add(a_job("j2", owner=owner_of(batch, rows[1].key), fingerprint="2" * 64))
+        await table.stop(batch, "over budget")
+        taken = [await table.take(batch, row.key, "lives") for row in rows]
+        assert [row is not None for row in taken] == [True, False, False, False]
+        assert (await table.summary(batch)).counts == {RowState.RUNNING: 1, RowState.WAITING: 3}
 
 
 def test_a_file_is_no_place_for_a_queue(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretSt
         told = fleet.batch("--status")
         assert "a day" in told["stopped_by"]
         assert told["rows"]["waiting"] >= 2
+        assert "running" not in told["rows"], "what the dead worker had sent is brought home, the rest waits"
         assert Decimal(told["cost_usd"]) <= Decimal("0.54")
         assert len(fleet.charged()) <= 10
         assert fleet.paid_twice() == []
