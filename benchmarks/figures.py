@@ -10,12 +10,14 @@ NAMES = {
     "comfyui": "ComfyUI",
     "torchcodec": "torchcodec",
     "decord": "decord",
-    "opencv": "OpenCV, into one array",
+    "opencv": "OpenCV, list and stack",
     "pyav": "PyAV, list and stack",
+    "opencv_tuned": "OpenCV, tuned here",
     "nothing": "limit: decode only",
     "memory": "limit: memory only",
 }
 LIMITS = ("nothing", "memory")
+NO_PEERS = ("ours", "comfyui", "opencv_tuned", *LIMITS)
 TASKS = {
     "full": "all frames",
     "every8": "every 8th frame",
@@ -44,8 +46,8 @@ def memory(told: dict[str, Any], name: str) -> float | None:
 
 
 def fastest_peer(told: dict[str, Any]) -> tuple[str, float] | None:
-    """The fastest decoder that is neither this project's nor ComfyUI's nor a limit, and its median."""
-    peers = [(name, median(told, name, "seconds")) for name in told if name not in ("ours", "comfyui", *LIMITS)]
+    """The fastest decoder that is neither this project's nor ComfyUI's nor a limit nor tuned here, and its median."""
+    peers = [(name, median(told, name, "seconds")) for name in told if name not in NO_PEERS]
     known = [(name, seconds) for name, seconds in peers if seconds is not None]
     return min(known, key=lambda one: one[1]) if known else None
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 COLUMNS = 3
 OURS, COMFYUI, OTHERS, LIMIT, INK, FAINT = "#2563eb", "#c2410c", "#a3acb9", "#e5e8ee", "#1f2937", "#6b7280"
-COLOURS = {"ours": OURS, "comfyui": COMFYUI, "nothing": LIMIT, "memory": LIMIT}
+COLOURS = {"ours": OURS, "comfyui": COMFYUI, "opencv_tuned": LIMIT, "nothing": LIMIT, "memory": LIMIT}
 HEADROOM = 1.55
 """Beside the longest bar there must be room for its label."""
 

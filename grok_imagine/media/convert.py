@@ -21,6 +21,10 @@ from .scale import Scaler, new_scaler
 # More threads than this only wait for the memory.
 MOST_THREADS = 8
 
+# So many frames may wait for a converter, or twice as many as there are converters: with two, the decoder stood still
+# now and then, and a whole decode took 5 to 7 % longer. Each is a frame of YUV, an eighth of the floats' size.
+QUEUED = 6
+
 # NumPy turns bytes into floats so many at a time before it divides them. With its usual 8192 a frame takes a sixth
 # longer: 32 KB of floats crowd out what else the first cache holds.
 BUFFERED = 1024
@@ -41,7 +45,7 @@ class Converters:
         self._orientation = orientation
         self._geometry = geometry
         count = _thread_count()
-        self._queue: Queue[_Item | None] = Queue(maxsize=2 * count)
+        self._queue: Queue[_Item | None] = Queue(maxsize=max(QUEUED, 2 * count))
         self._error: Exception | None = None
         self._abandoned = False
         self._threads = [Thread(target=self._work, name=f"convert-{n}", daemon=True) for n in range(count)]
