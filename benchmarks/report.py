@@ -94,17 +94,8 @@ def overview(cases: dict[str, dict[str, Any]], shown: list[str]) -> list[list[st
 
 def headline(cases: dict[str, dict[str, Any]]) -> list[str]:
     """What it comes to: a table of the full decodes, and a word on the last frame."""
-    rows = [
-        [
-            "All frames",
-            "seconds",
-            "faster than ComfyUI",
-            "than the fastest other",
-            "than tuned OpenCV",
-            "time over the limit",
-            "memory",
-        ]
-    ]
+    head = ["All frames", "seconds", "faster than ComfyUI", "than the fastest other", "than tuned OpenCV"]
+    rows = [[*head, "time over the limit", "memory"]]
     for case, told in cases.items():
         ours, peer = median(told, "ours", "seconds") or 1, fastest_peer(told)
         if not case.endswith("full") or peer is None:
