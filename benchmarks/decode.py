@@ -59,10 +59,10 @@ def needs(names: tuple[str, ...], task: str, clip: Path) -> dict[str, int]:
     return {name: int(whole * PEAKS.get(name, 1.6) * shares[name]) for name in names}
 
 
-def measure(name: str, task: str, clip: Path, touched: int, compare: bool) -> dict[str, Any] | str:
+def measure(name: str, task: str, clip: Path, compare: bool) -> dict[str, Any] | str:
     """One fresh process, or what it died of."""
     python = os.environ.get("COMFYUI_PYTHON", sys.executable) if name == "comfyui" else sys.executable
-    command = [python, str(kept.ROOT / "benchmarks" / "decoders.py"), name, task, str(clip), str(touched)]
+    command = [python, str(kept.ROOT / "benchmarks" / "decoders.py"), name, task, str(clip)]
     environment = _with_ffmpeg() if name == "torchcodec" else None
     done = subprocess.run(
         [*command, "compare" if compare else ""], capture_output=True, text=True, check=False, env=environment
@@ -92,8 +92,6 @@ def rounds(case: str, count: int, results: dict[str, Any]) -> None:
     names = tuple(name for name in everybody if name != "comfyui" or os.environ.get("COMFYUI_PATH"))
     needed = needs(names, task, clip)
     room = psutil.virtual_memory().available - SPARE
-    # The same for all of them, so that none finds more memory at hand than another.
-    touched = max((one for one in needed.values() if one <= room), default=0)
     told = results.setdefault(case, {})
     for _ in range(count):
         for name in names:
@@ -102,7 +100,7 @@ def rounds(case: str, count: int, results: dict[str, Any]) -> None:
                 mine["fault"] = f"needs {needed[name] / 1e9:.0f} GB"
                 continue
             compare = task == "full" and name not in BESIDE[1:] and not any("mean" in run for run in mine["runs"])
-            found = measure(name, task, clip, touched, compare)
+            found = measure(name, task, clip, compare)
             if isinstance(found, str):
                 mine["fault"] = found
             else:

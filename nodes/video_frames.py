@@ -120,7 +120,7 @@ async def _decoded(path: Path, wanted: _Wanted, progress: bridge.NodeProgress) -
 
         def plan(told: Plan) -> None:
             nonlocal size
-            size = f" of {told.width} × {told.height}, {told.bytes / 1e9:.2f} GB"
+            size = f" of {told.width} × {told.height}, {told.memory}"
             progress.tell(f"Decoding {told}", is_news=True)
 
         def frames(done: int, total: int) -> None:

@@ -75,17 +75,20 @@ def check_fits(name: str, frames: int, size: tuple[int, int], max_bytes: int | N
     ways = [f"frame_load_cap at most {most}", f"select_every_nth at least {-(-frames // most)}"] if most else []
     ways.append(f"longest_side at most {longest_side_within(*size, max_bytes / (frames * frame_bytes))}")
     raise DecodeError(
-        f"{_asks(name, frames, size)}, more than the {gigabytes(max_bytes)} that may be used. It fits with one of: "
+        f"{_asks(name, frames, size)}, more than the {memory_text(max_bytes)} that may be used. It fits with one of: "
         + ", or ".join(ways)
         + "."
     )
 
 
 def _asks(name: str, frames: int, size: tuple[int, int]) -> str:
-    needed = gigabytes(frames * size[0] * size[1] * CHANNELS * FLOAT_BYTES)
+    needed = memory_text(frames * size[0] * size[1] * CHANNELS * FLOAT_BYTES)
     return f"{name} would give at least {frames} frames of {size[0]} × {size[1]}, which take {needed} of memory"
 
 
-def gigabytes(count: int) -> str:
-    """A number of bytes in words."""
-    return f"{count / 1e9:.2f} GB"
+def memory_text(count: int) -> str:
+    """A number of bytes in words: in GB, in MB where GB would show no digit, in kB where MB would not."""
+    for unit, size, digits in (("GB", 1e9, 2), ("MB", 1e6, 1)):
+        if count >= size / 10:
+            return f"{count / size:.{digits}f} {unit}"
+    return f"{count / 1e3:.0f} kB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .canvas import CHANNELS, FLOAT_BYTES, gigabytes
+from .canvas import CHANNELS, FLOAT_BYTES, memory_text
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Plan:
         """The memory that all frames take as float32 RGB."""
         return self.frames * self.width * self.height * CHANNELS * FLOAT_BYTES
 
+    @property
+    def memory(self) -> str:
+        """That in words."""
+        return memory_text(self.bytes)
+
     def __str__(self) -> str:
         about = "" if self.is_exact else "about "
-        return f"{about}{self.frames} frames of {self.width} × {self.height}, {gigabytes(self.bytes)}"
+        return f"{about}{self.frames} frames of {self.width} × {self.height}, {self.memory}"

@@ -215,6 +215,6 @@ class TestControl:
         monkeypatch.setattr("grok_imagine.media.canvas.np.empty", None)
         with pytest.raises(
             DecodeError,
-            match=r"30 frames of 64 × 48, which take 0.00 GB .* longest_side at most",
+            match=r"30 frames of 64 × 48, which take 1.1 MB .* longest_side at most",
         ):
             decode(path, max_bytes=needed - 1)

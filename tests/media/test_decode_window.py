@@ -228,7 +228,7 @@ def test_the_plan_is_told_before_memory_is_taken(long_film, monkeypatch):
     (plan,) = told
     assert (plan.frames, plan.is_exact, plan.width, plan.height) == (60, True, 32, 24)
     assert plan.bytes == 60 * 32 * 24 * 12
-    assert str(plan) == "60 frames of 32 × 24, 0.00 GB"
+    assert str(plan) == "60 frames of 32 × 24, 0.6 MB"
     assert plan.rate == Fraction(12)
     monkeypatch.setattr("grok_imagine.media.canvas.np.empty", None)
     with pytest.raises(

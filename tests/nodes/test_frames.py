@@ -74,7 +74,7 @@ async def test_a_part_in_another_size(run: Any, clip: Any, host: Any) -> None:
     assert audio["waveform"].shape[2] == pytest.approx(20 / 24 * rate, abs=2)
     assert torch.equal(torch.cat([first, last]), images[[0, -1]])
     texts = [text for _, node, text in host.texts if node == "9"]
-    assert "Decoding 4 frames of 848 × 480, 0.02 GB" in texts
+    assert "Decoding 4 frames of 848 × 480, 19.5 MB" in texts
     small = await run("GIVLoadVideoFrames", video=clip[0], which_frames="last", longest_side=424, multiple_of=16)
     assert small[0].shape == (1, 240, 416, 3)
     part = await run("GIVLoadVideoFrames", video=clip[0], start_seconds=0.5, duration_seconds=0.25, force_rate=12.0)

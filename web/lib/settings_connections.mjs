@@ -1,10 +1,9 @@
 // Connections: each provider's account by a name. A key goes to the server once, and never comes back.
 import { tell } from "./api.mjs";
-import { confirm } from "./dialogs.mjs";
 import { button, h } from "./dom.mjs";
 import { dots, field, findings, form, input, secret, select } from "./forms.mjs";
 import { t } from "./i18n.mjs";
-import { attempt } from "./job_actions.mjs";
+import { remove, tryOut } from "./settings_cards.mjs";
 
 const MONEY = /** @type {const} */ (["assumed_usd_per_second", "assumed_usd_per_clip"]);
 
@@ -41,9 +40,12 @@ function card(settings, one) {
           { class: "giv-actions" },
           button(t("settings.edit"), () => settings.edit(one.name), { symbol: "pencil", ...named(t("settings.edit")) }),
           one.key.source &&
-            button(t("settings.test"), () => test(settings, one.name), { symbol: "bolt", ...named(t("settings.test")) }),
+            button(t("settings.test"), () => tryOut(settings, "connection", one.name), {
+              symbol: "bolt",
+              ...named(t("settings.test")),
+            }),
           one.is_stored &&
-            button(t("settings.remove"), () => remove(settings, one.name), {
+            button(t("settings.remove"), () => remove(settings, "connection", one.name), {
               symbol: "trash",
               ...named(t("settings.remove")),
             }),
@@ -110,24 +112,8 @@ function edit(settings, one) {
       if (!values.api_key) delete (/** @type {any} */ (body).api_key); // empty leaves the key as it is
       settings.take(await tell("/settings/connection", body));
       const saved = settings.view.connections.find((/** @type {any} */ each) => each.name === body.name);
-      if (saved?.key.source) test(settings, body.name);
+      if (saved?.key.source) tryOut(settings, "connection", body.name);
     },
     cancel: () => settings.edit(null),
   });
-}
-
-/** @param {any} settings @param {string} name */
-async function test(settings, name) {
-  const place = `connection ${name}`;
-  settings.found[place] = "running";
-  settings.draw();
-  settings.found[place] = await tell("/settings/connection/test", { name }).catch((error) => error);
-  if (settings.editing === null) settings.draw();
-}
-
-/** @param {any} settings @param {string} name */
-async function remove(settings, name) {
-  const question = { title: t("connection.removeTitle", { name }), text: t("connection.removeText") };
-  if (!(await confirm({ ...question, yes: t("settings.remove"), isDangerous: true }))) return;
-  await attempt(async () => settings.take(await tell("/settings/connection/remove", { name })));
 }

@@ -1,10 +1,10 @@
 // Stores: where connected images and videos are uploaded, so that providers can fetch them.
 import { tell } from "./api.mjs";
-import { confirm } from "./dialogs.mjs";
 import { button, h } from "./dom.mjs";
 import { field, findings, form, input, secret, select } from "./forms.mjs";
 import { t } from "./i18n.mjs";
 import { attempt } from "./job_actions.mjs";
+import { remove, tryOut } from "./settings_cards.mjs";
 
 /** Which fields each kind of store has; secrets last. */
 const KINDS = {
@@ -67,9 +67,12 @@ function card(settings, one) {
           "div",
           { class: "giv-actions" },
           button(t("settings.edit"), () => settings.edit(one.name), { symbol: "pencil", ...named(t("settings.edit")) }),
-          button(t("settings.test"), () => test(settings, one.name), { symbol: "bolt", ...named(t("settings.test")) }),
+          button(t("settings.test"), () => tryOut(settings, "store", one.name), {
+            symbol: "bolt",
+            ...named(t("settings.test")),
+          }),
           one.is_stored &&
-            button(t("settings.remove"), () => remove(settings, one.name), {
+            button(t("settings.remove"), () => remove(settings, "store", one.name), {
               symbol: "trash",
               ...named(t("settings.remove")),
             }),
@@ -121,20 +124,4 @@ function storeField(name, one, kind) {
   const value = one?.[name] ?? (name === "prefix" ? "grok-imagine" : "");
   const box = input(name, value, { type: URLS.includes(name) ? "url" : "text", required: isNeeded });
   return field(t(`store.${name}`), box, t(`store.${name}.hint`));
-}
-
-/** @param {any} settings @param {string} name */
-async function test(settings, name) {
-  const place = `store ${name}`;
-  settings.found[place] = "running";
-  settings.draw();
-  settings.found[place] = await tell("/settings/store/test", { name }).catch((error) => error);
-  if (settings.editing === null) settings.draw();
-}
-
-/** @param {any} settings @param {string} name */
-async function remove(settings, name) {
-  const question = { title: t("store.removeTitle", { name }), text: t("store.removeText") };
-  if (!(await confirm({ ...question, yes: t("settings.remove"), isDangerous: true }))) return;
-  await attempt(async () => settings.take(await tell("/settings/store/remove", { name })));
 }
