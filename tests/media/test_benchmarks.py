@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 
 def measure(name: str, task: str, film: Path, compare: bool = False) -> dict[str, Any]:
-    command = [sys.executable, str(PROGRAM), name, task, str(film), "compare" if compare else ""]
+    command = [sys.executable, str(PROGRAM), name, task, str(film), "2", "compare" if compare else ""]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
