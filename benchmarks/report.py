@@ -17,10 +17,10 @@ figure is the median over fresh processes that take turns, so what disturbs one 
 rather than seconds.
 """
 DECODING = """Every decoder ends with the same tensor, float32 `[N, H, W, 3]` in 0..1. Load Video Frames and ComfyUI
-also decode the sound, the others do not. Each process decodes several times (clips of 6 s five times, longer ones three
-times) and its fastest counts: where a virtual machine's host has taken back the memory that was freed, any decoder waits
-for it now and then, whole seconds for what takes tenths. What the first decode of a process took, with its memory to be
-asked for, stands beside it.
+also decode the sound, the others do not. Each process decodes several times (clips of 6 s five times, longer ones
+three times) and its fastest counts: where a virtual machine's host has taken back the memory that was freed, any
+decoder waits for it now and then, whole seconds for what takes tenths. What the first decode of a process took, with
+its memory to be asked for, stands beside it.
 
 *OpenCV, tuned here* is nobody's loader: a loop of this project's own, into one array like its decoder's, to see how
 far OpenCV could be brought.
@@ -28,8 +28,9 @@ far OpenCV could be brought.
 The clips are the sandbox's films with grain on them, H.264 with a key frame every 2 s and AAC, 5 Mbit/s at 720p and 2
 at 480p. The last frame needs its own group of frames alone, so the gain depends on how far key frames lie apart.
 """
-COLUMNS = """In the tables, *first* is the first decode of a process, *CPU* the processor time of all threads, *memory* the process's peak above what it had
-before, over the size of the tensor, and *difference* is to PyAV's own RGB, in 8-bit steps, the mean and the largest.
+COLUMNS = """In the tables, *first* is the first decode of a process, *CPU* is the processor time of all threads,
+*memory* the process's peak above what it had before, over the size of the tensor, and *difference* is to PyAV's own
+RGB, in 8-bit steps, the mean and the largest.
 """
 UPLOADS = """Seven references of 2048 × 2048 as float tensors, encoded and put into an S3 server on loopback. ComfyUI
 is the conversion of its own API nodes (`tensor_to_bytesio`, PNG) with a PUT to the same server; providers here take
@@ -115,9 +116,8 @@ def headline(cases: dict[str, dict[str, Any]]) -> list[str]:
 
 def details(told: dict[str, Any]) -> list[list[str]]:
     """One case, a row for each decoder."""
-    rows = [
-        ["Decoder", "runs", "seconds", "fastest, slowest", "first", "× ours", "CPU seconds", "memory", "difference"]
-    ]
+    head = ["Decoder", "runs", "seconds", "fastest, slowest", "first", "× ours", "CPU seconds", "memory", "difference"]
+    rows = [head]
     ours = median(told, "ours", "seconds") or 1
     for name in (one for one in NAMES if one in told):
         runs, seconds, peak = told[name]["runs"], median(told, name, "seconds"), memory(told, name)
@@ -130,16 +130,8 @@ def details(told: dict[str, Any]) -> list[list[str]]:
         peak_text = "" if peak is None or name in LIMITS else f"{peak:.2f}"
         cpu = median(told, name, "cpu") or 0
         first = statistics.median(run["all"][0] for run in runs)
-        row = [
-            NAMES[name],
-            str(len(runs)),
-            digits(seconds),
-            spread,
-            digits(first),
-            f"{seconds / ours:.2f}",
-            f"{cpu:.2f}",
-        ]
-        rows.append([*row, peak_text, apart])
+        row = [NAMES[name], str(len(runs)), digits(seconds), spread, digits(first)]
+        rows.append([*row, f"{seconds / ours:.2f}", f"{cpu:.2f}", peak_text, apart])
     return rows
 
 
