@@ -22,7 +22,7 @@ import psutil
 
 ROUNDS = 7
 TIMES, FEWER_TIMES = 5, 3
-"""How often each process decodes, the fastest counts; fewer times where the clip is long."""
+"""How often each decoder decodes in a round, the fastest counts; fewer times where the clip is long."""
 BESIDE = ("opencv_tuned", "nothing", "memory")
 """No peers, measured to see how far one could go."""
 ALL = ("ours", "comfyui", "torchcodec", "decord", "opencv", "pyav")

@@ -1,11 +1,10 @@
-"""One decoder, one task, one fresh process: prints seconds, memory and pixels as JSON. Run by decode.py.
+"""One decoder, one task, fresh processes: prints seconds, memory and pixels as JSON. Run by decode.py.
 
 Each gives float32 ``[N, H, W, 3]`` in 0..1, in its own fastest documented way. Imports come before the clock starts.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -234,36 +233,56 @@ def _difference(frames: Any, path: str) -> tuple[float, float]:
     return mean / len(frames), most
 
 
-def _timed(run: Task, task: str, path: str) -> tuple[Any, float, float]:
-    """What it made, and its seconds by the clock and of the processor."""
-    began, cpu = time.perf_counter(), time.process_time()
+def _once(run: Task, path: str, task: str, compare: bool) -> dict[str, Any]:
+    """Time, peak of memory and pixels of one decode."""
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark of memory begins anew
+    before, cpu = _status("VmRSS"), time.process_time()
+    began = time.perf_counter()
     made = run(path, task)
-    return made, time.perf_counter() - began, time.process_time() - cpu
+    seconds = time.perf_counter() - began
+    result = {"seconds": seconds, "cpu": time.process_time() - cpu, "peak": _status("VmHWM") - before}
+    if made is not None:
+        result |= {"shape": list(made.shape), "bytes": int(np.prod(made.shape)) * 4}
+        if compare:
+            result["mean"], result["most"] = _difference(made, path)
+    return result
+
+
+def _in_a_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Its result from a fork of this process: all is imported there, and nothing was decoded yet."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            with open(writing, "w") as told:
+                json.dump(work(), told)
+            code = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(writing)
+    with open(reading) as told:
+        text = told.read()
+    if os.waitpid(child, 0)[1] or not text:
+        raise SystemExit("a decode ended with an error")
+    return json.loads(text)
 
 
 def main() -> None:
-    """Do it several times: the first tells the peak of memory, the fastest the time."""
+    """Do it several times, each in a process that has decoded nothing before, and print the fastest.
+
+    The memory of a virtual machine may be with its host, who is slow to give it back: seconds for what takes tenths,
+    now and then. It is never the decoder that is faster than it can be.
+    """
     name, task, path, times, compare = sys.argv[1:6]
     run = DECODERS[name]()
-    Path("/proc/self/clear_refs").write_text("5")  # the highest mark of memory begins anew
-    before = _status("VmRSS")
-    made, first, cpu = _timed(run, task, path)
-    peak = _status("VmHWM") - before
-    # The memory of a virtual machine may be with its host, who is slow to give it back: seconds for what takes tenths,
-    # now and then. It is never the decoder that is faster than it can be.
-    seconds = [first]
-    for _ in range(int(times) - 1):
-        del made
-        gc.collect()
-        made, took, used = _timed(run, task, path)
-        cpu = used if took < min(seconds) else cpu
-        seconds.append(took)
-    result = {"seconds": min(seconds), "all": seconds, "cpu": cpu, "peak": peak}
-    if made is not None:
-        result |= {"shape": list(made.shape), "bytes": int(np.prod(made.shape)) * 4}
-        if compare == "compare":
-            result["mean"], result["most"] = _difference(made, path)
-    print(json.dumps(result))
+    made: list[dict[str, Any]] = []
+    for number in range(int(times)):
+        is_compared = compare == "compare" and number == 0
+        made.append(_in_a_child(lambda compared=is_compared: _once(run, path, task, compared)))
+    fastest = min(made, key=lambda one: one["seconds"])
+    print(json.dumps({**made[0], **fastest, "all": [one["seconds"] for one in made]}))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ figure is the median over fresh processes that take turns, so what disturbs one 
 rather than seconds.
 """
 DECODING = """Every decoder ends with the same tensor, float32 `[N, H, W, 3]` in 0..1. Load Video Frames and ComfyUI
-also decode the sound, the others do not. Each process decodes several times (clips of 6 s five times, longer ones
-three times) and its fastest counts: where a virtual machine's host has taken back the memory that was freed, any
-decoder waits for it now and then, whole seconds for what takes tenths. What the first decode of a process took, with
-its memory to be asked for, stands beside it.
+also decode the sound, the others do not. Each round starts a process for each decoder, which forks before it has
+decoded anything, several times one after the other (for clips of 6 s five times, for longer ones three times), and the
+fastest of these counts: where a virtual machine's host has taken back the memory that was freed, any decoder waits for
+it now and then, whole seconds for what takes tenths. The very first stands beside it.
 
 *OpenCV, tuned here* is nobody's loader: a loop of this project's own, into one array like its decoder's, to see how
 far OpenCV could be brought.
@@ -28,7 +28,7 @@ far OpenCV could be brought.
 The clips are the sandbox's films with grain on them, H.264 with a key frame every 2 s and AAC, 5 Mbit/s at 720p and 2
 at 480p. The last frame needs its own group of frames alone, so the gain depends on how far key frames lie apart.
 """
-COLUMNS = """In the tables, *first* is the first decode of a process, *CPU* is the processor time of all threads,
+COLUMNS = """In the tables, *first* is the first fork of each round, *CPU* is the processor time of all threads,
 *memory* the process's peak above what it had before, over the size of the tensor, and *difference* is to PyAV's own
 RGB, in 8-bit steps, the mean and the largest.
 """
