@@ -70,7 +70,7 @@ def decode(
     frames; other threads convert, one scaler each, straight into it; sound is decoded in the same pass. A window is
     sought by the packets' times, and what lies outside it is jumped over.
     """
-    with open_video(path) as source:
+    with open_video(path, is_quick=True) as source:
         refuse_absurd(source)
         # PyAV's default is threads for slices, which leaves most of x264's output on one core; 0 is one per core.
         context = source.video.codec_context
@@ -244,7 +244,7 @@ class _WindowRun(_Run):
         """The sound is read from a second opening: where it lies has nothing to do with where key frames are."""
         if self._source.audio is None:
             return None
-        with open_video(path) as source:
+        with open_video(path, is_quick=True) as source:
             return sound_between(
                 source, index.start + _exact(choice.start), _exact(choice.duration), self._calls.should_stop
             )

@@ -24,6 +24,10 @@ from ..errors import DecodeError
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg"
 SAFE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
+# FFmpeg decodes the first pictures of a film on opening, to learn about it, on one core: most of what opening takes,
+# and an eighth of the way to the last frame. This leaves it out, for the first streams of a file.
+UNSEEN = {"stream_options": [{"skip_frame": "all"}] * 8}
+
 # A higher rate in a header is a time base in disguise (90000), no frame rate.
 HIGHEST_RATE = 240
 
@@ -43,8 +47,11 @@ class OpenVideo:
 
 
 @contextmanager
-def open_video(path: str | os.PathLike[str]) -> Generator[OpenVideo, None, None]:
+def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Generator[OpenVideo, None, None]:
     """Opens the video file at ``path`` and closes it in the end.
+
+    With ``is_quick`` FFmpeg looks at no picture beforehand where the header tells what a decoder must know; the
+    stream does not name its pixel format then.
 
     Raises DecodeError if the file is missing, empty, no video, or has no picture that can be decoded. An error of
     FFmpeg within the block becomes a DecodeError too.
@@ -52,7 +59,7 @@ def open_video(path: str | os.PathLike[str]) -> Generator[OpenVideo, None, None]
     file = Path(path)
     try:
         size = _size(file)
-        with closing(open_container(file)) as container:
+        with closing(_quickly_opened(file) if is_quick else open_container(file)) as container:
             audio = next((stream for stream in container.streams.audio if _decoder(stream)), None)
             yield OpenVideo(file.name, size, container, _video(container, file.name), audio)
     except FFmpegError as error:
@@ -75,11 +82,43 @@ def refuse_absurd(source: OpenVideo) -> None:
     cast(Any, context).options = {"max_pixels": str(MOST_PIXELS)}
 
 
-def open_container(file: Path) -> InputContainer:
-    """PyAV's container of a file, by the safe options. Raises what PyAV raises."""
+def open_container(file: Path, **options: Any) -> InputContainer:
+    """PyAV's container of a file, by the safe options and ``options`` of PyAV's own. Raises what PyAV raises."""
     # A title in another encoding than UTF-8 must not keep the film from being read. Version 19 sees to it by itself.
     tolerant = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
-    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), container_options=dict(SAFE), **tolerant))
+    given = {**tolerant, **options, "container_options": dict(SAFE)}
+    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), **given))
+
+
+def _quickly_opened(file: Path) -> InputContainer:
+    # PyAV takes options of streams only where they are known by the header.
+    if not _is_mp4(file):
+        return open_container(file)
+    container = open_container(file, **UNSEEN)
+    if all(_is_told_by_header(stream) for stream in container.streams.video):
+        return container
+    container.close()
+    return open_container(file)
+
+
+def _is_mp4(file: Path) -> bool:
+    try:
+        with file.open("rb") as beginning:
+            return beginning.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False  # what opens it next tells why
+
+
+def _is_told_by_header(stream: VideoStream) -> bool:
+    """Whether nothing has to be guessed from pictures: size, and how far H.264 shows frames out of order.
+
+    That last is only known to be told where there is something to tell; else a decoder may give out its first frames
+    in the wrong order.
+    """
+    context: Any = stream.codec_context
+    if context is None or context.name != "h264":
+        return False
+    return bool(getattr(context, "has_b_frames", False) and context.width and context.height)
 
 
 def _size(file: Path) -> int:

@@ -25,6 +25,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Seven data URIs of 10 MB each, in base64, is the largest body any dialect takes.
 _BODY_LIMIT = 100 * 1024 * 1024
+_CALLER_GONE = 499
+"""What nginx writes down for a caller that hung up before the answer."""
 
 
 def build(core: Core, crew: Crew, control: Control) -> web.Application:
@@ -108,6 +110,9 @@ def _doorkeeper(core: Core) -> Any:
         except web.HTTPException as error:
             status = error.status
             raise
+        except ConnectionError:
+            status = _CALLER_GONE
+            response = web.Response(status=status)  # nobody hears it, and nobody need read a traceback
         finally:
             if not request.path.startswith("/_sandbox/"):
                 core.requests.append(_note(request, status))

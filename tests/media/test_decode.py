@@ -14,6 +14,7 @@ from grok_imagine.errors import DecodeError
 from grok_imagine.media import convert
 from grok_imagine.media import decode as decoding
 from grok_imagine.media.decode import DecodeStopped, decode
+from grok_imagine.media.opening import open_video
 
 STEP = 1 / 255 + 1e-6
 
@@ -37,6 +38,7 @@ def assert_same(frames, expected):
         {"name": "film.mkv"},
         {"options": {"movflags": "frag_keyframe+empty_moov"}},
         {"frames": 1},
+        {"encoder": {"bf": "0"}},
         {"codec": "libx264rgb", "pixel_format": "rgb24"},
         {"codec": "mjpeg", "pixel_format": "yuvj420p"},
     ],
@@ -52,6 +54,25 @@ def test_equals_a_plain_decode(film, plain, what):
     # Without an edit list, what B-frames need in advance is seen in the times.
     assert clip.start == (Fraction(2, 24) if "options" in what else 0)
     assert clip.duration == pytest.approx(clip.frame_count / 24, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("what", "is_quick"),
+    [
+        ({}, True),
+        ({"sound": 1.0}, True),
+        ({"encoder": {"bf": "0"}}, False),
+        ({"name": "film.mkv"}, False),
+        ({"name": "film.ts"}, False),
+        ({"codec": "mjpeg", "pixel_format": "yuvj420p"}, False),
+    ],
+    ids=str,
+)
+def test_no_picture_is_decoded_on_opening_where_the_header_tells_all(film, what, is_quick):
+    with open_video(film(**what), is_quick=True) as source:
+        assert (source.video.codec_context.pix_fmt is None) == is_quick
+    with open_video(film(**what)) as source:
+        assert source.video.codec_context.pix_fmt is not None
 
 
 def test_full_range_of_floats_in_one_array(film):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -277,6 +280,29 @@ async def test_slow_download(call: Any) -> None:
     start = time.monotonic()
     assert (await call.get(url, **{"X-Sandbox-Fault": "slow-body@cdn=0.3"}))[0] == 200
     assert time.monotonic() - start > 0.3
+
+
+@pytest.mark.parametrize("part", ["a request", "an answer"])
+async def test_a_caller_that_hangs_up_is_no_error(call: Any, caplog: pytest.LogCaptureFixture, part: str) -> None:
+    """Killed while it sends its submit, or while it waits for the slow answer."""
+    where = urlsplit(str(call.sandbox.url))
+    path = f"/reapi{call.submit_paths['reapi']}"
+    body = json.dumps(call.bodies["reapi"]).encode()
+    lines = [f"POST {path} HTTP/1.1", f"Host: {where.netloc}", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in call.headers("reapi", fault="slow-body=0.5").items()]
+    length = len(body) * (9 if part == "a request" else 1)
+    _, writer = await asyncio.open_connection(str(where.hostname), where.port)
+    writer.write("\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode() + body)
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.transport.abort()
+    for _ in range(100):
+        if call.sandbox.requests():
+            break
+        await asyncio.sleep(0.05)
+    assert [one["path"] for one in call.sandbox.requests()] == [path]
+    assert "Error handling request" not in caplog.text
+    assert call.sandbox.ledger()["submits"] == (0 if part == "a request" else 1)
 
 
 async def test_the_loop_stays_free_while_filming(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
