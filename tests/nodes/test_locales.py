@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -11,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from .tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("en", "zh", "ja")
@@ -27,18 +28,9 @@ NAMES = {
 """Words that are names, and the same in every language."""
 
 
-def _tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_tool_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    return _tool("locales")
+    return load_tool("locales")
 
 
 def _check(path: Path, text: str) -> None:
@@ -134,6 +126,6 @@ def test_every_node_has_help_with_a_picture(language: str, nodes: dict[str, Any]
     words = tool.build(nodes.values())[language]
     for name in nodes:
         path = ROOT / "web" / "docs" / name / f"{language}.md"
-        _check(path, _tool("help").page(name, words[name], language))
+        _check(path, load_tool("help").page(name, words[name], language))
         (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text("utf-8"))
         assert (path.parent / picture).stat().st_size > 2000, f"{name} has no picture"

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from .tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "example_workflows"
 WRITES = bool(os.environ.get("GROK_IMAGINE_WRITE"))  # asked here, as tests of nodes hide such settings from the pack
 
 
-def _tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_tool_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-WORKFLOW = _tool("workflow")
-DRAWN = {draw.__name__: draw for draw in _tool("templates").DRAWN}
+WORKFLOW = load_tool("workflow")
+DRAWN = {draw.__name__: draw for draw in load_tool("templates").DRAWN}
 OURS = {
     "GIVTextToVideo",
     "GIVImageToVideo",
