@@ -129,9 +129,9 @@ def several_references(graph: Any) -> None:
         (420, 410),
         """## Several references
 
-Each image is something that should appear in the clip. Beside its socket stands its token: `@image1`, `@image2` …
+Each image is something that should appear in the clip. Beside its socket stands its token: **@image1**, **@image2** …
 
-- Type `@` in the prompt to choose one.
+- Type **@** in the prompt to choose one.
 - Images count in the order of the sockets; every image of a batch counts.
 - Replace the two groups of shades by *Load Image* or your own generator.
 
