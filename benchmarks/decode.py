@@ -19,11 +19,12 @@ import av
 import clips
 import kept
 import psutil
+from figures import LIMITS
 
 ROUNDS = 7
 TIMES, FEWER_TIMES = 5, 3
 """How often each decoder decodes in a round, the fastest counts; fewer times where the clip is long."""
-BESIDE = ("opencv_tuned", "nothing", "memory")
+BESIDE = ("opencv_tuned", *LIMITS)
 """No peers, measured to see how far one could go."""
 ALL = ("ours", "comfyui", "torchcodec", "decord", "opencv", "pyav")
 # ComfyUI's decoder needs three times the 8 GB that thirty seconds at 720p take; where that is not there, it says so,
@@ -101,7 +102,7 @@ def rounds(case: str, count: int, results: dict[str, Any]) -> None:
             if needed[name] > room:
                 mine["fault"] = f"needs {needed[name] / 1e9:.0f} GB"
                 continue
-            compare = task == "full" and name not in BESIDE[1:] and not any("mean" in run for run in mine["runs"])
+            compare = task == "full" and name not in LIMITS and not any("mean" in run for run in mine["runs"])
             found = measure(name, task, clip, TIMES if seconds <= 6 else FEWER_TIMES, compare)
             if isinstance(found, str):
                 mine["fault"] = found

@@ -166,7 +166,8 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
 
 
 def _outputs(outcome: Outcome, rows: list[Row]) -> io.NodeOutput:
-    from ..grok_imagine.journal.batches import RowState, as_plain
+    from ..grok_imagine.jobs.rows import as_plain
+    from ..grok_imagine.journal.batches import RowState
 
     told = _told(outcome.summary) + (f". Stopped: {outcome.stopped_by}" if outcome.stopped_by else "")
     files = [_clip(row) for row in rows if row.state is RowState.DONE]

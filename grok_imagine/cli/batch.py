@@ -17,8 +17,8 @@ from rich.table import Table
 from ..errors import RequestError
 from ..jobs import Session
 from ..jobs.batch import Batch, Outcome, prepare, run_batch
-from ..jobs.rows import read_file
-from ..journal.batches import Batches, Row, RowState, Summary, as_plain
+from ..jobs.rows import as_plain, read_file
+from ..journal.batches import Batches, Row, RowState, Summary
 from . import show
 from .fleet import at_hand, deferred, found
 from .shared import AsJson, Home, with_session

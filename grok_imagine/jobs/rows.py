@@ -1,4 +1,4 @@
-"""Rows of a batch from a file or a text: CSV with a header, JSON a line, or a prompt a line."""
+"""Rows of a batch: from CSV with a header, JSON lines or a prompt a line, and as results for JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import RequestError, Violation
+from ..journal.batches import Row, RowState
 from ..models import Blob, VideoRequest
 
 MOST_ROWS = 100_000
@@ -106,6 +107,25 @@ def name_of(value: Any) -> str:
 def local(value: Any, folder: Path) -> Path | None:
     """The file that a cell names; None for a URL."""
     return None if not isinstance(value, str) or "://" in value or value.startswith("data:") else folder / value
+
+
+def as_plain(row: Row) -> dict[str, Any]:
+    """A row of the results, for JSON."""
+    began, ended = row.job.get("submitted_at"), row.job.get("finished_at")
+    cost = row.job.get("cost_usd")
+    return {
+        "row": row.number,
+        "state": row.state.value,
+        "connection": row.connection,
+        "file": row.job.get("file") if row.state is RowState.DONE else None,
+        "cost_usd": None if cost is None else str(cost),
+        "seconds": round(ended - began, 2) if began and ended else None,
+        "job_id": row.job_id,
+        "task_id": row.job.get("task_id"),
+        "error": row.error,
+        "error_kind": row.error_kind,
+        "request": dict(row.fields),
+    }
 
 
 def _contents(value: Any, folder: Path) -> list[str]:

@@ -274,25 +274,6 @@ def _name(value: Any) -> str:
     return f"sha256:{value.sha256}" if isinstance(value, Blob) else str(value)
 
 
-def as_plain(row: Row) -> dict[str, Any]:
-    """A row of the results, for JSON."""
-    began, ended = row.job.get("submitted_at"), row.job.get("finished_at")
-    cost = row.job.get("cost_usd")
-    return {
-        "row": row.number,
-        "state": row.state.value,
-        "connection": row.connection,
-        "file": row.job.get("file") if row.state is RowState.DONE else None,
-        "cost_usd": None if cost is None else str(cost),
-        "seconds": round(ended - began, 2) if began and ended else None,
-        "job_id": row.job_id,
-        "task_id": row.job.get("task_id"),
-        "error": row.error,
-        "error_kind": row.error_kind,
-        "request": dict(row.fields),
-    }
-
-
 def _read(row: Mapping[Any, Any]) -> Row:
     names = ("key", "number", "connection", "fields", "estimate_usd", "job_id", "error", "error_kind", "finished_at")
     about = {
