@@ -270,10 +270,10 @@ def _in_a_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do it several times, each in a process that has decoded nothing before, and print the fastest.
+    """Do it several times, each in a process that has decoded nothing before: the fastest, and the seconds of all.
 
     The memory of a virtual machine may be with its host, who is slow to give it back: seconds for what takes tenths,
-    now and then. It is never the decoder that is faster than it can be.
+    now and then. The page shows both what came of that and what the decoder does without it.
     """
     name, task, path, times, compare = sys.argv[1:6]
     run = DECODERS[name]()
