@@ -230,6 +230,23 @@ class TestControl:
         path = film(frames=120)
         assert_same(decode(path).frames, plain(path))
 
+    def test_one_that_stands_still_holds_nobody_up(self, film, plain, monkeypatch):
+        """As for memory that is being fetched: even one core goes on with the other frames meanwhile."""
+        went_on, waited, seen, real = threading.Event(), [], iter(range(1000)), convert.convert
+
+        def convert_slowly(*arguments):
+            real(*arguments)
+            if next(seen) == 0:
+                waited.append(went_on.wait(timeout=20))
+            else:
+                went_on.set()
+
+        monkeypatch.setattr(convert.os, "sched_getaffinity", lambda _process: {0}, raising=False)
+        monkeypatch.setattr(convert, "convert", convert_slowly)
+        path = film()
+        assert_same(decode(path).frames, plain(path))
+        assert waited == [True]
+
     def test_the_limit_is_checked_before_anything_is_allocated(self, film, monkeypatch):
         path, needed = film(), 30 * 64 * 48 * 12
         assert decode(path, max_bytes=needed).frame_count == 30
