@@ -22,9 +22,9 @@ also decode the sound, the others do not. Each round starts a process for each d
 decoded anything, several times one after the other: {times} for clips of 6 s, {fewer} for longer ones.
 
 Two figures come of that. *Seconds* is the median over all decodes of all rounds. *At best* is the median over each
-round's fastest: a virtual machine that gives what is freed back to its host, as the one measured here does, has to
-fetch it again page by page, whole seconds for what takes tenths on a machine that owns its memory. At best it was at
-hand, but for the 8 GB that 30 s take: there even *limit: memory only* takes longer than the whole decode.
+round's fastest: a virtual machine that gives what is freed back to its host has to fetch it again page by page, whole
+seconds for what takes tenths on a machine that owns its memory. At best most of it was at hand; where even *limit:
+memory only* comes near to a whole decode, it was not.
 
 *OpenCV, tuned here* is nobody's loader: a loop of this project's own, into one array like its decoder's, to see how
 far OpenCV could be brought.
