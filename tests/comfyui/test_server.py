@@ -195,6 +195,19 @@ async def test_an_unknown_connection_is_refused_when_the_prompt_is_queued(comfy:
     assert "sandbox" in details
 
 
+async def test_a_provider_s_call_is_let_in(comfy: Any, sandbox: Any, text: Any, save: Any) -> None:
+    """By ComfyUI's own checks of where a request comes from; it then makes the next poll come sooner."""
+    mine = {"dialect": "aivideoapi", "base_url": f"{sandbox.url}/aivideoapi", "api_key": "sk-sandbox", "pace": 10}
+    settings = comfy.home / "settings.json"
+    settings.write_text(json.dumps({"public_callback_base": comfy.url, "connections": {"mine": mine}}))
+    settings.chmod(0o600)
+    known = len(sandbox("/_sandbox/requests")["callbacks"])
+    result = await comfy.run({"1": text(connection="mine", prompt="a clip it is told of", duration=6), "2": save("1")})
+    assert result.end == "execution_success", result.last
+    assert [one["status"] for one in sandbox("/_sandbox/requests")["callbacks"][known:]] == [204]
+    assert result.events[-1][0] < 45, "the next poll was to come after 50 seconds"
+
+
 async def test_no_key_gets_out(comfy: Any, sandbox: Any, text: Any, save: Any) -> None:
     """Runs last: a connection with a key of its own makes a clip, then everything that was written is searched."""
     own = {"dialect": "reapi", "base_url": f"{sandbox.url}/reapi", "api_key": "rk_live_sandbox_MARKER7own"}
