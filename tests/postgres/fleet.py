@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -153,14 +154,22 @@ class Fleet:
             return int(database.execute(query).fetchone()[0])  # type: ignore[index]
 
     def settle_unknown(self) -> int:
-        """What a user does about rows of unknown outcome: attach the task that the provider has, else send it again."""
+        """What a user does about rows of unknown outcome: attach the task that the provider has, else send it again.
+
+        A worker may have been killed before its request arrived: then the answer that is to be lost is lost only to
+        what is sent again, and the task that came of it is attached to the job of that.
+        """
         self.batch("--status")
         left = [row for row in self.results() if row["state"] == "unknown"]
         for row in left:
             assert "Outcome unknown" in row["error"]
-            tasks = self.charged().get(row["request"]["prompt"].partition(" [")[0], [])
+            prompt, _, fault = row["request"]["prompt"].partition(" [")
+            tasks = self.charged().get(prompt, [])
             command = ("attach", row["job_id"], *tasks) if tasks else ("again", row["job_id"], "--yes")
             code, _, err = self.run(*command)
+            if code and fault and not tasks:
+                sent_again = re.findall(r"\d{8}-\d{6}-[0-9a-f]{8}", err)[-1]
+                code, _, err = self.run("attach", sent_again, *self.charged()[prompt])
             assert code == 0, err
         return len(left)
 
