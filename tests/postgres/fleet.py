@@ -132,6 +132,13 @@ class Fleet:
         with urllib.request.urlopen(f"{self.url}/_sandbox/ledger", timeout=60) as reply:
             return json.load(reply)
 
+    def fault(self, wish: dict[str, Any]) -> None:
+        """Have the provider play a fault at its next answer."""
+        request = urllib.request.Request(
+            f"{self.url}/_sandbox/faults", json.dumps(wish).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=60).close()
+
     def submits(self) -> int:
         return int(self.ledger()["submits"])
 

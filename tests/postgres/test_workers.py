@@ -50,6 +50,22 @@ def test_a_worker_that_dies_between_request_and_answer(fleet: Fleet) -> None:
     assert fleet.ledger()["posts"] == 1
 
 
+def test_a_request_that_never_arrived_and_an_answer_that_is_lost_when_it_is_sent_again(fleet: Fleet) -> None:
+    """Two unknown outcomes of one row: what was paid is attached to the job of the second, and paid once."""
+    fleet.fault({"on": "submit", "fault": "drop-before", "times": 1, "dialect": "xai"})
+    fleet.write(rows(1, lost_answers=1))
+    fleet.batch("--defer")
+    fleet.start()
+    fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"unknown": 1}
+    assert fleet.submits() == 0
+    assert fleet.settle_unknown() == 1
+    fleet.batch("--defer")
+    fleet.until(lambda: not fleet.tasks_left())
+    assert fleet.batch("--status")["rows"] == {"done": 1}
+    assert fleet.submits() == 1
+
+
 @pytest.mark.timeout(400)
 def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretStr) -> None:
     """Ten rows of $0.054 fit into the day, twelve are asked for, of three workers at once."""
