@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ import av
 import clips
 import kept
 import psutil
-from figures import LIMITS
+from figures import LIMITS, median
 
 ROUNDS = 7
 TIMES, FEWER_TIMES = 5, 2
@@ -109,12 +108,12 @@ def rounds(case: str, count: int, results: dict[str, Any]) -> None:
             else:
                 mine["runs"].append(found)
             kept.save("decode", {"cases": results, "comfyui": kept.comfyui()})
-        print(case, len(told["ours"]["runs"]), {name: _median(one) for name, one in told.items()}, flush=True)
+        print(case, len(told["ours"]["runs"]), {name: _median(told, name) for name in told}, flush=True)
 
 
-def _median(one: dict[str, Any]) -> Any:
-    every = [seconds for run in one["runs"] for seconds in run["all"]]
-    return round(statistics.median(every), 2) if every else one["fault"]
+def _median(told: dict[str, Any], name: str) -> Any:
+    seconds = median(told, name, "seconds")
+    return told[name]["fault"] if seconds is None else round(seconds, 2)
 
 
 def main() -> None:

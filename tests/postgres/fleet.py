@@ -174,7 +174,7 @@ class Fleet:
             tasks = self.charged().get(prompt, [])
             command = ("attach", row["job_id"], *tasks) if tasks else ("again", row["job_id"], "--yes")
             code, _, err = self.run(*command)
-            if code and fault and not tasks:
+            if fault and not tasks and "Outcome unknown" in err:
                 sent_again = re.findall(r"\d{8}-\d{6}-[0-9a-f]{8}", err)[-1]
                 code, _, err = self.run("attach", sent_again, *self.charged()[prompt])
             assert code == 0, err
