@@ -25,8 +25,11 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg"
 SAFE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 # FFmpeg decodes the first pictures of a film on opening, to learn about it, on one core: most of what opening takes,
-# and an eighth of the way to the last frame. This leaves it out, for the first streams of a file.
-UNSEEN = {"stream_options": [{"skip_frame": "all"}] * 8}
+# and an eighth of the way to the last frame. This leaves it out. PyAV hands these options to every stream.
+UNSEEN = {"options": {"skip_frame": "all"}}
+
+# PyAV 17 crashes the process when streams are given options.
+_CRASHES_ON_OPTIONS = 17
 
 # A higher rate in a header is a time base in disguise (90000), no frame rate.
 HIGHEST_RATE = 240
@@ -92,7 +95,7 @@ def open_container(file: Path, **options: Any) -> InputContainer:
 
 def _quickly_opened(file: Path) -> InputContainer:
     # PyAV takes options of streams only where they are known by the header.
-    if not _is_mp4(file):
+    if not _is_mp4(file) or pyav_version() == _CRASHES_ON_OPTIONS:
         return open_container(file)
     container = open_container(file, **UNSEEN)
     if all(_is_told_by_header(stream) for stream in container.streams.video):
