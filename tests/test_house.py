@@ -68,3 +68,14 @@ def test_no_engine_module_imports_itself_by_name() -> None:
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names.append(node.module or "")
             assert not any(name.split(".")[0] in ("grok_imagine", "nodes") for name in names), path
+
+
+def test_no_test_imports_another_test() -> None:
+    """What two tests need stands in a module of its own, so that a test can be read, moved and run alone."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            names = [node.module or "", *(alias.name for alias in node.names)]
+            tests = [name for name in names if name.split(".")[-1].startswith("test_")]
+            assert tests == [], path

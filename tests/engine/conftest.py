@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import io
-import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from grok_imagine.jobs import Session, Update
+from grok_imagine.jobs import Session
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
-DIALECTS = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GROK_IMAGINE_") or name.upper().endswith("_API_KEY"):
-            monkeypatch.delenv(name)
+from .support.processes import sandbox_process
+from .support.requests import make_picture
+from .support.sessions import Open, hurried
 
 
 @pytest.fixture
@@ -42,53 +31,6 @@ async def held() -> AsyncIterator[Sandbox]:
     """A sandbox whose clock stands still: no task gets anywhere until the test winds it."""
     async with Sandbox(seconds=8, clock="manual", strict_extra=True) as running:
         yield running
-
-
-async def hurried(seconds: float) -> None:
-    """Sleep, but never for long: the delays themselves are asserted where they matter."""
-    await asyncio.sleep(min(seconds, 0.05))
-
-
-class Recorder:
-    """A Progress that remembers."""
-
-    def __init__(self) -> None:
-        self.updates: list[Update] = []
-
-    def update(self, update: Update) -> None:
-        self.updates.append(update)
-
-    @property
-    def steps(self) -> list[str]:
-        return list(dict.fromkeys(update.step for update in self.updates))
-
-
-class Watch:
-    """A clock that only sleeping moves on, twentyfold: a deadline passes after some polls, however long they take."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def read(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += 20 * seconds
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what must come to pass; the test's own time limit ends what does not."""
-    while True:
-        found = condition()
-        if inspect.isawaitable(found):
-            found = await found
-        if found:
-            return
-        await asyncio.sleep(0.01)
-
-
-Open = Callable[..., Any]
 
 
 @pytest.fixture
@@ -119,11 +61,13 @@ def picture() -> Blob:
     return make_picture((200, 60, 40))
 
 
-def make_picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 180)) -> Blob:
-    data = io.BytesIO()
-    Image.new("RGB", size, colour).save(data, "PNG")
-    return Blob(data.getvalue(), "image/png")
+@pytest.fixture
+def running_sandbox() -> Iterator[str]:
+    """A sandbox in a process of its own, so that it outlives the client that is killed."""
+    yield from sandbox_process()
 
 
-def connection_for(dialect: str) -> str:
-    return "sandbox" if dialect == "reapi" else f"sandbox-{dialect}"
+@pytest.fixture
+def held_sandbox() -> Iterator[str]:
+    """The same, whose clock stands still until it is wound: a task is running for as long as the test wants."""
+    yield from sandbox_process("--clock", "manual")

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from .test_running import SHORT, _jobs, _until
+from .waiting import SHORT, jobs_in, until
 
 REFUSED = {**SHORT, "prompt": "a kite [sandbox:moderated]", "resolution": "480p", "aspect_ratio": "9:16"}
 
@@ -70,18 +70,18 @@ async def test_a_stop_keeps_or_drops_the_job_and_running_again_pays_nothing(
     (home / "settings.json").write_text(json.dumps({**settings, "on_interrupt": choice}))
     wish = {**SHORT, "prompt": "a kite"}
     waiting = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
-    await _until(lambda: [one[1] for one in _jobs(home)] == ["submitted"])
+    await until(lambda: [one[1] for one in jobs_in(home)] == ["submitted"])
     management.interrupt_current_processing(True)
     with pytest.raises(management.InterruptProcessingException):
         await waiting
     management.interrupt_current_processing(False)
     if choice == "drop":
-        await _until(lambda: [one[1] for one in _jobs(home)] == ["failed"])
-        await _until(lambda: "goes on there and is billed" in caplog.text)
+        await until(lambda: [one[1] for one in jobs_in(home)] == ["failed"])
+        await until(lambda: "goes on there and is billed" in caplog.text)
     else:
-        assert [one[1] for one in _jobs(home)] == ["submitted"]
+        assert [one[1] for one in jobs_in(home)] == ["submitted"]
     again = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
-    await _until(lambda: [one[1] for one in _jobs(home)] == ["submitted"])
+    await until(lambda: [one[1] for one in jobs_in(home)] == ["submitted"])
     sandbox.wind(60)
     result = await again
     assert Path(result[0].get_stream_source()).is_file()
@@ -93,12 +93,12 @@ async def test_another_nodes_failure_never_drops_a_job(run: Any, sandbox: Any, h
     settings = json.loads((home / "settings.json").read_text())
     (home / "settings.json").write_text(json.dumps({**settings, "on_interrupt": "drop"}))
     waiting = asyncio.ensure_future(run("GIVTextToVideo", "4", **SHORT, prompt="a kite"))
-    await _until(lambda: [one[1] for one in _jobs(home)] == ["submitted"])
+    await until(lambda: [one[1] for one in jobs_in(home)] == ["submitted"])
     waiting.cancel()  # what ComfyUI does to the siblings of a node that failed
     with pytest.raises(asyncio.CancelledError):
         await waiting
     again = asyncio.ensure_future(run("GIVTextToVideo", "4", **SHORT, prompt="a kite"))
     sandbox.wind(60)
     await again
-    assert [one[1] for one in _jobs(home)] == ["saved"]
+    assert [one[1] for one in jobs_in(home)] == ["saved"]
     assert sandbox.submits == 1

@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SHORT = {"connection": "sandbox-xai", "duration": 1}
-
-
-def _jobs(home: Path) -> list[tuple[str, str, str]]:
-    try:
-        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as journal:
-            return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
-    except sqlite3.OperationalError:  # the journal is just being made
-        return []
-
-
-async def _until(done: Any, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come to pass"
-        await asyncio.sleep(0.05)
+from .waiting import SHORT, jobs_in, until
 
 
 @pytest.mark.held
 async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any, sandbox: Any) -> None:
     wish = {**SHORT, "prompt": "a kite"}
     both = asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
-    await _until(lambda: sandbox.submits == 2)  # the second does not wait for the first to end
+    await until(lambda: sandbox.submits == 2)  # the second does not wait for the first to end
     told = ("1", "2")
-    await _until(lambda: {node for _, node, text in host.texts if text.startswith("Generating")} == {*told})
+    await until(lambda: {node for _, node, text in host.texts if text.startswith("Generating")} == {*told})
     sandbox.wind(60)
     one, other = await both
     assert one[1] != other[1]
@@ -49,7 +33,7 @@ async def test_equal_wishes_of_a_list_that_run_at_once_are_one_clip(run: Any, sa
 
 async def test_a_node_that_blocks_comfyuis_loop_does_not_stop_the_polling(run: Any, sandbox: Any) -> None:
     waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite [sandbox:stuck]"))
-    await _until(lambda: any(one["method"] == "GET" for one in sandbox.requests))
+    await until(lambda: any(one["method"] == "GET" for one in sandbox.requests))
     began, end = time.time(), time.monotonic() + 120
     polls = 0
     while polls < 4 and time.monotonic() < end:
@@ -73,18 +57,18 @@ async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(
 
     wish = {**SHORT, "prompt": "a kite"}
     waiting = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
-    await _until(lambda: [one[1] for one in _jobs(home)] == ["submitted"])
+    await until(lambda: [one[1] for one in jobs_in(home)] == ["submitted"])
     management.interrupt_current_processing(True)
     with pytest.raises(management.InterruptProcessingException):
         await waiting
     assert looks.count(True) == 1, "the first look that sees it ends the node"
     assert part("nodes.bridge")._TICK <= 0.5, "and there are at least two looks a second"
     assert management.processing_interrupted(), "left for the other nodes of the prompt to hear"
-    assert [one[1:] for one in _jobs(home)] == [("submitted", "4")]
+    assert [one[1:] for one in jobs_in(home)] == [("submitted", "4")]
     management.interrupt_current_processing(False)
     sandbox.wind(60)
     result = await run("GIVTextToVideo", "4", **wish)
-    assert [(one[0], one[1]) for one in _jobs(home)] == [(result[1], "saved")]
+    assert [(one[0], one[1]) for one in jobs_in(home)] == [(result[1], "saved")]
     assert sandbox.submits == 1
 
 
@@ -94,14 +78,14 @@ async def test_a_node_canceled_with_its_prompt_leaves_its_job_to_be_resumed(
 ) -> None:
     bridge = part("nodes.bridge")
     waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite"))
-    await _until(lambda: sandbox.submits == 1)
+    await until(lambda: sandbox.submits == 1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await asyncio.to_thread(bridge.runtime().close)  # and the process ends
     bridge._runtime = None
     sandbox.wind(60)
-    assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1] == _jobs(home)[0][0]
+    assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1] == jobs_in(home)[0][0]
     assert sandbox.submits == 1
 
 
@@ -121,7 +105,7 @@ async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, san
     await run("GIVTextToVideo", **SHORT, prompt="a kite")
     before = runtime()._lease
     stuck = asyncio.ensure_future(run("GIVTextToVideo", "9", **SHORT, prompt="a kite [sandbox:stuck]"))
-    await _until(lambda: sandbox.submits == 2)
+    await until(lambda: sandbox.submits == 2)
     mine = {"dialect": "xai", "base_url": f"{sandbox.url}/xai", "api_key": "xai-sandbox-mine"}
     (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url, "connections": {"mine": mine}}))
     result = await run("GIVTextToVideo", connection="mine", duration=1, prompt="a kite")
@@ -133,7 +117,7 @@ async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, san
     stuck.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stuck
-    await _until(lambda: before.users == 0)
+    await until(lambda: before.users == 0)
 
 
 async def test_settings_that_cannot_be_read_are_told_and_then_mended(run: Any, home: Path, part: Any) -> None:

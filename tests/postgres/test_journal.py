@@ -17,23 +17,10 @@ from grok_imagine.journal.database import place
 from grok_imagine.journal.health import Health, examine
 from grok_imagine.journal.schema import metadata
 from grok_imagine.journal.store import JobMoved, Journal
-from grok_imagine.models import Job, State
+from grok_imagine.models import State
 
 from .conftest import Server
-
-
-def a_job(job_id: str = "j1", **more: object) -> Job:
-    fields: dict[str, object] = {
-        "id": job_id,
-        "state": State.PREPARED,
-        "connection": "sandbox",
-        "provider": "reapi",
-        "model": "grok-imagine-1.0-video",
-        "mode": "text_to_video",
-        "request": {"prompt": "löwe 🦁"},
-        "fingerprint": "f" * 64,
-    }
-    return Job(**{**fields, **more})  # type: ignore[arg-type]
+from .jobs import a_job
 
 
 async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: SecretStr) -> None:

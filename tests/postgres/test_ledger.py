@@ -16,7 +16,7 @@ from grok_imagine.journal.store import Journal
 from grok_imagine.models import Job, State
 from grok_imagine.models.money import Limits
 
-from .test_journal import a_job
+from .jobs import a_job
 
 PRICE = Decimal("0.3")
 MACHINES = 8

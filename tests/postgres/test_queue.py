@@ -17,7 +17,7 @@ from grok_imagine.journal.queue import Queue
 from grok_imagine.journal.store import Journal
 from grok_imagine.models import State
 
-from .test_journal import a_job
+from .jobs import a_job
 
 MARK = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs'))")
 EVERY = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))

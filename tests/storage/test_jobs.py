@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,30 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from PIL import Image
 
 from grok_imagine.errors import SettingsError, StorageError
 from grok_imagine.jobs import Session
-from grok_imagine.models import Blob, State, VideoRequest
+from grok_imagine.models import State
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
 from .conftest import S3
-
-KEYS = {
-    "reapi": "rk_live_sandbox_1",
-    "aivideoapi": "sk-sandbox-1",
-    "apiinone": "aio_sandbox_1",
-    "openai_videos": "sk-sandbox-1",
-    "xai": "xai-sandbox-1",
-}
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith(("GROK_IMAGINE_", "AWS_")) or name.upper().endswith("_API_KEY"):
-            monkeypatch.delenv(name)
+from .requests import KEYS, picture, request_for
 
 
 @asynccontextmanager
@@ -53,19 +36,6 @@ async def opened(
     }
     async with Session(home, Settings(connections=connections, **stated), now=now) as session:
         yield session
-
-
-def picture(colour: tuple[int, int, int]) -> Blob:
-    data = io.BytesIO()
-    Image.new("RGB", (320, 180), colour).save(data, "PNG")
-    return Blob(data.getvalue(), "image/png")
-
-
-def request_for(dialect: str, *images: Blob | str, **more: Any) -> VideoRequest:
-    fields: dict[str, Any] = {"prompt": "drift", "reference_images": images}
-    if dialect in ("openai_videos", "xai"):
-        fields |= {"duration_seconds": 1, "resolution": "480p"}
-    return VideoRequest(**{**fields, **more})
 
 
 @pytest.mark.parametrize("dialect", KEYS)

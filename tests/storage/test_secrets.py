@@ -13,7 +13,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
 from .conftest import ACCESS, S3, SECRET
-from .test_jobs import KEYS, picture, request_for
+from .requests import KEYS, picture, request_for
 
 
 async def test_neither_uploads_nor_the_archive_leave_a_secret(

@@ -1,0 +1,134 @@
+"""The journal: durable, guarded against two walkers on one step, closed to everybody else's eyes."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from grok_imagine.errors import JournalError
+from grok_imagine.jobs import Session
+from grok_imagine.journal.schema import metadata
+from grok_imagine.journal.store import JobMoved, Journal
+from grok_imagine.models import ALLOWED, Job, State
+from grok_imagine.sandbox import Sandbox
+
+from ..support.requests import a_job, request_for
+from ..support.sessions import Open
+
+
+async def test_a_job_comes_back_as_it_went_in(tmp_path: Path) -> None:
+    full = a_job(
+        estimate_usd=Decimal("0.0545"),
+        estimate_credits=Decimal("14.4"),
+        billed_usd=Decimal("0.0000000001"),
+        file=tmp_path / "x.mp4",
+        task_id="t",
+        result_url="https://x.example/y?z",
+        submitted_at=1.5,
+    )
+    async with Journal(tmp_path) as journal:
+        stored = await journal.add(full)
+    async with Journal(tmp_path) as journal:
+        assert await journal.get("j1") == stored
+        assert await journal.get("other") is None
+    assert replace(stored, created_at=0, updated_at=0) == full
+
+
+async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "a % folder") as journal:
+        await journal.add(a_job())
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a % folder").iterdir()}
+    assert modes == {0o600}
+    assert stat.S_IMODE((tmp_path / "a % folder").stat().st_mode) == 0o700
+
+
+async def test_every_step_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
+    async with Journal(tmp_path) as journal:
+        for before in State:
+            job = await journal.add(a_job(f"from-{before.value}", state=before))
+            for after in set(State) - ALLOWED[before]:
+                with pytest.raises(JournalError, match="cannot go"):
+                    await journal.advance(job, after)
+
+
+async def test_of_two_walkers_one_moves(tmp_path: Path) -> None:
+    async with Journal(tmp_path) as one, Journal(tmp_path) as other:
+        job = await one.add(a_job())
+        outcomes = await asyncio.gather(
+            *(journal.advance(job, State.SUBMITTING) for journal in (one, other) * 5), return_exceptions=True
+        )
+        assert sum(isinstance(outcome, Job) for outcome in outcomes) == 1
+        assert sum(isinstance(outcome, JobMoved) for outcome in outcomes) == 9
+        assert [step["after"] for step in await one.history(job.id)] == ["prepared", "submitting"]
+
+
+async def test_two_processes_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    async def use(number: int) -> None:
+        async with Journal(tmp_path) as journal:
+            await journal.add(a_job(f"j{number}"))
+
+    await asyncio.gather(*(use(number) for number in range(6)))
+    async with Journal(tmp_path) as journal:
+        assert len(await journal.list()) == 6
+
+
+async def test_lists_and_lookups(tmp_path: Path) -> None:
+    moments = iter(range(100, 200))
+    async with Journal(tmp_path, now=lambda: float(next(moments))) as journal:
+        await journal.add(a_job("old", owner="n", state=State.FAILED))
+        await journal.add(a_job("mid", owner="n", state=State.SUBMITTED, task_id="t"))
+        await journal.add(a_job("new", owner="m", state=State.SAVED))
+        assert [job.id for job in await journal.list()] == ["new", "mid", "old"]
+        assert [job.id for job in await journal.list(limit=1)] == ["new"]
+        assert [job.id for job in await journal.list(unfinished=True)] == ["mid"]
+        found = await journal.by_wish("f" * 64, "n")
+        assert found is not None
+        assert found.id == "mid"
+        assert await journal.by_wish("f" * 64, "nobody") is None
+        found = await journal.by_task("sandbox", "t")
+        assert found is not None
+        assert found.id == "mid"
+
+
+def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
+    async def make() -> None:
+        async with Journal(tmp_path):
+            pass
+
+    asyncio.run(make())
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'journal.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+async def test_without_a_journal_nothing_is_submitted(open_session: Open, sandbox: Sandbox, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "journal.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(JournalError, match="cannot be used"):
+        async with open_session():
+            pass
+    assert sandbox.requests() == []
+
+
+async def test_a_journal_that_fails_later_stops_the_submit(session: Session, sandbox: Sandbox, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "home" / "journal.db") as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN NEW.state = 'submitting' "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    database.close()
+    with pytest.raises(JournalError, match="disk is full"):
+        await session.generate(request_for("reapi"), "sandbox")
+    assert sandbox.ledger()["posts"] == 0

@@ -1,0 +1,74 @@
+"""The sandbox and the command line as processes of their own, which a test can kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def wind(url: str) -> None:
+    body = json.dumps({"advance": 3600}).encode()
+    request = urllib.request.Request(f"{url}/_sandbox/clock", body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).close()
+
+
+def sandbox_process(*options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "grok_imagine.sandbox", "--seconds", "1", "--exit-with-parent", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield json.loads(process.stdout.readline())["url"]
+        process.stdin.close()
+        process.wait(60)
+
+
+def client(url: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "GROK_IMAGINE_SANDBOX_URL": url, "GROK_IMAGINE_HOME": str(home)}
+    environment["GROK_IMAGINE_ANSWER_SECONDS"] = "2"  # how long a dead run's POST is waited for
+    command = [sys.executable, "-m", "grok_imagine.cli", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def state_of(home: Path) -> str | None:
+    try:
+        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as database:
+            row = database.execute("SELECT state FROM jobs").fetchone()
+        database.close()
+    except sqlite3.Error:
+        return None
+    return row[0] if row else None
+
+
+def ledger(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}/_sandbox/ledger") as reply:
+        return json.load(reply)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within 120 s"
+        time.sleep(0.01)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()

@@ -1,0 +1,19 @@
+"""A job as the journal takes it."""
+
+from __future__ import annotations
+
+from grok_imagine.models import Job, State
+
+
+def a_job(job_id: str = "j1", **more: object) -> Job:
+    fields: dict[str, object] = {
+        "id": job_id,
+        "state": State.PREPARED,
+        "connection": "sandbox",
+        "provider": "reapi",
+        "model": "grok-imagine-1.0-video",
+        "mode": "text_to_video",
+        "request": {"prompt": "löwe 🦁"},
+        "fingerprint": "f" * 64,
+    }
+    return Job(**{**fields, **more})  # type: ignore[arg-type]
