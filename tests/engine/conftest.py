@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,10 +24,8 @@ DIALECTS = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GROK_IMAGINE_") or name.upper().endswith("_API_KEY"):
-            monkeypatch.delenv(name)
+def _no_settings(no_settings_from_outside: None) -> None:
+    """In every test of the engine."""
 
 
 @pytest.fixture

@@ -177,14 +177,10 @@ def sandbox(request: pytest.FixtureRequest) -> SandboxClient:
 
 
 @pytest.fixture
-def user_folder(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> Path:
+def user_folder(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch, no_settings_from_outside: None) -> Path:
     """Fresh folders, a fresh runtime, no settings from outside."""
-    import os
-
     import folder_paths
 
-    for name in [one for one in os.environ if one.startswith("GROK_IMAGINE_") or one.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
     for name in ("input", "output", "temp", "user"):
         folder = tmp_path / name
         folder.mkdir()
