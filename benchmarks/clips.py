@@ -1,6 +1,6 @@
-"""The clips that decoders are measured on: films of the sandbox with grain on them, as heavy as a real clip.
+"""The clips that decoders are measured on: the sandbox's clips with grain on them, as heavy as a real clip.
 
-What the sandbox films is smoother than what a model makes, so its files are light and quick to decode. Grain and a
+What the sandbox renders is smoother than what a model makes, so its files are light and quick to decode. Grain and a
 bit rate of 5 Mbit/s at 720p (2 at 480p) bring them to the size of real ones. Key frames are 2 s apart.
 """
 
@@ -36,8 +36,8 @@ def clip(folder: Path, tier: str, seconds: int) -> Path:
 
 def _film(path: Path, tier: str, seconds: int) -> None:
     sys.path.insert(0, str(ROOT))
-    studio = importlib.import_module("grok_imagine.sandbox.film.studio")
-    studio.render(studio.Script("text", PROMPT, seconds, tier, "16:9"), [], path, lambda: False)
+    film = importlib.import_module("grok_imagine.sandbox.film")
+    film.render(film.RenderSpec("text", PROMPT, seconds, tier, "16:9"), [], path, lambda: False)
 
 
 def _grain(source: Path, target: Path, megabits: int) -> None:

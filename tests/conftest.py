@@ -1,22 +1,40 @@
-"""What all tests stand on: signals that arrive, and no setting from outside."""
+"""What all tests stand on: no setting from outside, signals that arrive, and one folder of plain clips."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 
-_OF_THE_TESTS = {"GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
+CLIPS, DRAFT = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
+_KEPT = {CLIPS, DRAFT, "GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
+_made: list[str] = []
 
 
 def pytest_configure() -> None:
     """Prepare this process, and with it every process that the tests start."""
-    _hear_ctrl_c()
-    for name in set(os.environ) - _OF_THE_TESTS:
+    for name in set(os.environ) - _KEPT:
         if name.upper().startswith(("GROK_IMAGINE_", "AWS_")) or name.upper().endswith("_API_KEY"):
             del os.environ[name]
+    _hear_ctrl_c()
+    _share_clips()
 
 
 def _hear_ctrl_c() -> None:
     """A shell that starts something in the background lets it ignore SIGINT, and so would what the tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _share_clips() -> None:
+    """Every sandbox of the run, in any process, takes its clips from one folder, so that none is rendered twice."""
+    os.environ.setdefault(DRAFT, "1")
+    if CLIPS not in os.environ:
+        os.environ[CLIPS] = tempfile.mkdtemp(prefix="grok-imagine-clips-")
+        _made.append(os.environ[CLIPS])
+
+
+def pytest_unconfigure() -> None:
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,14 +1,19 @@
 """The sandbox: an offline provider for fresh machines and for tests.
 
-A real HTTP server on loopback that speaks five video APIs in their own dialects, charges a play ledger, and films
-real clips. It shares no code with the engine: two independent readings of the same documents check each other.
+A real HTTP server on loopback that speaks five video APIs in their own dialects, charges a play ledger, and
+renders real clips. It shares no code with the engine: two independent readings of the same documents check each other.
 
     python -m grok_imagine.sandbox [--host 127.0.0.1] [--port 0] [--state DIR] [--seconds 4]
                                    [--clock wall|manual] [--strict-extra] [--exit-with-parent]
+                                   [--clips DIR] [--draft]
 
 says one line, `{"url": "http://127.0.0.1:PORT", "pid": N}`, and serves until SIGINT, SIGTERM or, with
 `--exit-with-parent`, the end of its standard input. In a test: `async with Sandbox(seconds=2, clock="manual") as s:`
-with `s.url`, `s.base("reapi")`, `s.wind(10)`, `s.ledger()`, `s.fault("poll", "503", times=2)`, `await s.rendered()`.
+with `s.url`, `s.base("reapi")`, `s.wind(10)`, `s.ledger()`, `s.fault("poll", "503", times=2)`, `await s.outcomes()`.
+
+A clip is rendered when its file is first asked for, and kept in DIR/clips by what is in it. `--clips DIR` (or
+GROK_IMAGINE_SANDBOX_CLIPS) shares a folder of clips between sandboxes; `--draft` (or GROK_IMAGINE_SANDBOX_DRAFT=1)
+renders plain ones at a fraction of the cost, for tests.
 
 Base URLs and keys (a key is the dialect's prefix and contains "sandbox"; each distinct key is an account):
 

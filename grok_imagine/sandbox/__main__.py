@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=_duration, default=4.0, help="how long a task takes, from submit to done")
     made.add_argument("--clock", choices=("wall", "manual"), default="wall")
     made.add_argument("--strict-extra", action="store_true", help="refuse every field that is not documented")
+    made.add_argument("--clips", metavar="DIR", help="keep rendered clips here, shared with other sandboxes")
+    made.add_argument("--draft", action="store_true", default=None, help="plain clips that cost little, for tests")
     made.add_argument("--exit-with-parent", action="store_true", help="exit when standard input ends")
     return made
 
@@ -65,6 +67,8 @@ async def serve(options: argparse.Namespace) -> None:
         seconds=options.seconds,
         clock=options.clock,
         strict_extra=options.strict_extra,
+        clips=options.clips,
+        draft=options.draft,
     )
     async with sandbox:
         sys.stdout.write(json.dumps(describe(sandbox, os.getpid())) + "\n")

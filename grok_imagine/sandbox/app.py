@@ -12,12 +12,13 @@ from aiohttp import web
 from . import faults as fault_table
 from .control import Control
 from .core import Core
-from .crew import Crew
 from .delivery import Delivery
 from .desk import FAULT_HEADER, LAST_BODY, Desk
 from .dialects import DIALECTS
 from .faults import Fault, UnknownFaultError
 from .gateway_files import GatewayFiles
+from .render_worker import RenderWorker
+from .task_runner import TaskRunner
 from .uploads import NotMediaError, Uploads
 from .wire import refusing_fault, send
 
@@ -29,12 +30,12 @@ _CALLER_GONE = 499
 """What nginx writes down for a caller that hung up before the answer."""
 
 
-def build(core: Core, crew: Crew, control: Control) -> web.Application:
+def build(core: Core, runner: TaskRunner, renders: RenderWorker, control: Control) -> web.Application:
     """Every route of the sandbox in one application."""
     app = web.Application(middlewares=[_doorkeeper(core)], client_max_size=_BODY_LIMIT)
-    delivery, uploads = Delivery(core), Uploads(core)
+    delivery, uploads = Delivery(core, renders), Uploads(core)
     for dialect in DIALECTS:
-        desk = Desk(core, crew, uploads, dialect)
+        desk = Desk(core, runner, uploads, dialect)
         prefix = "/" + dialect.name
         if dialect.name == "openai_videos":
             files = GatewayFiles(desk, delivery)

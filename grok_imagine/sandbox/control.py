@@ -9,10 +9,10 @@ from aiohttp import web
 
 from . import faults as fault_table
 from .core import Core
-from .crew import Crew
 from .dialects import DIALECTS
 from .faults import FAULTS, STAGES, Fault, Stage
 from .model import Json
+from .task_runner import TaskRunner
 from .wire import decode_json
 
 _FITS: dict[str, tuple[Stage, ...]] = {
@@ -31,8 +31,8 @@ def _bad(message: str) -> web.Response:
 class Control:
     """The handlers of /_sandbox/, for tests and for the curious; the dialects know nothing of them."""
 
-    def __init__(self, core: Core, crew: Crew) -> None:
-        self.core, self.crew = core, crew
+    def __init__(self, core: Core, runner: TaskRunner) -> None:
+        self.core, self.runner = core, runner
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -106,11 +106,11 @@ class Control:
         now = self.core.clock.advance(seconds)
         self.core.store.set_meta("clock_offset", repr(self.core.clock.offset))
         self.core.settle_all()
-        self.crew.wake()
+        self.runner.wake()
         return now
 
     async def reset(self, _: web.Request) -> web.Response:
-        await self.crew.reset()
+        await self.runner.reset()
         self.core.store.reset()
         self.core.queue.clear()
         self.core.requests.clear()

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from .core import Core
 from .faults import Fault
+from .model import Task
+from .render_worker import RenderWorker
 from .wire import hang_up
 
 _CHUNK = 256 * 1024
@@ -99,8 +101,8 @@ def hang_up_after(request: web.Request, response: web.StreamResponse) -> web.Str
 class Delivery:
     """The CDN of every dialect: public, signed, and never to be shown a key."""
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
+    def __init__(self, core: Core, renders: RenderWorker) -> None:
+        self.core, self.renders = core, renders
 
     async def cdn(self, request: web.Request, faults: list[Fault]) -> web.StreamResponse:
         if "Authorization" in request.headers:
@@ -115,10 +117,10 @@ class Delivery:
         task = self.core.store.task_of_token(request.match_info["token"])
         if task is None or not task.clip or task.dialect != request.match_info["dialect"]:
             return web.Response(status=404)
-        return await self.clip(request, task.clip, faults)
+        return await self.clip(request, task, faults)
 
     async def clip(
-        self, request: web.Request, clip: str, faults: list[Fault], *, elsewhere: str = ""
+        self, request: web.Request, task: Task, faults: list[Fault], *, elsewhere: str = ""
     ) -> web.StreamResponse:
         """One clip as the faults bend it. `elsewhere` is where a redirect leads; else this path at the other origin."""
         by_name = {fault.name: fault for fault in faults}
@@ -135,11 +137,15 @@ class Delivery:
             await asyncio.sleep(stall.seconds(30))
         wrong = by_name.get("wrong-type")
         slow = by_name.get("slow-body")
+        try:
+            path = await self.renders.clip(task)
+        except Exception as error:
+            return web.Response(status=500, text=f"the clip could not be rendered: {type(error).__name__}: {error}")
         return await send_file(
             request,
-            self.core.store.clips / clip,
+            path,
             (wrong.arg or "text/plain") if wrong else "video/mp4",
-            clip.partition(".")[0],
+            path.stem,
             {"Cache-Control": "public, max-age=86400"},
             cut="cut" in by_name,
             pause=slow.seconds(2) if slow else 0.0,

@@ -11,12 +11,12 @@ from aiohttp import web
 
 from . import faults as fault_table
 from .core import Core
-from .crew import Crew
 from .dialects import Dialect
 from .dialects.aivideoapi import AiVideoApi
 from .dialects.base import as_object
 from .faults import Fault, Stage
 from .model import Json, Order, Refusal, Reply, Task, Trouble
+from .task_runner import TaskRunner
 from .uploads import Uploads
 from .wire import decode_json, hang_up, key_of, read_form, refusing_fault, send
 
@@ -28,8 +28,8 @@ LAST_BODY: ContextVar[Json | None] = ContextVar("last_body", default=None)
 class Desk:
     """Handlers for one dialect."""
 
-    def __init__(self, core: Core, crew: Crew, uploads: Uploads, dialect: Dialect) -> None:
-        self.core, self.crew, self.uploads, self.dialect = core, crew, uploads, dialect
+    def __init__(self, core: Core, runner: TaskRunner, uploads: Uploads, dialect: Dialect) -> None:
+        self.core, self.runner, self.uploads, self.dialect = core, runner, uploads, dialect
 
     def faults_of(self, request: web.Request, stage: Stage) -> list[Fault]:
         """Faults asked of this request by its header or by the queue."""
@@ -76,9 +76,9 @@ class Desk:
             raise Refusal(self.dialect.refuse(Trouble.BROKE))
         task = self._task(order, self.core.account(key), faults)
         self.core.store.accept(task, _summary(order))
-        self.crew.begin(task)
+        self.runner.begin(task)
         if task.fault("callback-early"):
-            await self.crew.call_back(task)
+            await self.runner.call_back(task)
         return self.dialect.accepted(task, "shape-b" if task.fault("shape-b") else "")
 
     def _task(self, order: Order, account: str, faults: list[Fault]) -> Task:

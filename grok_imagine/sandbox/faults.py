@@ -150,7 +150,7 @@ def in_prompt(prompt: str) -> list[Fault]:
 
 
 def without_markers(prompt: str) -> str:
-    """The prompt as it is filmed."""
+    """The prompt as it is rendered."""
     return " ".join(_MARKER.sub(" ", prompt).split())
 
 

@@ -36,7 +36,7 @@ class GatewayFiles:
         if view.state is not State.DONE or view.blocked:
             return await send(request, self.dialect.not_ready(view))
         url, _ = self.desk.core.signed_url(task)
-        return await self.delivery.clip(request, task.clip, faults, elsewhere=url)
+        return await self.delivery.clip(request, task, faults, elsewhere=url)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         core = self.desk.core

@@ -129,6 +129,8 @@ class Task:
     outcome_at: float = 0.0
     failure: Failure | None = None
     clip: str = ""
+    """The name of its file, and of the files of what it refers to; the clip is rendered when it is first asked for."""
+    references: list[str] = field(default_factory=list[str])
     final: float = 0.0
     """When the outcome became visible on the clock; 0 while the task is open."""
     deleted: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import shutil
 import tempfile
 import time
@@ -16,14 +17,21 @@ from .app import build
 from .clock import Clock, ClockMode
 from .control import Control
 from .core import Core, Settings
-from .crew import Crew
 from .faults import Stage, parse
 from .model import Json
+from .render_worker import RenderWorker
 from .store import Store
+from .task_runner import TaskRunner
+
+CLIPS_VARIABLE, DRAFT_VARIABLE = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
 
 
 class Sandbox:
-    """`async with Sandbox(seconds=0.2, clock="manual") as s: ...` serves at `s.url` until the block ends."""
+    """`async with Sandbox(seconds=0.2, clock="manual") as s: ...` serves at `s.url` until the block ends.
+
+    `clips` is a folder of rendered clips that several sandboxes share, `draft` renders plain clips for tests; where
+    they are not given, the environment's GROK_IMAGINE_SANDBOX_CLIPS and GROK_IMAGINE_SANDBOX_DRAFT=1 decide.
+    """
 
     def __init__(
         self,
@@ -34,6 +42,8 @@ class Sandbox:
         seconds: float = 4.0,
         clock: ClockMode = "wall",
         strict_extra: bool = False,
+        clips: str | Path | None = None,
+        draft: bool | None = None,
     ) -> None:
         if not is_loopback(host):
             raise ValueError(f"{host} is not a loopback address; the sandbox serves its own machine only")
@@ -42,9 +52,13 @@ class Sandbox:
         self.host, self.port, self.state = host, port, Path(state) if state else None
         self.clock_mode: ClockMode = clock
         self.settings = Settings(seconds, strict_extra)
+        shared = clips or os.environ.get(CLIPS_VARIABLE)
+        self.clips = Path(shared) if shared else None
+        self.draft = os.environ.get(DRAFT_VARIABLE) == "1" if draft is None else draft
         self.url = ""
         self._core: Core | None = None
-        self._crew: Crew | None = None
+        self._tasks: TaskRunner | None = None
+        self._renders: RenderWorker | None = None
         self._control: Control | None = None
         self._runner: web.AppRunner | None = None
         self._temporary: Path | None = None
@@ -53,20 +67,21 @@ class Sandbox:
         folder = self.state
         if folder is None:
             folder = self._temporary = Path(tempfile.mkdtemp(prefix="grok-imagine-sandbox-"))
-        store = Store(folder)
+        store = Store(folder, self.clips)
         offset = float(store.meta("clock_offset", "0.0"))
         # A clock that stands still goes on from where it stood, also in the next process.
         start = float(store.meta("clock_start", repr(time.time())))
         stopped_at = start + offset if self.clock_mode == "manual" else None
         self._core = core = Core(self.settings, Clock(self.clock_mode, offset=offset, stopped_at=stopped_at), store)
-        self._crew = crew = Crew(core)
-        self._control = Control(core, crew)
-        core.on_settled = crew.wake
-        self._runner = web.AppRunner(build(core, crew, self._control), access_log=None, shutdown_timeout=0.5)
+        self._renders = renders = RenderWorker(store.clips, store.references, drafts=self.draft)
+        self._tasks = tasks = TaskRunner(core, renders)
+        self._control = Control(core, tasks)
+        core.on_settled = tasks.wake
+        self._runner = web.AppRunner(build(core, tasks, renders, self._control), access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         core.url = self.url = await self._listen(self.port)
         core.other_url = await self._listen(0)
-        await crew.open()
+        await tasks.open()
         return self.url
 
     async def _listen(self, port: int) -> str:
@@ -80,13 +95,15 @@ class Sandbox:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._crew is not None:
-            await self._crew.close()
+        if self._tasks is not None:
+            await self._tasks.close()
+        if self._renders is not None:
+            self._renders.close()
         if self._core is not None:
             self._core.store.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-        self._runner = self._crew = self._core = self._temporary = None
+        self._runner = self._tasks = self._renders = self._core = self._temporary = None
 
     async def __aenter__(self) -> Sandbox:
         await self.start()
@@ -126,10 +143,10 @@ class Sandbox:
         """Queue a fault for the next matching requests."""
         self.core.queue.add(dialect, on, parse(spec), times)
 
-    async def rendered(self) -> None:
-        """Wait until every clip ordered so far is rendered or has failed."""
-        if self._crew is not None:
-            await self._crew.idle()
+    async def outcomes(self) -> None:
+        """Wait until every task accepted so far has its outcome, which the clock then shows."""
+        if self._tasks is not None:
+            await self._tasks.outcomes()
 
     def base(self, dialect: str) -> str:
         """The base URL of one dialect, as a client would configure it."""

@@ -1,4 +1,4 @@
-"""What must outlive a crash: tasks, ledger, uploads and counters in SQLite, clips as files beside it."""
+"""What must outlive a crash: tasks, ledger, uploads and counters in SQLite, media as files beside it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ _TABLES = ("counters", "tasks", "ledger", "uploads")
 class Store:
     """One SQLite file. Every write is committed at once: a kill -9 loses nothing that was answered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clips: Path | None = None) -> None:
         self.folder = folder
-        self.clips = folder / "clips"
+        self.clips = clips or folder / "clips"
+        self.references = folder / "references"
         self.uploads = folder / "uploads"
-        for place in (folder, self.clips, self.uploads):
+        for place in (folder, self.clips, self.references, self.uploads):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / "sandbox.sqlite3"
         # SQLite would create the file by the umask; it holds prompts, so it is made private first.
@@ -145,7 +146,7 @@ class Store:
         """Forget everything but the clock and the signing secret. Rendered clips stay: they are a cache."""
         for table in _TABLES:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  (names from the constant above)
-        for file in self.uploads.iterdir():
+        for file in (*self.uploads.iterdir(), *self.references.iterdir()):
             file.unlink(missing_ok=True)
 
 

@@ -41,7 +41,7 @@ class Matrix:
         self._open.close()
 
     def prepare(self, wishes: Iterable[tuple[str, str]] = ALL) -> dict[tuple[str, str], list[str]]:
-        """Walk every wish once to its end: which points it passes. The clips are then filmed, for every lane."""
+        """Walk every wish once to its end: which points it passes."""
         first = self.lanes[0]
         source = self._folder / "source.mp4"
         passed: dict[tuple[str, str], list[str]] = {}
@@ -57,8 +57,6 @@ class Matrix:
             else:
                 passed[dialect, mode] = chosen(told["points"], every=number == 1)
             first.tidy(home)
-        for lane in self.lanes[1:]:
-            shutil.copytree(first.state / "clips", lane.state / "clips", dirs_exist_ok=True)
         return passed
 
     def recorded(self, case: Case) -> list[str]:

@@ -92,7 +92,7 @@ class Worker:
 
 def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("GROK_IMAGINE_")}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"], environment["GROK_IMAGINE_SANDBOX_DRAFT"] = str(ROOT), "1"
     with (folder / "stderr.log").open("ab") as log:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)

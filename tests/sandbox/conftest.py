@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ POLL = {
     "openai_videos": "/v1/videos/",
     "xai": "/v1/videos/",
 }
-# The shortest clip each dialect sells; the same words everywhere, so that a clip is filmed once.
+# The shortest clip each dialect sells; the same words everywhere, so that a clip is rendered once.
 BODIES: dict[str, Json] = {
     "reapi": {"model": "grok-imagine-1.0-video", "prompt": "a lake"},
     "aivideoapi": {"model": "grok-imagine-text-to-video", "input": {"prompt": "a lake", "aspect_ratio": "16:9"}},
@@ -105,7 +104,7 @@ class Caller:
 
     async def finish(self, dialect: str, task: str) -> Any:
         """Let the task fall due, and give its final poll body."""
-        await self.sandbox.rendered()
+        await self.sandbox.outcomes()
         self.sandbox.wind(self.sandbox.settings.seconds + 0.001)
         return (await self.poll(dialect, task))[1]
 
@@ -131,27 +130,13 @@ class Caller:
 Open = Callable[..., Awaitable[Caller]]
 
 
-@pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips filmed by earlier tests of this run: the same order is not filmed again."""
-    return tmp_path_factory.mktemp("clips")
-
-
-def _link_all(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for file in source.iterdir():
-        if file.is_file() and not (target / file.name).exists():
-            os.link(file, target / file.name)
-
-
 @pytest.fixture
-async def open_sandbox(tmp_path: Path, clips: Path) -> AsyncIterator[Open]:
+async def open_sandbox(tmp_path: Path) -> AsyncIterator[Open]:
     """Open a sandbox with given settings; it is closed when the test ends."""
     opened: list[tuple[Sandbox, aiohttp.ClientSession]] = []
 
     async def opening(**settings: Any) -> Caller:
         state = tmp_path / f"state{len(opened)}"
-        _link_all(clips, state / "clips")
         sandbox = Sandbox(**{"seconds": 8.0, "clock": "manual", "state": state, **settings})
         await sandbox.start()
         http = aiohttp.ClientSession()
@@ -162,8 +147,6 @@ async def open_sandbox(tmp_path: Path, clips: Path) -> AsyncIterator[Open]:
     for sandbox, http in opened:
         await http.close()
         await sandbox.stop()
-        if sandbox.state:
-            _link_all(sandbox.state / "clips", clips)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def with_hook(call: Any, url: str) -> dict[str, Any]:
 
 async def test_the_final_body_is_posted(call: Any, listener: Listener) -> None:
     task = await call.submit("aivideoapi", with_hook(call, listener.url))
-    await call.sandbox.rendered()
+    await call.sandbox.outcomes()
     await asyncio.sleep(0.05)
     assert listener.bodies == []
     call.sandbox.wind(8.1)
@@ -57,7 +57,7 @@ async def test_the_final_body_is_posted(call: Any, listener: Listener) -> None:
     assert listener.bodies == [(await call.poll("aivideoapi", task))[1]]
     assert "Authorization" not in listener.headers[0]
     failing = await call.submit("aivideoapi", with_hook(call, listener.url), fault="failed")
-    await call.sandbox.rendered()
+    await call.sandbox.outcomes()
     call.sandbox.wind(8.1)
     await listener.wait(2)
     assert (listener.bodies[1]["id"], listener.bodies[1]["status"]) == (failing, "failed")
@@ -66,7 +66,7 @@ async def test_the_final_body_is_posted(call: Any, listener: Listener) -> None:
 async def test_retries(call: Any, listener: Listener) -> None:
     listener.statuses = [500]
     await call.submit("aivideoapi", with_hook(call, listener.url))
-    await call.sandbox.rendered()
+    await call.sandbox.outcomes()
     call.sandbox.wind(8.1)
     await listener.wait(2)
     assert [entry["status"] for entry in call.sandbox.callbacks()] == [500, 204]
@@ -77,7 +77,7 @@ async def test_twice_early_forged(call: Any, listener: Listener) -> None:
         "aivideoapi", with_hook(call, listener.url), fault="callback-twice,callback-early,callback-forged"
     )
     assert [(b["id"], b["status"]) for b in listener.bodies] == [(task, "pending")]
-    await call.sandbox.rendered()
+    await call.sandbox.outcomes()
     call.sandbox.wind(8.1)
     await listener.wait(4)
     _, forged, one, two = listener.bodies
@@ -97,8 +97,8 @@ async def test_owed_after_a_crash(open_sandbox: Any, listener: Listener, tmp_pat
     """Final but not called back when the process died: the next one does it, once."""
     call = await open_sandbox()
     task = await call.submit("aivideoapi", with_hook(call, listener.url))
-    await call.sandbox.rendered()
-    while call.sandbox._crew._wake.is_set():  # the render's own waking is over
+    await call.sandbox.outcomes()
+    while call.sandbox._tasks._wake.is_set():  # the outcome's own waking is over
         await asyncio.sleep(0)
     core = call.sandbox.core
     core.on_settled = lambda: None  # as if it died between the two steps

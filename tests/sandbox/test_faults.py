@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from grok_imagine.sandbox import crew
 from grok_imagine.sandbox.faults import FAULTS
 
 ALL = ["reapi", "aivideoapi", "apiinone", "openai_videos", "xai"]
@@ -303,20 +301,3 @@ async def test_a_caller_that_hangs_up_is_no_error(call: Any, caplog: pytest.LogC
     assert [one["path"] for one in call.sandbox.requests()] == [path]
     assert "Error handling request" not in caplog.text
     assert call.sandbox.ledger()["submits"] == (0 if part == "a request" else 1)
-
-
-async def test_the_loop_stays_free_while_filming(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Health is answered while a clip is being drawn: drawing waits here until it was."""
-    answered, real = threading.Event(), crew.render
-    waited: list[bool] = []
-
-    def draw(*arguments: Any) -> Any:
-        waited.append(answered.wait(60))
-        return real(*arguments)
-
-    monkeypatch.setattr(crew, "render", draw)
-    await call.submit("reapi", {"model": "grok-imagine-1.0-video", "prompt": "a drawing that waits"})
-    assert (await call.control("health"))[0] == 200
-    answered.set()
-    await call.sandbox.rendered()
-    assert waited == [True]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 ALL = ["reapi", "aivideoapi", "apiinone", "openai_videos", "xai"]
 
@@ -26,7 +28,7 @@ STATES = {
 @pytest.mark.parametrize("dialect", ALL)
 async def test_states_follow_the_clock(call: Any, dialect: str) -> None:
     task = await call.submit(dialect)
-    await call.sandbox.rendered()
+    await call.sandbox.outcomes()
     seen: list[str] = []
     codes: list[int] = []
     for seconds in (0, 4, 3.99, 0.02):
@@ -133,27 +135,32 @@ async def test_urls_expire_on_the_clock(call: Any, dialect: str, days: int) -> N
     assert (await call.get(url))[0] == 403
 
 
-async def test_done_waits_for_the_render(call: Any) -> None:
-    """A task that is due but not filmed yet is still running."""
-    task = await call.submit("openai_videos", {"model": "grok-imagine", "prompt": "not filmed before", "duration": 2})
+async def test_done_waits_for_the_references(call: Any, make_picture: Any) -> None:
+    """A task that is due, but whose picture is not fetched yet, is still running."""
+    arrived = asyncio.Event()
+
+    async def serve(_: web.Request) -> web.Response:
+        await arrived.wait()
+        return web.Response(body=make_picture(64, 64))
+
+    app = web.Application()
+    app.router.add_get("/a.jpg", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    image = f"http://127.0.0.1:{runner.addresses[0][1]}/a.jpg"
+    body = {"model": "grok-imagine", "prompt": "a picture", "image": image, "duration": 2}
+    task = await call.submit("openai_videos", body)
     call.sandbox.wind(60)
     _, early = await call.poll("openai_videos", task)
     assert early["status"] == "in_progress"
     assert early["progress"] == 99
+    arrived.set()
     assert (await call.finish("openai_videos", task))["status"] == "completed"
-
-
-async def test_identical_orders_are_filmed_once(call: Any) -> None:
-    body = {"model": "grok-imagine", "prompt": "two of the same", "duration": 1}
-    tasks = [await call.submit("openai_videos", body) for _ in range(3)]
-    await call.sandbox.rendered()
-    clips = {call.sandbox.core.store.task(task).clip for task in tasks}
-    assert len(clips) == 1
+    await runner.cleanup()
 
 
 async def test_wall_clock(open_sandbox: Any) -> None:
-    import asyncio
-
     call = await open_sandbox(seconds=0.3, clock="wall")
     task = await call.submit("openai_videos")
     for _ in range(200):

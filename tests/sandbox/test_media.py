@@ -11,8 +11,10 @@ import av
 import numpy as np
 import pytest
 from aiohttp import web
+from PIL import Image
 
-from grok_imagine.sandbox.film import Script, UnusableFootageError, render
+from grok_imagine.sandbox import draft, film
+from grok_imagine.sandbox.film import Media, RenderSpec, UnusableMediaError, render
 from grok_imagine.sandbox.film.sizes import frame_size, size_like
 
 
@@ -79,13 +81,21 @@ def test_sizes_that_follow_a_picture(given: tuple[int, int], made: tuple[int, in
     assert size_like("480p", *given) == made
 
 
+@pytest.fixture
+async def call(open_sandbox: Any) -> Any:
+    """A sandbox that renders the film itself."""
+    return await open_sandbox(draft=False)
+
+
+@pytest.mark.parametrize("renderer", [film, draft])
 @pytest.mark.parametrize(("ratio", "seconds"), [("16:9", 2), ("9:16", 1), ("2:3", 1)])
-def test_a_text_clip_to_the_frame(tmp_path: Path, ratio: str, seconds: int) -> None:
-    path = tmp_path / "clip.mp4"
-    footage = render(Script("text", "a lake at night", seconds, "480p", ratio), [], path, lambda: False)
+def test_a_text_clip_to_the_frame(tmp_path: Path, ratio: str, seconds: int, renderer: Any) -> None:
+    path, spec = tmp_path / "clip.mp4", RenderSpec("text", "a lake at night", seconds, "480p", ratio)
+    made = renderer.render(spec, [], path, lambda: False)
+    assert Media(spec, []).result == made
     seen = facts(path.read_bytes())
-    assert (footage.width, footage.height) == seen["size"] == SIZES["480p"][ratio]
-    assert footage.frames == seen["frames"] == 24 * seconds
+    assert (made.width, made.height) == seen["size"] == SIZES["480p"][ratio]
+    assert made.frames == seen["frames"] == 24 * seconds
     assert (seen["rate"], seen["seconds"], seen["codec"], seen["pixels"]) == (24, seconds, "h264", "yuv420p")
     assert seen["colour"] == (1, 1, 1, 1)
     assert seen["sound"] == ("aac", 48_000, "stereo")
@@ -94,18 +104,22 @@ def test_a_text_clip_to_the_frame(tmp_path: Path, ratio: str, seconds: int) -> N
     assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat")
 
 
-def middle(path: Path) -> np.ndarray[Any, Any]:
-    with av.open(str(path)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return frames[len(frames) // 2].astype(np.int16)
+def frames(file: Any) -> list[np.ndarray[Any, Any]]:
+    with av.open(file) as container:
+        return [frame.to_ndarray(format="rgb24").astype(np.int16) for frame in container.decode(video=0)]
 
 
-def test_prompts_look_different_and_repeat(tmp_path: Path) -> None:
+def apart(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    return float(np.abs(one - other).mean())
+
+
+@pytest.mark.parametrize("renderer", [film, draft])
+def test_prompts_look_different_and_repeat(tmp_path: Path, renderer: Any) -> None:
     pictures = {}
     for name, prompt in (("a", "crimson dunes"), ("b", "a quiet night"), ("a2", "crimson dunes")):
-        render(Script("text", prompt, 1, "480p", "1:1"), [], tmp_path / f"{name}.mp4", lambda: False)
-        pictures[name] = middle(tmp_path / f"{name}.mp4")
-    assert np.abs(pictures["a"] - pictures["b"]).mean() > 20
+        renderer.render(RenderSpec("text", prompt, 1, "480p", "1:1"), [], tmp_path / f"{name}.mp4", lambda: False)
+        pictures[name] = frames(str(tmp_path / f"{name}.mp4"))[12]
+    assert apart(pictures["a"], pictures["b"]) > 20
     assert np.abs(pictures["a"] - pictures["a2"]).max() < 8  # the encoder's threads may differ by a step
 
 
@@ -124,7 +138,7 @@ def test_prompts_look_different_and_repeat(tmp_path: Path) -> None:
     ],
 )
 def test_prompts_of_any_language(tmp_path: Path, prompt: str) -> None:
-    render(Script("text", prompt, 1, "480p", "3:4"), [], tmp_path / "clip.mp4", lambda: False)
+    render(RenderSpec("text", prompt, 1, "480p", "3:4"), [], tmp_path / "clip.mp4", lambda: False)
 
 
 @pytest.mark.parametrize(("size", "made"), [((900, 600), (720, 480)), ((300, 900), (480, 848)), ((37, 41), (480, 532))])
@@ -158,7 +172,9 @@ async def test_data_uris_at_xai(call: Any, make_picture: Any) -> None:
     assert facts((await call.get(await call.clip("xai", body)))[1])["size"] == (480, 480)
 
 
-async def test_edit_and_extend(call: Any) -> None:
+@pytest.mark.parametrize("draft", [False, True])
+async def test_edit_and_extend(open_sandbox: Any, draft: bool) -> None:
+    call = await open_sandbox(draft=draft)
     source = (
         await call.get(await call.clip("openai_videos", {"model": "grok-imagine", "prompt": "source", "duration": 2}))
     )[1]
@@ -181,12 +197,42 @@ async def test_edit_and_extend(call: Any) -> None:
     }
     extended = (await call.get(await call.clip("openai_videos", extend)))[1]
     assert (facts(extended)["frames"], facts(extended)["seconds"]) == (96, 4)
-    with av.open(io.BytesIO(source)) as one, av.open(io.BytesIO(edited)) as two:
-        pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
-        apart = [
-            np.abs(a.to_ndarray(format="rgb24").astype(int) - b.to_ndarray(format="rgb24")).mean() for a, b in pairs
-        ]
-    assert min(apart) > 8
+    first, second, third = (frames(io.BytesIO(data)) for data in (source, edited, extended))
+    assert min(apart(a, b) for a, b in zip(first, second, strict=True)) > 8
+    assert max(apart(a[:300], b[:300]) for a, b in zip(first, third[:48], strict=True)) < 3, "the source comes first"
+    assert apart(third[47][:300], third[48][:300]) < 3, "it goes on from the last frame"
+
+
+@pytest.mark.parametrize("renderer", [film, draft])
+def test_the_first_frame_shows_the_whole_picture(tmp_path: Path, renderer: Any) -> None:
+    rows, columns = np.mgrid[0:480, 0:848]
+    shown = np.stack([rows * 255 // 479, columns * 255 // 847, (rows + columns) % 256 // 128 * 90], axis=-1)
+    file = io.BytesIO()
+    Image.fromarray(shown.astype(np.uint8)).save(file, "PNG")
+    other = io.BytesIO()
+    Image.new("RGB", (848, 480), (250, 250, 20)).save(other, "PNG")
+    path, files = tmp_path / "clip.mp4", [file.getvalue(), other.getvalue()]
+    renderer.render(RenderSpec("reference", "two", 2, "480p", "16:9"), files, path, lambda: False)
+    seen = frames(str(path))
+    assert apart(seen[0][:300], shown[:300]) < 8
+    assert apart(seen[-1][:300], np.full((300, 848, 3), (250, 250, 20))) < 8
+
+
+@pytest.mark.parametrize("renderer", [film, draft])
+@pytest.mark.parametrize("mode", ["edit", "extend"])
+def test_a_source_damaged_inside(tmp_path: Path, renderer: Any, mode: Any) -> None:
+    """Its header and its first frame are good, so only rendering finds out."""
+    whole = tmp_path / "whole.mp4"
+    draft.render(RenderSpec("text", "x", 2, "480p", "1:1"), [], whole, lambda: False)
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
+        places = [p.pos + 4 for p in container.demux(video=0) if p.size and p.pts]
+    for place in places:
+        data[place] = 0xFF  # no type of unit that H.264 knows
+    spec = RenderSpec(mode, "x", 2, "480p", "")
+    assert Media(spec, [bytes(data)]).result.frames in (48, 96)
+    with pytest.raises(UnusableMediaError):
+        renderer.render(spec, [bytes(data)], tmp_path / "x.mp4", lambda: False)
 
 
 async def test_xai_edit_and_extend_limits(call: Any) -> None:
@@ -233,7 +279,7 @@ async def test_references_are_really_fetched(call: Any, make_picture: Any, case:
 
 
 def test_a_source_that_is_no_video(tmp_path: Path) -> None:
-    script = Script("edit", "x", 0, "480p", "")
+    spec = RenderSpec("edit", "x", 0, "480p", "")
     for data in (b"", b"\0\0\0\x18ftypisom" + bytes(500)):
-        with pytest.raises(UnusableFootageError):
-            render(script, [data], tmp_path / "x.mp4", lambda: False)
+        with pytest.raises(UnusableMediaError):
+            render(spec, [data], tmp_path / "x.mp4", lambda: False)

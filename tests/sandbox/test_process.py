@@ -56,7 +56,7 @@ async def until_done(url: str, task: str) -> Any:
 
 
 async def test_memory_survives_kill_9(tmp_path: Path) -> None:
-    """Killed before the clip is done; the next process films it, and charges nothing again."""
+    """Killed before the task is done; the next process renders its clip, and charges nothing again."""
     state = tmp_path / "state"
     options = ("--state", str(state), "--seconds", "0.5")
     first = Process(*options)
@@ -75,7 +75,9 @@ async def test_memory_survives_kill_9(tmp_path: Path) -> None:
         assert again["completed_at"] == finished["completed_at"]
         async with aiohttp.ClientSession() as http, http.get(again["metadata"]["url"]) as reply:
             assert (await reply.read())[4:8] == b"ftyp"
-        await until_done(second.url, pending)
+        later = await until_done(second.url, pending)
+        async with aiohttp.ClientSession() as http, http.get(later["metadata"]["url"]) as reply:
+            assert (await reply.read())[4:8] == b"ftyp"
         ledger = await ask("GET", second.url + "/_sandbox/ledger")
         assert (ledger["submits"], [e["kind"] for e in ledger["entries"]]) == (2, ["charge", "charge"])
     finally:

@@ -1,7 +1,8 @@
-"""The film studio of the sandbox: a script and some media in, one MP4 file out."""
+"""Renders the sandbox's clips: a specification and some media in, one MP4 file out."""
 
 from __future__ import annotations
 
-from .studio import FILM_VERSION, Footage, Script, UnusableFootageError, render
+from .media import Media, RenderResult, RenderSpec, UnusableMediaError
+from .render import FILM_VERSION, render
 
-__all__ = ["FILM_VERSION", "Footage", "Script", "UnusableFootageError", "render"]
+__all__ = ["FILM_VERSION", "Media", "RenderResult", "RenderSpec", "UnusableMediaError", "render"]

@@ -162,7 +162,7 @@ async def test_a_call_when_the_task_is_done_brings_the_clip_sooner_and_a_late_on
     hints = Hints(home, BASE)
 
     async def done() -> None:
-        await held.rendered()
+        await held.outcomes()
         held.wind(100)
 
     async with open_scene(hints, deadline_seconds=600) as session:

@@ -1,41 +1,31 @@
-"""What happens behind the desk: fetch the references, film the clip, settle on time, call back."""
+"""What happens to an accepted task: its references are fetched, it is settled on time, and its caller is called."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import os
-import tempfile
-import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from .core import Core
-from .film import FILM_VERSION, Script, UnusableFootageError, render
+from .film import UnusableMediaError
 from .model import Failure, Job, Json, Task
 from .references import Reference, UnusableReferenceError, fetch
+from .render_worker import RenderWorker
 
 _CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _CALLBACK_PAUSES = (1.0, 2.0, 4.0)
 
 
-class Crew:
+class TaskRunner:
     """Background work of one sandbox; everything it starts, it ends in `close`."""
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self._stop = threading.Event()
-        # One render per core; PyAV and NumPy let go of the interpreter while they work.
-        self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix="film")
+    def __init__(self, core: Core, renders: RenderWorker) -> None:
+        self.core, self._renders = core, renders
         self._work: set[asyncio.Task[None]] = set()
-        self._making: set[asyncio.Task[None]] = set()
-        self._filming: dict[str, asyncio.Future[Json]] = {}
+        self._accepting: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
 
@@ -51,15 +41,12 @@ class Crew:
                 self.begin(task)
 
     async def close(self) -> None:
-        self._stop.set()
         await self._cancel_work()
-        self._pool.shutdown(wait=True, cancel_futures=True)
         if self._session is not None:
             await self._session.close()
 
     async def reset(self) -> None:
         await self._cancel_work()
-        self._filming.clear()
         self._spawn(self._keep_time())
 
     async def _cancel_work(self) -> None:
@@ -70,22 +57,22 @@ class Crew:
     @property
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            raise RuntimeError("the crew is not at work")
+            raise RuntimeError("the task runner is not open")
         return self._session
 
     def begin(self, task: Task) -> None:
-        making = self._spawn(self._produce(task.id, task.job))
-        self._making.add(making)
-        making.add_done_callback(self._making.discard)
+        accepting = self._spawn(self._accept(task.id, task.job))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
 
     def wake(self) -> None:
         """The clock was wound, or an outcome came in: look again at what is due."""
         self._wake.set()
 
-    async def idle(self) -> None:
-        """Wait until every clip ordered so far is rendered (or has failed)."""
-        while making := list(self._making):
-            await asyncio.gather(*making, return_exceptions=True)
+    async def outcomes(self) -> None:
+        """Wait until every task accepted so far has its outcome."""
+        while accepting := list(self._accepting):
+            await asyncio.gather(*accepting, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -93,64 +80,28 @@ class Crew:
         task.add_done_callback(self._work.discard)
         return task
 
-    # production
-
-    async def _produce(self, task_id: str, job: Job) -> None:
+    async def _accept(self, task_id: str, job: Job) -> None:
+        """The outcome of a task, which what it refers to decides; its clip is rendered when it is asked for."""
+        failure: Failure | None = None
+        clip, echo, references = "", dict[str, Any](), list[Reference]()
         try:
-            images = await asyncio.gather(*(fetch(self.session, url, "image") for url in job.images))
-            video = await fetch(self.session, job.video, "video") if job.video else None
-            footage = await self._film_once(job, [*images, *([video] if video else [])])
-        except (UnusableReferenceError, UnusableFootageError) as error:
-            self._finish(task_id, Failure("reference", str(error)))
-        except asyncio.CancelledError:
-            raise
+            references += await asyncio.gather(*(fetch(self.session, url, "image") for url in job.images))
+            references += [await fetch(self.session, job.video, "video")] if job.video else []
+            clip, result = await self._renders.accept(job, references)
+            echo = {"ratio": result.ratio, "length": result.seconds}
+        except (UnusableReferenceError, UnusableMediaError) as error:
+            failure = Failure("reference", str(error))
         except Exception as error:
-            self._finish(task_id, Failure("generic", f"rendering failed: {type(error).__name__}: {error}"))
-        else:
-            self._finish(task_id, None, footage)
-
-    def _finish(self, task_id: str, failure: Failure | None, footage: Json | None = None) -> None:
+            failure = Failure("generic", f"{type(error).__name__}: {error}")
         task = self.core.store.task(task_id)
         if task is None or task.outcome:
             return
-        task.outcome = "failed" if failure else "ready"
+        task.outcome, task.failure = "failed" if failure else "ready", failure
         task.outcome_at = self.core.clock.now()
-        task.failure = failure
-        if footage:
-            task.clip = footage["clip"]
-            task.echo = {**task.echo, "ratio": footage["ratio"], "length": footage["seconds"]}
+        task.clip, task.references = clip, [one.digest for one in references] if clip else []
+        task.echo = {**task.echo, **echo}
         self.core.store.save(task)
         self.wake()
-
-    async def _film_once(self, job: Job, references: list[Reference]) -> Json:
-        """Identical jobs share one render, also while it is under way."""
-        key = _key(job, references)
-        facts = self.core.store.clips / f"{key}.json"
-        if facts.exists():
-            return json.loads(facts.read_text("utf-8"))
-        under_way = self._filming.get(key)
-        if under_way is None:
-            loop = asyncio.get_running_loop()
-            under_way = loop.run_in_executor(self._pool, self._film, job, references, key)
-            self._filming[key] = under_way
-            under_way.add_done_callback(lambda _: self._filming.pop(key, None))
-        return await asyncio.shield(under_way)
-
-    def _film(self, job: Job, references: list[Reference], key: str) -> Json:
-        """In a worker thread: write the clip beside its facts, each whole or not at all."""
-        clips = self.core.store.clips
-        with tempfile.TemporaryDirectory(dir=clips) as scratch:
-            part = Path(scratch) / "clip.mp4"
-            script = Script(job.mode, job.prompt, job.seconds, job.tier, job.ratio, job.source_limit)
-            footage = render(script, [r.data for r in references], part, self._stop.is_set)
-            part.chmod(0o600)
-            part.replace(clips / f"{key}.mp4")
-            facts: Json = {"clip": f"{key}.mp4", "ratio": footage.ratio, "seconds": footage.seconds}
-            note = Path(scratch) / "facts.json"
-            note.write_text(json.dumps(facts), "utf-8")
-            note.chmod(0o600)
-            note.replace(clips / f"{key}.json")
-        return facts
 
     # time and callbacks
 
@@ -201,13 +152,6 @@ class Crew:
             status = type(error).__name__
         self.core.callbacks.append({"task": task.id, "status": status, "body": body})
         return isinstance(status, int) and 200 <= status < 300
-
-
-def _key(job: Job, references: list[Reference]) -> str:
-    """The render's identity: what is drawn, and from which bytes; never whose task it is."""
-    spec = job.to_json()
-    spec.update(images=[r.digest for r in references], video=bool(job.video), version=FILM_VERSION)
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _forged(task: Task) -> Json:
