@@ -7,9 +7,15 @@ import shutil
 import signal
 import tempfile
 
+from hypothesis import settings
+
 CLIPS, DRAFT = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
 _KEPT = {CLIPS, DRAFT, "GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
 _made: list[str] = []
+
+settings.register_profile("short", max_examples=100, deadline=None)
+settings.register_profile("long", max_examples=1000, deadline=None)
+settings.load_profile("short")  # --hypothesis-profile=long takes the other
 
 
 def pytest_configure() -> None:

@@ -47,7 +47,7 @@ def spoilt(film: bytes, edits: list[tuple[int, int, int]], cut: int) -> bytes:
     return bytes(data[: len(data) - cut % len(data)] if cut else data)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS, cut=st.just(0) | st.integers(0, 1 << 16))
 def test_spoilt_headers_are_numbers_or_an_error(film: bytes, edits: list[tuple[int, int, int]], cut: int) -> None:
     before = psutil.Process().memory_info().rss
@@ -63,7 +63,6 @@ def test_spoilt_headers_are_numbers_or_an_error(film: bytes, edits: list[tuple[i
     assert psutil.Process().memory_info().rss - before < ROOM
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from([b"", b"\0\0\0\x10ftypisom\0\0\0\0", b"\0\0\0\1ftyp"]))
 def test_any_bytes_are_walked_to_their_end(data: bytes, start: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

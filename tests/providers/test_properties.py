@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grok_imagine.errors import ProviderError, RequestError
@@ -107,19 +107,16 @@ def check_all_readers(dialect: Any, reply: Reply) -> None:
 
 
 @given(dialects, objects, statuses)
-@settings(max_examples=600, deadline=None)
 def test_any_object_is_read_or_refused(dialect: Any, body: Any, status: int) -> None:
     check_all_readers(dialect, Reply(status, json.dumps(body).encode()))
 
 
 @given(dialects, st.binary(max_size=80), statuses)
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_are_read_or_refused(dialect: Any, body: bytes, status: int) -> None:
     check_all_readers(dialect, Reply(status, body))
 
 
 @given(dialects, values, statuses)
-@settings(max_examples=200, deadline=None)
 def test_any_json_is_read_or_refused(dialect: Any, body: Any, status: int) -> None:
     check_all_readers(dialect, Reply(status, json.dumps(body).encode()))
 
@@ -137,7 +134,6 @@ HIDING_PLACES = (
 
 
 @given(dialects, objects, st.lists(st.sampled_from(HIDING_PLACES), min_size=1, unique=True))
-@settings(max_examples=300, deadline=None)
 def test_a_thumbnail_is_never_the_video(dialect: Any, body: dict[str, Any], places: list[str]) -> None:
     def seeded(value: Any) -> Any:
         if isinstance(value, dict):
@@ -172,7 +168,6 @@ def test_length_is_no_weapon(name: str) -> None:
 
 
 @given(st.text(alphabet="@image0123456789Iabc ,看_", max_size=40))
-@settings(max_examples=500, deadline=None)
 def test_rendering_a_token_as_itself_changes_nothing_else(prompt: str) -> None:
     found = [number for _, number in tokens.find(prompt)]
     spelled = tokens.render(prompt, lambda number: f"\x00{number}\x01")
@@ -181,7 +176,6 @@ def test_rendering_a_token_as_itself_changes_nothing_else(prompt: str) -> None:
 
 
 @given(st.integers(1, 9), st.integers(10, 99), st.sampled_from(["", " ", ",", "看", "\n"]))
-@settings(max_examples=100, deadline=None)
 def test_image10_is_never_touched_as_image1(small: int, large: int, between: str) -> None:
     prompt = f"@image{large}{between}@image{small}"
     assert tokens.render(prompt, lambda number: f"<{number}>") == f"<{large}>{between}<{small}>"
@@ -189,7 +183,6 @@ def test_image10_is_never_touched_as_image1(small: int, large: int, between: str
 
 
 @given(dialects, st.text(max_size=60), st.integers(0, 3))
-@settings(max_examples=200, deadline=None)
 def test_a_prompt_without_tokens_is_sent_as_it_is(dialect: Any, prompt: str, count: int) -> None:
     images = tuple(f"https://a.example.com/{number}.png" for number in range(count))
     request = VideoRequest(prompt="x" + prompt.replace("@", ""), reference_images=images)
@@ -209,7 +202,6 @@ loose = st.dictionaries(
 
 
 @given(dialects, loose)
-@settings(max_examples=400, deadline=None)
 def test_any_wish_is_checked_or_refused_with_reasons(dialect: Any, fields: dict[str, Any]) -> None:
     try:
         request, checked = dialect.read(fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grok_imagine.models.url import fault_of, is_below, is_loopback, is_private_host, split
@@ -164,7 +164,6 @@ def test_the_key_stays(url: str, base: str) -> None:
 
 
 @given(st.text(max_size=60) | st.text(alphabet="htps:/.@[]%0x127:localhst\\?#", max_size=40).map("https://".__add__))
-@settings(max_examples=500, deadline=None)
 def test_any_text_is_judged(url: str) -> None:
     fault_of(url)
     fault_of(url, allow_private=True)
@@ -174,7 +173,6 @@ def test_any_text_is_judged(url: str) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
 def test_every_spelling_of_an_address_is_judged_alike(value: int) -> None:
     parts = value.to_bytes(4, "big")
     dotted = ".".join(str(part) for part in parts)
