@@ -97,6 +97,9 @@ class Walks(RuleBasedStateMachine):
 
 
 Walks.TestCase.settings = settings(
-    max_examples=settings().max_examples // 4, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings().max_examples // 4,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestWalks = Walks.TestCase
