@@ -36,8 +36,9 @@ def clip(folder: Path, tier: str, seconds: int) -> Path:
 
 def _film(path: Path, tier: str, seconds: int) -> None:
     sys.path.insert(0, str(ROOT))
-    film = importlib.import_module("grok_imagine.sandbox.film")
-    film.render(film.RenderSpec("text", PROMPT, seconds, tier, "16:9"), [], path, lambda: False)
+    film = importlib.import_module("grok_imagine.sandbox.film.render")
+    job = importlib.import_module("grok_imagine.sandbox.model").Job("text", PROMPT, seconds, tier, "16:9")
+    film.render(job, [], path, lambda: False)
 
 
 def _grain(source: Path, target: Path, megabits: int) -> None:

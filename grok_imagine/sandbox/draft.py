@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .film.media import Media, RenderResult, RenderSpec, SourceVideo
-from .film.mp4 import SAMPLES, write
-from .film.planes import Floats, Planes
-from .film.render import fit
-from .film.sizes import FPS, SAMPLE_RATE
+from .film.frames import SAMPLE_RATE, Floats, Planes
+from .film.render import SAMPLES, Stop, fit, write
+from .media import Media, RenderResult
+from .model import Job
 
 _X264 = {"preset": "ultrafast", "qp": "24"}
 
 
-def render(spec: RenderSpec, files: list[bytes], path: Path, should_stop: Callable[[], bool]) -> RenderResult:
+def render(job: Job, files: list[bytes], path: Path, stop: Stop) -> RenderResult:
     """As `film.render` does, without a caption and without motion."""
-    media = Media(spec, files)
-    result = media.result
-    if media.video:
-        pictures, sound = _rework(spec, media.video), media.video.sound(result.frames * SAMPLES)
-    else:
-        size = (result.width, result.height)
-        still = [fit(picture, size) for picture in media.pictures] or [_plain(spec.prompt, size)]
-        pictures = (still[number * len(still) // result.frames] for number in range(result.frames))
-        sound = _beeps(result.frames * SAMPLES)
-    write(path, pictures, sound, result, _X264, should_stop)
-    return result
+    media = Media(job, files)
+    samples = media.result.frames * SAMPLES
+    sound = media.video.sound(samples) if media.video else _beeps(samples)
+    write(path, _pictures(job, media), sound, media.result, _X264, stop)
+    return media.result
+
+
+def _pictures(job: Job, media: Media) -> Iterator[Planes]:
+    """Stills; an edit is the video inverted, an extension the video and then its last frame."""
+    size, count = media.result.size, media.result.frames
+    if media.video is None:
+        still = [fit(picture, size) for picture in media.pictures] or [_plain(job.prompt, size)]
+        yield from (still[number * len(still) // count] for number in range(count))
+        return
+    frame, inverted = None, list(range(255, -1, -1))
+    for frame in media.video.read():
+        yield frame if job.mode == "extend" else Planes(*(plane.point(inverted) for plane in frame))
+    if frame:
+        yield from [frame] * (count - media.video.frames)
 
 
 def _plain(prompt: str, size: tuple[int, int]) -> Planes:
@@ -44,16 +51,6 @@ def _plain(prompt: str, size: tuple[int, int]) -> Planes:
     )
     picture.y.paste(215, (0, half[1], size[0], half[1] + 16))
     return picture
-
-
-def _rework(spec: RenderSpec, video: SourceVideo) -> Iterator[Planes]:
-    """An edit: the video inverted. An extension: the video, then its last frame."""
-    frame: Planes | None = None
-    inverted = list(range(255, -1, -1))
-    for frame in video.read():
-        yield frame if spec.mode == "extend" else Planes(*(plane.point(inverted) for plane in frame))
-    if frame is not None and spec.mode == "extend":
-        yield from [frame] * (spec.seconds * FPS)
 
 
 def _beeps(samples: int) -> Floats:

@@ -67,7 +67,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to film. `ratio` is "" where the output follows the first image; `seconds` 0 follows the video."""
+    """What to render. `ratio` is "" where the output follows the first image; `seconds` 0 follows the video."""
 
     mode: Mode
     prompt: str
@@ -91,7 +91,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that passed validation: what to film, what it costs, what the answers echo."""
+    """A request that passed validation: what to render, what it costs, what the answers echo."""
 
     model: str
     job: Job

@@ -9,13 +9,14 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import draft, film
-from .film import FILM_VERSION, Media, RenderResult, RenderSpec
+from . import draft
+from .film import render as film
+from .media import Media, RenderResult
 from .model import Job, Task
 from .references import Reference
 
@@ -43,7 +44,7 @@ class RenderWorker:
         return await self._in_thread(self._accept, job, references)
 
     def _accept(self, job: Job, references: list[Reference]) -> tuple[str, RenderResult]:
-        result = Media(_spec(job), [one.data for one in references]).result
+        result = Media(job, [one.data for one in references]).result
         for one in references:
             with _whole_file(self._references / one.digest) as part:
                 part.write_bytes(one.data)
@@ -51,7 +52,7 @@ class RenderWorker:
 
     def _name(self, job: Job, digests: list[str]) -> str:
         """By what is drawn, and from which bytes; never by whose task it is."""
-        drawn = [job.mode, job.prompt, job.seconds, job.tier, job.ratio, digests, FILM_VERSION, self._drafts]
+        drawn = [job.mode, job.prompt, job.seconds, job.tier, job.ratio, digests, film.FILM_VERSION, self._drafts]
         return hashlib.sha256(json.dumps(drawn).encode()).hexdigest()[:40] + ".mp4"
 
     async def clip(self, task: Task) -> Path:
@@ -69,18 +70,14 @@ class RenderWorker:
     def _render(self, task: Task, path: Path) -> None:
         files = [(self._references / digest).read_bytes() for digest in task.references]
         with _whole_file(path) as part:
-            (draft if self._drafts else film).render(_spec(task.job), files, part, self._stop.is_set)
+            (draft if self._drafts else film).render(task.job, files, part, self._stop.is_set)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
 
-def _spec(job: Job) -> RenderSpec:
-    return RenderSpec(job.mode, job.prompt, job.seconds, job.tier, job.ratio, job.source_limit)
-
-
 @contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
+def _whole_file(path: Path) -> Generator[Path, None, None]:
     """A private file beside `path` that becomes it when the block ends well: nobody sees a part of it."""
     number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(number)

@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 
 from .core import Core
-from .film import UnusableMediaError
+from .film.frames import FPS, ratio_name
+from .media import UnusableMediaError
 from .model import Failure, Job, Json, Task
 from .references import Reference, UnusableReferenceError, fetch
 from .render_worker import RenderWorker
@@ -88,7 +89,7 @@ class TaskRunner:
             references += await asyncio.gather(*(fetch(self.session, url, "image") for url in job.images))
             references += [await fetch(self.session, job.video, "video")] if job.video else []
             clip, result = await self._renders.accept(job, references)
-            echo = {"ratio": result.ratio, "length": result.seconds}
+            echo = {"ratio": ratio_name(result.size), "length": result.frames / FPS}
         except (UnusableReferenceError, UnusableMediaError) as error:
             failure = Failure("reference", str(error))
         except Exception as error:

@@ -13,9 +13,11 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from grok_imagine.sandbox import draft, film
-from grok_imagine.sandbox.film import Media, RenderSpec, UnusableMediaError, render
-from grok_imagine.sandbox.film.sizes import frame_size, size_like
+from grok_imagine.sandbox import draft
+from grok_imagine.sandbox.film import render as film
+from grok_imagine.sandbox.film.frames import frame_size, size_like
+from grok_imagine.sandbox.media import Media, UnusableMediaError
+from grok_imagine.sandbox.model import Job
 
 
 def facts(data: bytes) -> dict[str, Any]:
@@ -90,11 +92,11 @@ async def call(open_sandbox: Any) -> Any:
 @pytest.mark.parametrize("renderer", [film, draft])
 @pytest.mark.parametrize(("ratio", "seconds"), [("16:9", 2), ("9:16", 1), ("2:3", 1)])
 def test_a_text_clip_to_the_frame(tmp_path: Path, ratio: str, seconds: int, renderer: Any) -> None:
-    path, spec = tmp_path / "clip.mp4", RenderSpec("text", "a lake at night", seconds, "480p", ratio)
+    path, spec = tmp_path / "clip.mp4", Job("text", "a lake at night", seconds, "480p", ratio)
     made = renderer.render(spec, [], path, lambda: False)
     assert Media(spec, []).result == made
     seen = facts(path.read_bytes())
-    assert (made.width, made.height) == seen["size"] == SIZES["480p"][ratio]
+    assert made.size == seen["size"] == SIZES["480p"][ratio]
     assert made.frames == seen["frames"] == 24 * seconds
     assert (seen["rate"], seen["seconds"], seen["codec"], seen["pixels"]) == (24, seconds, "h264", "yuv420p")
     assert seen["colour"] == (1, 1, 1, 1)
@@ -117,7 +119,7 @@ def apart(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
 def test_prompts_look_different_and_repeat(tmp_path: Path, renderer: Any) -> None:
     pictures = {}
     for name, prompt in (("a", "crimson dunes"), ("b", "a quiet night"), ("a2", "crimson dunes")):
-        renderer.render(RenderSpec("text", prompt, 1, "480p", "1:1"), [], tmp_path / f"{name}.mp4", lambda: False)
+        renderer.render(Job("text", prompt, 1, "480p", "1:1"), [], tmp_path / f"{name}.mp4", lambda: False)
         pictures[name] = frames(str(tmp_path / f"{name}.mp4"))[12]
     assert apart(pictures["a"], pictures["b"]) > 20
     assert np.abs(pictures["a"] - pictures["a2"]).max() < 8  # the encoder's threads may differ by a step
@@ -138,7 +140,7 @@ def test_prompts_look_different_and_repeat(tmp_path: Path, renderer: Any) -> Non
     ],
 )
 def test_prompts_of_any_language(tmp_path: Path, prompt: str) -> None:
-    render(RenderSpec("text", prompt, 1, "480p", "3:4"), [], tmp_path / "clip.mp4", lambda: False)
+    film.render(Job("text", prompt, 1, "480p", "3:4"), [], tmp_path / "clip.mp4", lambda: False)
 
 
 @pytest.mark.parametrize(("size", "made"), [((900, 600), (720, 480)), ((300, 900), (480, 848)), ((37, 41), (480, 532))])
@@ -212,7 +214,7 @@ def test_the_first_frame_shows_the_whole_picture(tmp_path: Path, renderer: Any) 
     other = io.BytesIO()
     Image.new("RGB", (848, 480), (250, 250, 20)).save(other, "PNG")
     path, files = tmp_path / "clip.mp4", [file.getvalue(), other.getvalue()]
-    renderer.render(RenderSpec("reference", "two", 2, "480p", "16:9"), files, path, lambda: False)
+    renderer.render(Job("reference", "two", 2, "480p", "16:9"), files, path, lambda: False)
     seen = frames(str(path))
     assert apart(seen[0][:300], shown[:300]) < 8
     assert apart(seen[-1][:300], np.full((300, 848, 3), (250, 250, 20))) < 8
@@ -223,13 +225,13 @@ def test_the_first_frame_shows_the_whole_picture(tmp_path: Path, renderer: Any) 
 def test_a_source_damaged_inside(tmp_path: Path, renderer: Any, mode: Any) -> None:
     """Its header and its first frame are good, so only rendering finds out."""
     whole = tmp_path / "whole.mp4"
-    draft.render(RenderSpec("text", "x", 2, "480p", "1:1"), [], whole, lambda: False)
+    draft.render(Job("text", "x", 2, "480p", "1:1"), [], whole, lambda: False)
     data = bytearray(whole.read_bytes())
     with av.open(str(whole)) as container:
         places = [p.pos + 4 for p in container.demux(video=0) if p.size and p.pts]
     for place in places:
         data[place] = 0xFF  # no type of unit that H.264 knows
-    spec = RenderSpec(mode, "x", 2, "480p", "")
+    spec = Job(mode, "x", 2, "480p", "")
     assert Media(spec, [bytes(data)]).result.frames in (48, 96)
     with pytest.raises(UnusableMediaError):
         renderer.render(spec, [bytes(data)], tmp_path / "x.mp4", lambda: False)
@@ -279,7 +281,7 @@ async def test_references_are_really_fetched(call: Any, make_picture: Any, case:
 
 
 def test_a_source_that_is_no_video(tmp_path: Path) -> None:
-    spec = RenderSpec("edit", "x", 0, "480p", "")
+    spec = Job("edit", "x", 0, "480p", "")
     for data in (b"", b"\0\0\0\x18ftypisom" + bytes(500)):
         with pytest.raises(UnusableMediaError):
-            render(spec, [data], tmp_path / "x.mp4", lambda: False)
+            film.render(spec, [data], tmp_path / "x.mp4", lambda: False)

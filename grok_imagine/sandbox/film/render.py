@@ -1,55 +1,50 @@
-"""One clip: the pictures and the sound of each mode."""
+"""One clip: the pictures and the sound of each mode, and the MP4 file they are written to."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
+from av.error import FFmpegError
 from PIL import Image, ImageOps
 
+from ..media import Media, RenderResult, UnusableMediaError
+from ..model import Job
 from .caption import Caption
+from .frames import BT709, FPS, SAMPLE_RATE, VIDEO_RANGE, Floats, Planes, even, from_rgb
 from .landscape import Landscape
-from .media import Media, RenderResult, RenderSpec, SourceVideo
-from .mp4 import SAMPLES, write
-from .planes import Floats, Planes, from_rgb
-from .sizes import FPS, SAMPLE_RATE
 
 # Part of a clip's key in the cache: raise it when the pictures change.
 FILM_VERSION = 5
-# aq-mode 3 spends more on dark, flat areas, where bands would show first. The rest saves a third of the time and
-# costs nothing visible here: all motion is slow and sideways.
-_X264 = {"preset": "superfast", "crf": "20", "x264-params": "aq-mode=3:subme=0:weightp=0:b-adapt=0:scenecut=0"}
-_SPARE = 1.22  # a picture is kept this much larger than the frame, so that zooming in stays sharp
-_FADE = 0.9 * FPS
-# Contrast, brightness, how much colour is left, and what is added to blue and red; and the words that ask for it.
-_GRADES = (
-    (1.2, 4, 0.7, 10, -14, "cinematic film movie teal"),
-    (1.0, -34, 0.4, 20, -10, "night moon dark blue"),
-    (0.85, 14, 0.2, -18, 12, "old vintage retro sepia"),
-    (1.35, 12, 0.0, 0, 0, "noir black monochrome white silver"),
-    (0.9, 16, 0.7, 4, 20, "dream pink soft sunset warm rose"),
-    (1.1, -10, 0.6, -12, -14, "green forest matrix jungle"),
-)
-# Semitones above the root, for the two chords of a clip.
-_CHORDS = (((0, 7, 12, 16), (-3, 4, 9, 12)), ((0, 7, 12, 15), (-4, 3, 8, 12)), ((0, 7, 14, 16), (-7, 5, 9, 12)))
+SAMPLES = SAMPLE_RATE // FPS  # of sound, for each frame
+Stop = Callable[[], bool]
+# Fast, and nothing of it is seen: all motion is slow and sideways. aq-mode 3 keeps bands out of dark, flat areas.
+_SEARCH = "aq-mode=3:subme=0:weightp=0:b-adapt=0:scenecut=0:bframes=7"
+_X264 = {"preset": "superfast", "crf": "20", "x264-params": _SEARCH}
+# How much colour an edit keeps, and what it adds to blue and to red.
+_GRADES = ((0.6, 20, -14), (0.2, -20, 14), (0.0, 0, 0), (0.7, 6, 22), (0.6, -12, -16))
+# Without the tools, and without what is above 8 kHz, AAC takes half the time.
+_AAC = {"aac_tns": "0", "aac_pns": "0", "aac_is": "0", "aac_ms": "0", "cutoff": "8000"}
 
 
-def render(spec: RenderSpec, files: list[bytes], path: Path, should_stop: Callable[[], bool]) -> RenderResult:
-    """Render into `path`, in a thread: it takes a processor for a while. Raises what `Media` and `write` do."""
-    media = Media(spec, files)
-    result, digest = media.result, hashlib.sha256(spec.prompt.strip().encode("utf-8", "surrogatepass")).digest()
-    size, samples = (result.width, result.height), result.frames * SAMPLES
+def render(job: Job, files: list[bytes], path: Path, stop: Stop) -> RenderResult:
+    """Render into `path`; it takes a processor for a while, so call it in a thread. Raises what `write` does."""
+    media = Media(job, files)
+    result, digest = media.result, hashlib.sha256(job.prompt.strip().encode("utf-8", "surrogatepass")).digest()
+    samples = result.frames * SAMPLES
     if media.video:
-        pictures, sound = _rework(spec, media.video, digest), media.video.sound(samples)
-        tail = spec.seconds * SAMPLE_RATE if spec.mode == "extend" else 0
+        tail = job.seconds * SAMPLE_RATE if job.mode == "extend" else 0
+        sound = media.video.sound(samples)
         sound[:, samples - tail :] += _pad(digest, tail)
     else:
-        pictures = _show(media.pictures, size, result.frames) if media.pictures else _travel(spec, result)
         sound = _pad(digest, samples)
-    caption = Caption(spec.prompt, result.seconds, size, blur=bool(media.video))
-    write(path, _captioned(pictures, caption), sound, result, _X264, should_stop)
+    caption = Caption(job.prompt, result.frames / FPS, result.size, blur=bool(media.video))
+    write(path, _captioned(_pictures(job, media, digest), caption), sound, result, _X264, stop)
     return result
 
 
@@ -59,9 +54,26 @@ def _captioned(pictures: Iterator[Planes], caption: Caption) -> Iterator[Planes]
         yield frame
 
 
-def _travel(spec: RenderSpec, result: RenderResult) -> Iterator[Planes]:
-    landscape = Landscape(spec.prompt, result.width, result.height)
-    return (landscape.frame(number / FPS) for number in range(result.frames))
+def _pictures(job: Job, media: Media, digest: bytes) -> Iterator[Planes]:
+    size, count = media.result.size, media.result.frames
+    if media.video is None:
+        if media.pictures:
+            yield from _show(media.pictures, size, count)
+        else:
+            landscape = Landscape(job.prompt, size, count / FPS)
+            yield from (landscape.frame(number / FPS) for number in range(count))
+        return
+    colour, blue, red = _GRADES[2 if "noir" in job.prompt.lower() else digest[0] % len(_GRADES)]
+    levels, frame = np.arange(256) - 128, None
+    tables = (120 + 1.2 * levels, 128 + blue + colour * levels, 128 + red + colour * levels)
+    curves = [np.clip(table, 16, 235).astype(int).tolist() for table in tables]
+    for frame in media.video.read():
+        # Copies: a still moment of the video is given more than once, and the caption is painted into each.
+        edited = (plane.point(curve) for plane, curve in zip(frame, curves, strict=True))
+        yield frame.copy() if job.mode == "extend" else Planes(*edited)
+    more = count - media.video.frames
+    if frame:
+        yield from (_close_in(frame, size, _ease((number + 1) / more)) for number in range(more))
 
 
 def _ease(share: float) -> float:
@@ -70,14 +82,13 @@ def _ease(share: float) -> float:
 
 def fit(picture: Image.Image, size: tuple[int, int], larger: float = 1.0) -> Planes:
     """The middle of a picture, as large as the frame or larger."""
-    large = (round(size[0] * larger / 2) * 2, round(size[1] * larger / 2) * 2)
-    return from_rgb(np.array(ImageOps.fit(picture, large, Image.Resampling.LANCZOS)))
+    large = even(size[0] * larger), even(size[1] * larger)
+    return from_rgb(np.array(ImageOps.fit(picture, large, Image.Resampling.LANCZOS)), large)
 
 
 def _close_in(planes: Planes, size: tuple[int, int], share: float) -> Planes:
     """A still picture under a camera that starts at rest on the whole of it (share 0) and moves in (share 1)."""
-    scale = 1 / (1 + 0.15 * share)
-    views: list[Image.Image] = []
+    scale, views = 1 / (1 + 0.15 * share), list[Image.Image]()
     for plane, half in zip(planes, (1, 2, 2), strict=True):
         left, top = (1 - scale) * (0.5 + 0.3 * share) * plane.width, (1 - scale) * 0.4 * plane.height
         box = (left, top, left + scale * plane.width, top + scale * plane.height)
@@ -88,8 +99,8 @@ def _close_in(planes: Planes, size: tuple[int, int], share: float) -> Planes:
 
 def _show(pictures: list[Image.Image], size: tuple[int, int], count: int) -> Iterator[Planes]:
     """All the pictures, each shown equally long and faded into the next."""
-    large = [fit(picture, size, _SPARE) for picture in pictures]
-    fade = min(_FADE, count / len(large) / 2) if len(large) > 1 else 0.0
+    large = [fit(picture, size, 1.2) for picture in pictures]
+    fade = min(0.9 * FPS, count / len(large) / 2) if len(large) > 1 else 0.0
     step = (count - fade) / len(large)  # frames from one picture's start to the next one's
     for number in range(count):
         current = min(int(number / step), len(large) - 1)
@@ -102,40 +113,55 @@ def _show(pictures: list[Image.Image], size: tuple[int, int], count: int) -> Ite
         yield frame
 
 
-def _rework(spec: RenderSpec, video: SourceVideo, digest: bytes) -> Iterator[Planes]:
-    """An edit: the video in other colours. An extension: the video, then its last frame, coming closer."""
-    curves, frame = _curves(spec.prompt, digest), None
-    for frame in video.read():
-        # Copies: a still moment of the video is given more than once, and the caption is painted into each.
-        edited = (plane.point(curve) for plane, curve in zip(frame, curves, strict=True))
-        yield frame.copy() if spec.mode == "extend" else Planes(*edited)
-    if frame is not None and spec.mode == "extend":
-        more = spec.seconds * FPS
-        yield from (_close_in(frame, video.size, _ease((number + 1) / more)) for number in range(more))
-
-
-def _curves(prompt: str, digest: bytes) -> list[list[int]]:
-    """The grade that the prompt's words ask for, as a table for each plane."""
-    words = set(prompt.lower().replace(",", " ").split())
-    fitting = [grade for grade in _GRADES if words & set(grade[5].split())] or _GRADES
-    contrast, lift, colour, blue, red, _ = fitting[digest[0] % len(fitting)]
-    levels = np.arange(256) - 128
-    curves = (126 + lift + levels * contrast, 128 + blue + levels * colour, 128 + red + levels * colour)
-    return [np.clip(curve, 16, 235).astype(int).tolist() for curve in curves]
-
-
 def _pad(digest: bytes, samples: int) -> Floats:
-    """Two chords that swell into one another: stereo, shape (2, samples), starting and ending in silence."""
+    """A chord whose notes swell in turn: stereo, shape (2, samples), starting and ending in silence."""
     time = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
-    swell = 0.5 + 0.5 * np.cos(time * (2 * np.pi / 9))
     edge = np.sin(np.clip(np.minimum(time, time[::-1] * 0.7), 0, 1) * (np.pi / 2)) ** 2
-    # Every pitch is a whole number of quarters of a hertz, so that four seconds of it can be repeated.
-    turn = np.arange(4 * SAMPLE_RATE, dtype=np.float32) * np.float32(2 * np.pi / SAMPLE_RATE / 4)
-    out = np.zeros((2, samples), np.float32)
-    for chord, share in zip(_CHORDS[digest[1] % len(_CHORDS)], (swell, 1 - swell), strict=True):
-        for number, note in enumerate(chord):
-            quarters = round(440 * 2 ** (digest[2] % 8 / 12 + note / 12))
-            for channel in range(2):  # a quarter of a hertz apart, which makes the sound wide
-                wave = np.sin(turn * np.float32(quarters + channel) + number) / (10 + 5 * number)
-                out[channel] += share * np.resize(wave, samples)
-    return out * edge
+    sound = np.zeros((2, samples), np.float32)
+    for number, note in enumerate((0, 7, 12, 16)):
+        pitch = 2 * np.pi * 110 * 2 ** ((digest[2] % 8 + note) / 12)
+        swell = edge * (1.2 + np.sin(time * (0.7 + 0.2 * number))) * (0.08 / (1 + number / 2))
+        for channel in range(2):  # a quarter of a hertz apart, which makes the sound wide
+            sound[channel] += swell * np.sin(time * np.float32(pitch + channel * 1.6))
+    return sound
+
+
+def write(
+    path: Path, pictures: Iterator[Planes], sound: Floats, result: RenderResult, x264: dict[str, str], stop: Stop
+) -> None:
+    """Write exactly the result's frames, at 24 a second and tagged BT.709, and sound of the same length.
+
+    Raises UnusableMediaError where a source video is damaged, and InterruptedError where `stop` says so.
+    """
+    file: Any = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+    with file as container:
+        video = container.add_stream("libx264", rate=FPS, options=x264)
+        video.width, video.height, video.pix_fmt = *result.size, "yuv420p"
+        context = video.codec_context
+        context.gop_size, context.thread_count, context.color_range = 2 * FPS, 1, VIDEO_RANGE
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo", options=_AAC)
+        audio.codec_context.bit_rate = 96_000
+        drawn, frame, number = None, av.VideoFrame(), -1
+        try:
+            for number, picture in enumerate(pictures):
+                if stop():
+                    raise InterruptedError("the sandbox is closing")
+                if number % FPS == 0:  # a second of sound at a time, so that the two are interleaved as they play
+                    container.mux(audio.encode(_sound(sound, number * SAMPLES)))
+                if picture is not drawn:
+                    drawn, frame = picture, picture.to_frame()
+                frame.pts, frame.time_base = number, Fraction(1, FPS)
+                container.mux(video.encode(frame))
+        except FFmpegError as error:
+            raise UnusableMediaError(f"the video cannot be decoded: {type(error).__name__}") from None
+        if number + 1 != result.frames:
+            raise UnusableMediaError(f"the video ends early: {number + 1} of {result.frames} frames")
+        container.mux([*video.encode(None), *audio.encode(None)])
+
+
+def _sound(sound: Floats, first: int) -> av.AudioFrame:
+    piece = np.ascontiguousarray(sound[:, first : first + SAMPLE_RATE], np.float32)
+    frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, first, Fraction(1, SAMPLE_RATE)
+    return frame
