@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,14 +116,17 @@ def words(database_url: SecretStr) -> tuple[str, str, str, str]:
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     """Durable before fast: a paid step must be on the disk before the POST leaves."""
-    connection.isolation_level = None  # transactions are begun by _begin_file, so that DDL is inside them too
-    for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    _write_ahead(connection)
-    # A damaged index could hide the job of a wish, which would be paid again. 25 ms for ten thousand jobs.
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedError(str(found))
+    with ExitStack() as on_fault:
+        on_fault.callback(connection.close)  # the pool closes only what it was given
+        connection.isolation_level = None  # transactions are begun by _begin_file, so that DDL is inside them too
+        for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
+        # A damaged index could hide the job of a wish, which would be paid again. 25 ms for ten thousand jobs.
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedError(str(found))
+        on_fault.pop_all()
 
 
 def _make(file: Path) -> None:

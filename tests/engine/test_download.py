@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,23 @@ def test_a_part_that_another_just_finished_is_not_written_into(tmp_path: Path) -
     second.file.write(b"rubbish")
     second.close()
     assert target.read_bytes() == VIDEO
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("validator", ["", '"x"'])
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("moves_open_files", [True, False] if os.name == "posix" else [False])
+def test_a_whole_part_takes_its_name(
+    moves_open_files: bool, keep: bool, validator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also as on Windows, where it is closed before; and where nothing could be gone on from."""
+    monkeypatch.setattr("grok_imagine.transport.part._MOVES_OPEN_FILES", moves_open_files)
+    part = Part.open(tmp_path / "clip.mp4", keep=keep)
+    part.begin(0, validator, len(VIDEO))
+    part.file.write(VIDEO)
+    part.finish()
+    part.close()
+    assert (tmp_path / "clip.mp4").read_bytes() == VIDEO
     assert names(tmp_path) == ["clip.mp4"]
 
 

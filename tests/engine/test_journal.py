@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import threading
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +21,9 @@ from grok_imagine.journal.schema import metadata
 from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import ALLOWED, Job, State
 from grok_imagine.sandbox import Sandbox
+from grok_imagine.settings import Settings
 
-from .conftest import Open
+from .conftest import Open, until
 from .test_walk import request_for
 
 
@@ -63,6 +65,25 @@ async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a % folder").iterdir()}
     assert modes == {0o600}
     assert stat.S_IMODE((tmp_path / "a % folder").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_session_that_is_stopped_leaves_no_file_open(steps: int, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Stopped after so many turns of the loop: while it opens, while it is open, while it closes."""
+    session = Session(tmp_path / "home", Settings(sandbox_url=sandbox.url))
+
+    async def opened() -> None:
+        async with session:
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(opened())
+    for _ in range(steps):
+        await asyncio.sleep(0 if steps % 2 else 0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    await until(lambda: not any(one.name == "grok-imagine-journal" for one in threading.enumerate()))
+    # SQLite removes the log with the last connection to the file.
+    assert not (tmp_path / "home" / "journal.db-wal").exists()
 
 
 async def test_every_step_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
