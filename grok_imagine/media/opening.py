@@ -26,7 +26,7 @@ SAFE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 # FFmpeg decodes the first pictures of a film on opening, to learn about it, on one core: most of what opening takes,
 # and an eighth of the way to the last frame. This leaves it out, for the first streams of a file.
-UNSEEN = {"stream_options": [{"skip_frame": "all"}] * 8}
+_SKIPPED = {"skip_frame": "all"}
 
 # A higher rate in a header is a time base in disguise (90000), no frame rate.
 HIGHEST_RATE = 240
@@ -94,7 +94,9 @@ def _quickly_opened(file: Path) -> InputContainer:
     # PyAV takes options of streams only where they are known by the header.
     if not _is_mp4(file):
         return open_container(file)
-    container = open_container(file, **UNSEEN)
+    # From version 19 on PyAV hands its plain options to each stream.
+    unseen: dict[str, Any] = {"options": _SKIPPED} if pyav_version() >= 19 else {"stream_options": [_SKIPPED] * 8}
+    container = open_container(file, **unseen)
     if all(_is_told_by_header(stream) for stream in container.streams.video):
         return container
     container.close()
