@@ -42,32 +42,29 @@ if sys.platform == "win32":
         descriptor = c_void_p()
         _check(_api.GetNamedSecurityInfoW(str(path), _FILE, _DACL, None, None, None, None, byref(descriptor)))
         try:
-            return not _granted(_text(descriptor)) <= _granted(_text_of(_wanted("")))
+            # OW is the owner, as Python's mkdir(mode=0o700) puts it.
+            return not _granted(_text(descriptor)) <= {*_granted(_text_of(_wanted(""))), "OW"}
         finally:
             _kernel.LocalFree(descriptor)
 
     def close_to_others(path: Path) -> None:
         """Grant it to this user, administrators and the system alone. One warning where the disk knows no such list."""
         try:
-            descriptor = _descriptor(_wanted("OICI" if path.is_dir() else ""))
-            try:
-                dacl = c_void_p()
-                _true(
-                    _api.GetSecurityDescriptorDacl(
-                        descriptor, byref(wintypes.BOOL()), byref(dacl), byref(wintypes.BOOL())
-                    )
-                )
-                _check(_api.SetNamedSecurityInfoW(str(path), _FILE, _DACL | _PROTECTED, None, None, dacl, None))
-            finally:
-                _kernel.LocalFree(descriptor)
+            _set(path, _wanted("OICI" if path.is_dir() else ""))
             is_open = is_open_to_others(path)
         except OSError:
             is_open = True
         if is_open and path not in _warned:
             _warned.add(path)
-            logging.getLogger(__name__).warning(
-                "Other users of this machine may read %s: it cannot be closed to them", path
-            )
+            logging.getLogger(__name__).warning("Other users may read %s: they cannot be kept out on this disk", path)
+
+    def _set(path: Path, wanted: str) -> None:
+        descriptor, dacl, unused = _descriptor(wanted), c_void_p(), wintypes.BOOL()
+        try:
+            _true(_api.GetSecurityDescriptorDacl(descriptor, byref(unused), byref(dacl), byref(unused)))
+            _check(_api.SetNamedSecurityInfoW(str(path), _FILE, _DACL | _PROTECTED, None, None, dacl, None))
+        finally:
+            _kernel.LocalFree(descriptor)
 
     def _wanted(inherited: str) -> str:
         return "D:P" + "".join(f"(A;{inherited};FA;;;{who})" for who in ("SY", "BA", _user()))

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import io
 import os
+import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from grok_imagine import privacy
 from grok_imagine.jobs import Session, Update
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
@@ -123,6 +125,20 @@ def make_picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 180
     data = io.BytesIO()
     Image.new("RGB", size, colour).save(data, "PNG")
     return Blob(data.getvalue(), "image/png")
+
+
+def is_private(path: Path) -> bool:
+    """Whether it is for its owner alone. On Windows a file is what its folder says."""
+    if os.name == "nt":
+        return not privacy.is_open_to_others(path if path.is_dir() else path.parent)
+    return stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def open_to_others(path: Path) -> None:
+    if os.name == "nt":
+        privacy._set(path, "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;OW)(A;OICI;FR;;;WD)")
+    else:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def connection_for(dialect: str) -> str:

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def state_of(home: Path) -> str | None:
     try:
-        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True)) as database:
             row = database.execute("SELECT state FROM jobs").fetchone()
-        database.close()
     except sqlite3.Error:
         return None
     return row[0] if row else None

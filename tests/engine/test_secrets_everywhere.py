@@ -24,7 +24,7 @@ from grok_imagine.models import Mode, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, load, save_connection
 
-from .conftest import DIALECTS, Recorder, hurried
+from .conftest import DIALECTS, Recorder, hurried, is_private
 from .leaks import contents, leaks, listen_to_all, logged, told_of
 from .test_walk import request_for
 
@@ -205,7 +205,7 @@ async def test_no_key_and_no_signature_on_any_surface(
     shown = {name: data for name, data in while_open.items() if not name.startswith("journal.db")}
     own = [text for text in texts if "[sandbox:" not in text]
     assert leaks(signed, own, {**shown, **walked.progress.notes}) == []
-    assert all(path.stat().st_mode & 0o077 == 0 for path in [home, *home.glob("journal.db*"), *home.glob("*.json")])
+    assert all(is_private(path) for path in [home, *home.glob("journal.db*"), *home.glob("*.json")])
 
 
 COMMANDS = (

@@ -27,7 +27,7 @@ from grok_imagine.transport.download import download
 from grok_imagine.transport.retry import Backoff, retry_after
 from grok_imagine.transport.timing import within
 
-from .conftest import hurried
+from .conftest import hurried, is_private
 
 KEY = SecretStr("rk_live_very_secret")
 VIDEO = b"\x00\x00\x00\x18ftypisom" + bytes(5000)
@@ -235,7 +235,7 @@ async def test_a_download_appears_whole(client: Client, tmp_path: Path) -> None:
     assert size == len(VIDEO)
     assert target.read_bytes() == VIDEO
     assert seen[-1] == len(VIDEO)
-    assert target.stat().st_mode & 0o077 == 0
+    assert is_private(target)
     assert list(tmp_path.iterdir()) == [target]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ SHORT = {"connection": "sandbox-xai", "duration": 1}
 
 def _jobs(home: Path) -> list[tuple[str, str, str]]:
     try:
-        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as journal:
+        with closing(sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True)) as journal:
             return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
     except sqlite3.OperationalError:  # the journal is just being made
         return []
