@@ -126,3 +126,10 @@ else:
     def close_to_others(path: Path) -> None:
         """Mode 0700 for a folder, 0600 for a file. Raises OSError."""
         path.chmod(0o700 if stat.S_ISDIR(path.stat().st_mode) else 0o600)
+
+
+def closed_to_others(path: Path) -> Path:
+    """The path, closed where an editor, a copy or the folder above had opened it to others. Raises OSError."""
+    if is_open_to_others(path):
+        close_to_others(path)
+    return path

@@ -32,7 +32,7 @@ from pydantic_settings import (
 from .errors import SettingsError
 from .filelock import held
 from .models.url import is_loopback, is_private_host, split
-from .privacy import close_to_others, is_open_to_others
+from .privacy import closed_to_others
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
@@ -195,7 +195,7 @@ def load(home: Path) -> Settings:
     stored: dict[str, Any] = {}
     try:
         if path.exists():
-            _closed_to_others(path)
+            closed_to_others(path)
             read: object = json.loads(path.read_text("utf-8"))
             if not isinstance(read, dict):
                 raise ValueError("not an object")
@@ -236,7 +236,7 @@ def write_private(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            _closed_to_others(Path(temporary))
+            closed_to_others(Path(temporary))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -249,7 +249,7 @@ def write_private(path: Path, data: bytes) -> None:
 def private_folder(path: Path) -> Path:
     """``path`` as a folder for its owner alone, made where it is missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _closed_to_others(path)
+    return closed_to_others(path)
 
 
 def clean_key(key: SecretStr) -> SecretStr:
@@ -271,10 +271,3 @@ def clean_base_url(url: str, *, keep_version: bool = False) -> str:
     if parts.scheme != "https" and not is_loopback(text):
         raise ValueError("the base URL must be https; http is only for this very machine")
     return text if keep_version else text.removesuffix("/v1")
-
-
-def _closed_to_others(path: Path) -> Path:
-    """Take it from other users' eyes, should an editor, a copy or the folder above have opened it to them."""
-    if is_open_to_others(path):
-        close_to_others(path)
-    return path

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import SettingsError
+from ..privacy import closed_to_others
 from ..settings import private_folder
 from .advice import DamagedError
 
@@ -132,8 +133,9 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 def _make(file: Path) -> None:
     """Put an empty database there, whole or not at all: a file of no bytes is then always one that lost them."""
     fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
-    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
+        closed_to_others(fresh)  # before SQLite opens it
         with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # writes the first page
         try:

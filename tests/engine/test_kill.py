@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -84,7 +83,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
 
 
