@@ -1,6 +1,6 @@
 """Settings: the environment first, then a file that only its owner can read, then defaults.
 
-The file is ``settings.json`` in the data folder (mode 0600, folder 0700)::
+The file is ``settings.json`` in the data folder, both for their owner alone::
 
     {"connections": {"mygateway": {"dialect": "openai_videos", "base_url": "https://…", "api_key": "…"}}}
 
@@ -32,6 +32,7 @@ from pydantic_settings import (
 from .errors import SettingsError
 from .filelock import held
 from .models.url import is_loopback, is_private_host, split
+from .privacy import closed_to_others
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
@@ -194,7 +195,7 @@ def load(home: Path) -> Settings:
     stored: dict[str, Any] = {}
     try:
         if path.exists():
-            _only_for_owner(path)
+            closed_to_others(path)
             read: object = json.loads(path.read_text("utf-8"))
             if not isinstance(read, dict):
                 raise ValueError("not an object")
@@ -230,11 +231,12 @@ def save_connection(home: Path, name: str, connection: ConnectionSettings) -> No
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step; 0600 from its first byte, in a 0700 folder."""
+    """Replace ``path`` by ``data`` in one step; for its owner alone from its first byte, and so is its folder."""
     private_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
+            closed_to_others(Path(temporary))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -247,9 +249,7 @@ def write_private(path: Path, data: bytes) -> None:
 def private_folder(path: Path) -> Path:
     """``path`` as a folder for its owner alone, made where it is missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        path.chmod(0o700)
-    return path
+    return closed_to_others(path)
 
 
 def clean_key(key: SecretStr) -> SecretStr:
@@ -271,9 +271,3 @@ def clean_base_url(url: str, *, keep_version: bool = False) -> str:
     if parts.scheme != "https" and not is_loopback(text):
         raise ValueError("the base URL must be https; http is only for this very machine")
     return text if keep_version else text.removesuffix("/v1")
-
-
-def _only_for_owner(path: Path) -> None:
-    """Take the file from other users' eyes, should an editor or a copy have opened it to them."""
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        path.chmod(0o600)

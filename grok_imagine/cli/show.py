@@ -201,7 +201,8 @@ def job_as_json(job: Job) -> dict[str, Any]:
 
 def print_json(value: Any) -> None:
     """JSON on standard output, and nothing else there."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    is_plain = sys.stdout.encoding.lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=is_plain, indent=2) + "\n")
 
 
 def _age(job: Job) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -110,11 +111,16 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._keeper.finish()
-        await self._client.__aexit__(kind, error, trace)
-        await self.journal.__aexit__(kind, error, trace)
-        if self._own_sandbox:
-            await asyncio.to_thread(self._sandbox.close)
+        # To the end, also where this is canceled: what is in flight still needs the journal, and that must be closed.
+        await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
+        async with AsyncExitStack() as parts:  # from the last to the first, each also where another fails
+            if self._own_sandbox:
+                parts.push_async_callback(asyncio.to_thread, self._sandbox.close)
+            parts.push_async_exit(self.journal)
+            parts.push_async_exit(self._client)
+            await self._keeper.finish()
 
     @property
     def in_flight(self) -> frozenset[asyncio.Task[Job]]:

@@ -18,6 +18,7 @@ from typing import Literal
 
 from .. import __version__
 from ..journal.database import FILE_NAME as JOURNAL
+from ..privacy import is_open_to_others
 from ..settings import FILE_NAME as SETTINGS
 from ..transport.part import is_in_use
 from .hints import KEY_FILE
@@ -61,7 +62,7 @@ def environment(home: Path) -> Iterator[Check]:
 def folder(home: Path, *, room: int, now: float) -> Iterator[Check]:
     """The data folder: who may read it, whether it can be written, ``room`` in bytes on its disk, what was left over.
 
-    Look before anything opens it: opening mends the modes of the folder and of the settings file.
+    Look before anything opens it: opening closes the folder and the settings file to others.
     """
     if not home.is_dir():
         if home.exists():
@@ -71,7 +72,7 @@ def folder(home: Path, *, room: int, now: float) -> Iterator[Check]:
         yield Check(_FOLDER, "path", f"{home}, not there yet; made with the first job")
     else:
         yield Check(_FOLDER, "path", str(home))
-        yield from _modes(home)
+        yield from _access(home)
     above = next(one for one in (home, *home.parents) if one.is_dir())
     if not os.access(above, os.W_OK | os.X_OK):
         advice = f"Let your user write to {above}, or name another folder with --home."
@@ -80,35 +81,34 @@ def folder(home: Path, *, room: int, now: float) -> Iterator[Check]:
     yield from _parts(home / "results", now)
 
 
-def _modes(home: Path) -> Iterator[Check]:
-    """On POSIX: a key in a file that others may read is a key that others may have."""
-    if os.name != "posix":
-        return
+def _access(home: Path) -> Iterator[Check]:
+    """A key in a file that others may read is a key that others may have."""
     good = True
-    for path, wanted in (
-        (home, 0o700),
-        (home / "results", 0o700),
-        (home / SETTINGS, 0o600),
-        (home / JOURNAL, 0o600),
-        (home / KEY_FILE, 0o600),
-    ):
+    for path in (home, home / "results", home / SETTINGS, home / JOURNAL, home / KEY_FILE):
         if not path.exists():
             continue
-        facts, name = path.stat(), "folder" if path == home else path.name
-        mode = stat.S_IMODE(facts.st_mode)
-        if facts.st_uid != os.geteuid():
+        name = "folder" if path == home else path.name
+        if os.name == "posix" and path.stat().st_uid != os.geteuid():
             good = False
             yield Check(_FOLDER, name, "belongs to another user", "fault", f"Run as its owner, or: chown USER {path}")
-        if mode & 0o077:
+        if is_open_to_others(path):
             good = False
-            advice = f"chmod {wanted:o} {path}"
+            how, advice = _closing(path)
             if name in ("folder", SETTINGS):
                 advice = f"The pack mends it whenever it opens it. Should it come back: {advice}"
             if name == SETTINGS:
                 advice += ". If others use this machine, have new keys made at the providers."
-            yield Check(_FOLDER, name, f"others may read it: mode {mode:04o}", "fault", advice)
+            yield Check(_FOLDER, name, f"others may read it: {how}", "fault", advice)
     if good:
-        yield Check(_FOLDER, "modes", "for its owner alone")
+        yield Check(_FOLDER, "access", "for its owner alone")
+
+
+def _closing(path: Path) -> tuple[str, str]:
+    """What shows that others may read it, and the command that keeps them out."""
+    if os.name == "posix":
+        return f"mode {stat.S_IMODE(path.stat().st_mode):04o}", f"chmod {700 if path.is_dir() else 600} {path}"
+    inherited = "(OI)(CI)" if path.is_dir() else ""
+    return "its access control list", f'icacls "{path}" /inheritance:r /grant:r "%USERNAME%:{inherited}F"'
 
 
 def _disk(place: Path, room: int) -> Check:

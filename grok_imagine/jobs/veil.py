@@ -55,7 +55,7 @@ class Veil:
         """The text, fit to be shown."""
         text = redact(" ".join(text.split()), *self.secrets, limit=1000)
         for home in self.homes:
-            text = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", text)
+            text = re.sub(rf"(?<![\w.-]){_spelled(home)}(?![\w.-])", "~", text)
         return text
 
     def clean_of_server(self, text: str) -> str:
@@ -63,6 +63,13 @@ class Veil:
         for name in self.names:
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
         return self.clean(text)
+
+
+def _spelled(home: str) -> str:
+    """A pattern of that path. Windows takes its own in upper or lower case and with either slash; JSON doubles one."""
+    if "\\" not in home:
+        return re.escape(home)
+    return "(?i:" + r"[\\/]+".join(re.escape(one) for one in home.split("\\")) + ")"
 
 
 def shown_key(secret: str) -> str:

@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import SettingsError
+from ..privacy import closed_to_others
 from ..settings import private_folder
 from .advice import DamagedError
 
@@ -116,21 +117,25 @@ def words(database_url: SecretStr) -> tuple[str, str, str, str]:
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     """Durable before fast: a paid step must be on the disk before the POST leaves."""
-    connection.isolation_level = None  # transactions are begun by _begin_file, so that DDL is inside them too
-    for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    _write_ahead(connection)
-    # A damaged index could hide the job of a wish, which would be paid again. 25 ms for ten thousand jobs.
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedError(str(found))
+    with ExitStack() as on_fault:
+        on_fault.callback(connection.close)  # the pool closes only what it was given
+        connection.isolation_level = None  # transactions are begun by _begin_file, so that DDL is inside them too
+        for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
+        # A damaged index could hide the job of a wish, which would be paid again. 25 ms for ten thousand jobs.
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedError(str(found))
+        on_fault.pop_all()
 
 
 def _make(file: Path) -> None:
     """Put an empty database there, whole or not at all: a file of no bytes is then always one that lost them."""
     fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
-    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # 0600 before SQLite opens it
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
+        closed_to_others(fresh)  # before SQLite opens it
         with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # writes the first page
         try:

@@ -67,15 +67,14 @@ class Journal:
         try:
             await self._run(self._open)
         except BaseException:
-            self._worker.stop()
+            await self._worker.stop(self._close)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._run(self._close)
-        self._worker.stop()
+        await self._worker.stop(self._close)
 
     async def add(self, job: Job) -> Job:
         """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
@@ -166,10 +165,9 @@ class Journal:
             ) from error
 
     def _open(self) -> None:
-        engine = self.place.open()
-        with engine.begin() as connection:
+        self._engine = self.place.open()
+        with self._engine.begin() as connection:
             _upgrade(connection)
-        self._engine = engine
         if self._reserve:
             with suppress(OSError):  # it is asked for in earnest before a POST
                 self._reserve.fill()

@@ -24,11 +24,21 @@ class Worker:
         self._name = name
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._is_stopped = False
+        self._last: asyncio.Future[None] | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of ``work()``, done in the thread. Work whose caller is canceled before it begins is left out."""
-        if self._is_stopped:
+        return await self._order(work)
+
+    async def stop(self, last: Callable[[], None]) -> None:
+        """End the thread when all it was given is done, with ``last()``; that is done also where this is canceled."""
+        if self._last is None:
+            self._last = self._order(last)
+            self._orders.put(None)
+        await asyncio.shield(self._last)
+
+    def _order(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        if self._last is not None:
             raise RuntimeError("the worker has stopped")
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
@@ -36,12 +46,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._orders.put((work, future, loop))
-        return await future
-
-    def stop(self) -> None:
-        """End the thread when all it was given is done."""
-        self._is_stopped = True
-        self._orders.put(None)
+        return future
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:

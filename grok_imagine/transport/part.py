@@ -12,6 +12,9 @@ from typing import Any, BinaryIO, cast
 
 from ..filelock import is_held, try_lock, unlock
 
+_MOVES_OPEN_FILES = os.name == "posix"
+"""Windows renames and removes no file that is open, here or in another process."""
+
 
 @dataclass
 class Part:
@@ -67,25 +70,28 @@ class Part:
         """The part is whole: it takes the target's name."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        if os.name == "nt":
-            self.close()  # Windows renames no open file
+        if not _MOVES_OPEN_FILES:
+            self._let_go()
         os.replace(self.path, self.target)
         self._note.unlink(missing_ok=True)
-        self.close()
+        self._let_go()
 
     def close(self) -> None:
         """Let go of it. What another try can go on from stays."""
         if self.file.closed:
             return
         is_of_use = self.is_kept and self.size > 0
-        if self.is_kept:
-            with suppress(OSError):
-                unlock(self.file.fileno())
-        self.file.close()
+        self._let_go()
         if not is_of_use:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
                 self._note.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        if self.is_kept and not self.file.closed:
+            with suppress(OSError):
+                unlock(self.file.fileno())
+        self.file.close()
 
     @property
     def _note(self) -> Path:
@@ -127,13 +133,13 @@ def discard(path: Path, changed_at: float) -> bool:
         if (not is_ours and is_held(file)) or os.fstat(file).st_mtime != changed_at:
             return False
         note_of(path).unlink(missing_ok=True)
-        if os.name == "posix":  # Windows removes no open file, nor one that another has opened
+        if _MOVES_OPEN_FILES:
             path.unlink()
         if is_ours:
             unlock(file)
     finally:
         os.close(file)
-    if os.name != "posix":
+    if not _MOVES_OPEN_FILES:
         path.unlink()
     return True
 

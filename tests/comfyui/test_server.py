@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import time
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ NOT_AS_IT_CAME = {"CreateVideo", "GIVContinueVideo"}
 
 
 def _jobs(comfy: Any, prompt: str) -> list[tuple[str, str]]:
-    with sqlite3.connect(comfy.home / "journal.db") as journal:
+    with closing(sqlite3.connect(comfy.home / "journal.db")) as journal:
         rows = journal.execute("select id, state, request from jobs order by created_at").fetchall()
     return [(job, state) for job, state, request in rows if json.loads(request).get("prompt") == prompt]
 

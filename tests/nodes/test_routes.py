@@ -98,6 +98,7 @@ async def test_a_job_hands_out_the_public_url_and_sweeps_the_shelf(shelf: tuple[
     assert file.url.startswith(f"https://{HOST}/comfy/grok_imagine/public/")
     assert files.find(file.url.rsplit("/", 1)[1]) is not None
     assert len(list(files._folder.glob("*.png"))) == 1
-    assert all(path.stat().st_mode & 0o077 == 0 for path in files._folder.iterdir())
+    is_open = part("grok_imagine.privacy").is_open_to_others
+    assert not any(is_open(path) for path in files._folder.iterdir())
     await store.remove(file.key)
     assert list(files._folder.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ async def test_the_workflow_is_kept_once_and_given_back(desk: Any, run: Any, hom
     jobs = (await desk.get("/jobs"))["jobs"]
     assert [job["has_workflow"] for job in jobs] == [True, True]
     assert await desk.get(f"/jobs/{jobs[0]['id']}/workflow") == {"workflow": graph}
-    with sqlite3.connect(home / "journal.db") as journal:
+    with closing(sqlite3.connect(home / "journal.db")) as journal:
         assert journal.execute("select count(*) from workflows").fetchone() == (1,)
 
 

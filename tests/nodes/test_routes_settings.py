@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from grok_imagine.privacy import is_open_to_others
+
 KEY = "rk_live_sandbox_MARKER_9xyz"
 
 
@@ -29,7 +31,7 @@ async def test_a_connection_is_added_shown_by_its_last_four_tried_and_removed(
     }
     settings = home / "settings.json"
     assert json.loads(settings.read_text())["connections"]["mine"]["api_key"] == KEY
-    assert settings.stat().st_mode & 0o077 == 0
+    assert not is_open_to_others(settings)
     for answer in (view, await desk.get("/settings"), await desk.get("/jobs")):
         assert "MARKER" not in json.dumps(answer)
     found = await desk.post("/settings/connection/test", name="mine")

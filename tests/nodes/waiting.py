@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ SHORT = {"connection": "sandbox-xai", "duration": 1}
 
 def jobs_in(home: Path) -> list[tuple[str, str, str]]:
     try:
-        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as journal:
+        with closing(sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True)) as journal:
             return journal.execute("select id, state, owner from jobs order by created_at").fetchall()
     except sqlite3.OperationalError:  # the journal is just being made
         return []

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from grok_imagine.journal.store import Journal
+
 from ..support.processes import ROOT, client, finish
+from ..support.requests import a_job
 
 
 def test_generate_then_frames(running_sandbox: str, tmp_path: Path) -> None:
@@ -85,6 +88,19 @@ def test_exit_codes(
     monkeypatch.delenv("REAPI_API_KEY", raising=False)
     got, out, err = finish(client(running_sandbox, tmp_path, *arguments))
     assert (got, json.loads(out)["error"]) == (code, kind), err
+
+
+async def test_a_pipe_in_an_old_code_page_gets_all_that_fits(tmp_path: Path) -> None:
+    """As Windows opens one."""
+    async with Journal(tmp_path) as journal:
+        await journal.add(a_job(request={"prompt": "löwe 🦁 日本"}, error="獅子 ×"))
+    environment = {**os.environ, "GROK_IMAGINE_HOME": str(tmp_path), "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1251"}
+    command = [sys.executable, "-m", "grok_imagine.cli"]
+    for more in (["jobs", "--json"], ["jobs"], ["doctor", "--offline", "--home", str(tmp_path / "× 獅子")]):
+        done = subprocess.run([*command, *more], cwd=ROOT, env=environment, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        if "--json" in more:
+            assert json.loads(done.stdout)[0]["request"]["prompt"] == "löwe 🦁 日本"
 
 
 def test_a_key_is_asked_for_and_never_shown(running_sandbox: str, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings, load
 
 from ..support.leaks import contents, leaks, listen_to_all, logged, told_of
+from ..support.privacy import is_private
 from ..support.requests import DIALECTS, request_for
 
 BASE = "http://127.0.0.1:9/comfy"
@@ -297,7 +297,7 @@ def test_a_token_belongs_to_a_job_and_a_folder(tmp_path: Path) -> None:
     assert tokens[0] == tokens[1]
     assert len(set(tokens)) == 3
     assert all(len(token) == 43 for token in tokens)
-    assert stat.S_IMODE((tmp_path / "a" / KEY_FILE).stat().st_mode) == 0o600
+    assert is_private(tmp_path / "a" / KEY_FILE)
     (tmp_path / "b" / KEY_FILE).write_bytes(b"cut short")
     assert Hints(tmp_path / "b").token("j1") not in tokens
 

@@ -19,10 +19,13 @@ from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.checkup import examined
 from grok_imagine.jobs.surroundings import OLDEST_COMFYUI, Check, numbers
+from grok_imagine.jobs.veil import Veil
+from grok_imagine.privacy import close_to_others
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, save_connection
 from grok_imagine.transport.part import Part
 
+from ..support.privacy import open_to_others
 from ..support.processes import ROOT, client, finish
 from ..support.requests import request_for
 
@@ -106,10 +109,9 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     save_connection(home, "nowhere", nowhere)
     save_connection(home, "other", ConnectionSettings(dialect="xai", base_url=os.environ["GROK_IMAGINE_SANDBOX_URL"]))
     monkeypatch.setenv("GROK_IMAGINE_CONNECTIONS__OTHER__API_KEY", "rk_live_of_another_provider")
-    (home / "settings.json").chmod(0o644)
     (home / "callback.key").write_bytes(b"k" * 32)
-    (home / "callback.key").chmod(0o640)
-    home.chmod(0o755)
+    for path in (home, home / "settings.json", home / "callback.key"):
+        open_to_others(path)
     checks = await examined(home, now=lambda: time.time() + 3600)
     expected = [
         ("data folder", "folder"),
@@ -120,8 +122,9 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     ]
     assert faults(checks) == expected
     assert all(one.advice for one in checks if one.grade != "ok")
-    assert "chmod 600 ~/data/settings.json" in find(checks, "data folder", "settings.json").advice
-    assert "chmod 600 ~/data/callback.key" in find(checks, "data folder", "callback.key").advice
+    for name in ("settings.json", "callback.key"):
+        command = f"chmod 600 ~/data/{name}" if os.name == "posix" else rf'icacls "~\data\{name}" /inheritance:r'
+        assert command in find(checks, "data folder", name).advice
     assert "have new keys made" in find(checks, "data folder", "settings.json").advice
     assert re.match(r"(3599|36\d\d) s ahead of the servers", find(checks, "network", "clock").text)
     other = find(checks, "keys", "other")
@@ -152,7 +155,7 @@ async def test_journals_in_trouble(home: Path) -> None:
             with database:
                 database.execute(spoil)
             database.close()
-        journal.chmod(0o600)
+        close_to_others(journal)
         before = journal.read_bytes()
         checks = await examined(home)
         assert journal.read_bytes() == before  # the doctor cures nothing by itself
@@ -251,9 +254,23 @@ def test_the_page_can_be_shown_to_strangers(
         assert f"…{SECRET[-4:]}" in out
         for secret in (*secrets.values(), "pguser", "pgname"):
             assert secret not in out + err
-    assert "~/data" in out
+    assert f"~{os.sep}data" in out
     assert "OperationalError" in out
     assert out.splitlines()[-1].startswith("1 faults (journal: journal)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"C:\Users\Alice Doe\data",
+        r"c:\users\alice doe\data",
+        "C:/Users/Alice Doe/data",
+        r"C:\\Users\\Alice Doe\\data",
+    ],
+)
+def test_windows_home_is_hidden_however_it_is_spelled(text: str) -> None:
+    assert re.fullmatch(r"~[\\/]+data", Veil(homes=(r"C:\Users\Alice Doe",)).clean(text))
+    assert Veil(homes=(r"C:\Users\Ali",)).clean(text) == text
 
 
 def test_exit_code_and_json(running_sandbox: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from grok_imagine.media import provenance
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 
+from ..support.privacy import is_private
 from ..support.requests import DIALECTS, a_job, connection_for, request_for
 from ..support.sessions import Open, Recorder, paid
 
@@ -78,7 +79,7 @@ def test_the_streams_stay_as_they_are_bit_for_bit(film: Path) -> None:
     provenance.stamp(film, {"n": 2})  # and again, as often as one likes
     assert provenance.read(film) == {"n": 2}
     assert streams(film) == before
-    assert film.stat().st_mode & 0o777 == 0o600
+    assert is_private(film)
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
 

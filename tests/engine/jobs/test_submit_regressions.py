@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 from grok_imagine.transport import client as transport
 
+from ..support.privacy import is_private
 from ..support.processes import ROOT, client, finish, ledger, wind
 from ..support.sessions import Open, Watch, hurried, until
 
@@ -87,7 +88,7 @@ async def the_job(session: Session) -> Job:
 async def test_a_task_id_that_cannot_be_journaled_is_said_and_logged(
     session: Session, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with sqlite3.connect(tmp_path / "home" / "journal.db") as database:
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as database:
         database.execute(
             "CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN NEW.state = 'submitted' "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
@@ -99,7 +100,7 @@ async def test_a_task_id_that_cannot_be_journaled_is_said_and_logged(
     for text in (str(caught.value), caplog.text):
         assert f"attach {job.id} {task}" in text
     assert caught.value.task_id == task
-    with sqlite3.connect(tmp_path / "home" / "journal.db") as database:
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as database:
         database.execute("DROP TRIGGER full")
     await session.attach(job.id, task)
     assert (await session.resume(job.id)).job.state is State.SAVED
@@ -111,7 +112,7 @@ async def test_a_journal_locked_for_a_moment_loses_no_task_id(
 ) -> None:
     making = asyncio.create_task(session.generate(stalled(), "sandbox"))
     await until(lambda: sandbox.ledger()["submits"])
-    with sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None) as other:
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await asyncio.sleep(1.5)
         other.execute("ROLLBACK")
@@ -422,7 +423,7 @@ def test_two_writers_of_the_settings_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(load(tmp_path / "home").connections) == 60
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "home").iterdir()} == {0o600}
+    assert all(is_private(path) for path in (tmp_path / "home").iterdir())
 
 
 ENDS = """
@@ -453,7 +454,7 @@ def test_the_answer_of_a_paid_post_outlives_comfyui(how: str, held_sandbox: str,
     command = [sys.executable, "-c", ENDS, str(ROOT), str(home), held_sandbox, how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    with sqlite3.connect(home / "journal.db") as database:
+    with closing(sqlite3.connect(home / "journal.db")) as database:
         ((state, task),) = database.execute("SELECT state, task_id FROM jobs").fetchall()
     assert state == "submitted", done.stderr
     assert task

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import stat
+import threading
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,9 +21,11 @@ from grok_imagine.journal.schema import metadata
 from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import ALLOWED, Job, State
 from grok_imagine.sandbox import Sandbox
+from grok_imagine.settings import Settings
 
+from ..support.privacy import is_private
 from ..support.requests import a_job, request_for
-from ..support.sessions import Open
+from ..support.sessions import Open, until
 
 
 async def test_a_job_comes_back_as_it_went_in(tmp_path: Path) -> None:
@@ -46,9 +49,27 @@ async def test_a_job_comes_back_as_it_went_in(tmp_path: Path) -> None:
 async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     async with Journal(tmp_path / "a % folder") as journal:
         await journal.add(a_job())
-        modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a % folder").iterdir()}
-    assert modes == {0o600}
-    assert stat.S_IMODE((tmp_path / "a % folder").stat().st_mode) == 0o700
+        assert all(is_private(path) for path in (tmp_path / "a % folder").iterdir())
+    assert is_private(tmp_path / "a % folder")
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_session_that_is_stopped_leaves_no_file_open(steps: int, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Stopped after so many turns of the loop: while it opens, while it is open, while it closes."""
+    session = Session(tmp_path / "home", Settings(sandbox_url=sandbox.url))
+
+    async def opened() -> None:
+        async with session:
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(opened())
+    for _ in range(steps):
+        await asyncio.sleep(0 if steps % 2 else 0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    await until(lambda: not any(one.name == "grok-imagine-journal" for one in threading.enumerate()))
+    # SQLite removes the log with the last connection to the file.
+    assert not (tmp_path / "home" / "journal.db-wal").exists()
 
 
 async def test_every_step_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
@@ -123,12 +144,11 @@ async def test_without_a_journal_nothing_is_submitted(open_session: Open, sandbo
 
 
 async def test_a_journal_that_fails_later_stops_the_submit(session: Session, sandbox: Sandbox, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "home" / "journal.db") as database:
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as database:
         database.execute(
             "CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN NEW.state = 'submitting' "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
         )
-    database.close()
     with pytest.raises(JournalError, match="disk is full"):
         await session.generate(request_for("reapi"), "sandbox")
     assert sandbox.ledger()["posts"] == 0

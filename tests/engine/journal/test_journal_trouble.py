@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,6 +24,7 @@ from grok_imagine.models import Job, State
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
+from ..support.privacy import is_private
 from ..support.requests import a_job, request_for
 from ..support.sessions import hurried
 
@@ -255,7 +255,7 @@ async def test_a_new_journal_is_there_whole_and_for_its_owner_alone(tmp_path: Pa
     database._make(file)
     database._make(file)  # a second process, a moment later
     assert file.read_bytes()[:15] == b"SQLite format 3"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert is_private(file)
     assert os.listdir(file.parent) == ["journal.db"]
 
 

@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import os
-import stat
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +15,12 @@ import pytest
 from grok_imagine.cli.show import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
+from grok_imagine.privacy import is_open_to_others
 from grok_imagine.redact import conceal, redact
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 
+from ..support.privacy import is_private, open_to_others
 from ..support.requests import DIALECTS, request_for
 from ..support.sessions import Open
 
@@ -63,12 +64,15 @@ def test_the_key_lives_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     save_connection(home, "reapi", ConnectionSettings(api_key="rk_live_" + SECRET))
     save_connection(home, "gate", ConnectionSettings(dialect="openai_videos", base_url="https://gate.example/v1"))
-    assert stat.S_IMODE((home / "settings.json").stat().st_mode) == 0o600
-    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert is_private(home / "settings.json")
+    assert is_private(home)
     assert {path.name for path in home.iterdir()} == {"settings.json", ".settings.json.lock"}
-    (home / "settings.json").chmod(0o644)
+    open_to_others(home / "settings.json")
     settings = load(home)
-    assert stat.S_IMODE((home / "settings.json").stat().st_mode) == 0o600
+    assert not is_open_to_others(home / "settings.json")
+    open_to_others(home)
+    save_connection(home, "xai", ConnectionSettings(api_key="xai-0123456789"))
+    assert is_private(home)
     assert settings.connections["gate"].base_url == "https://gate.example"
     assert SECRET not in repr(settings)
     assert SECRET not in settings.model_dump_json()

@@ -25,6 +25,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, load, save_connection
 
 from ..support.leaks import contents, leaks, listen_to_all, logged, told_of
+from ..support.privacy import is_private
 from ..support.requests import DIALECTS, request_for
 from ..support.sessions import Recorder, hurried
 
@@ -205,7 +206,7 @@ async def test_no_key_and_no_signature_on_any_surface(
     shown = {name: data for name, data in while_open.items() if not name.startswith("journal.db")}
     own = [text for text in texts if "[sandbox:" not in text]
     assert leaks(signed, own, {**shown, **walked.progress.notes}) == []
-    assert all(path.stat().st_mode & 0o077 == 0 for path in [home, *home.glob("journal.db*"), *home.glob("*.json")])
+    assert all(is_private(path) for path in [home, *home.glob("journal.db*"), *home.glob("*.json")])
 
 
 COMMANDS = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def state_of(home: Path) -> str | None:
     try:
-        with sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{home / 'journal.db'}?mode=ro", uri=True)) as database:
             row = database.execute("SELECT state FROM jobs").fetchone()
-        database.close()
     except sqlite3.Error:
         return None
     return row[0] if row else None
@@ -70,5 +69,5 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from grok_imagine.transport.part import Part
 from grok_imagine.transport.retry import Backoff
 
 from ..support.http_server import endpoint, serving
+from ..support.privacy import is_private
 from ..support.sessions import hurried
 
 
@@ -95,7 +97,7 @@ async def test_each_try_asks_for_the_rest(validator: str, client: Client, tmp_pa
             with pytest.raises(TransportError):
                 await fetch(client, url, target)
             assert names(tmp_path) == [".clip.mp4.part", ".clip.mp4.part.json"]
-            assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+            assert all(is_private(path) for path in tmp_path.iterdir())
         assert await fetch(client, url, target, on_bytes=lambda size, total: seen.append(size)) == len(VIDEO)
     assert target.read_bytes() == VIDEO
     assert [one[1] for one in server.asked] == ["", condition, condition]
@@ -300,6 +302,23 @@ def test_a_part_that_another_just_finished_is_not_written_into(tmp_path: Path) -
     second.file.write(b"rubbish")
     second.close()
     assert target.read_bytes() == VIDEO
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("validator", ["", '"x"'])
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("moves_open_files", [True, False] if os.name == "posix" else [False])
+def test_a_whole_part_takes_its_name(
+    moves_open_files: bool, keep: bool, validator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also as on Windows, where it is closed before; and where nothing could be gone on from."""
+    monkeypatch.setattr("grok_imagine.transport.part._MOVES_OPEN_FILES", moves_open_files)
+    part = Part.open(tmp_path / "clip.mp4", keep=keep)
+    part.begin(0, validator, len(VIDEO))
+    part.file.write(VIDEO)
+    part.finish()
+    part.close()
+    assert (tmp_path / "clip.mp4").read_bytes() == VIDEO
     assert names(tmp_path) == ["clip.mp4"]
 
 

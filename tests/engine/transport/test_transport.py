@@ -26,6 +26,7 @@ from grok_imagine.transport.retry import Backoff, retry_after
 from grok_imagine.transport.timing import within
 
 from ..support.http_server import VIDEO, endpoint, serving
+from ..support.privacy import is_private
 from ..support.sessions import hurried
 
 
@@ -211,7 +212,7 @@ async def test_a_download_appears_whole(client: Client, tmp_path: Path) -> None:
     assert size == len(VIDEO)
     assert target.read_bytes() == VIDEO
     assert seen[-1] == len(VIDEO)
-    assert target.stat().st_mode & 0o077 == 0
+    assert is_private(target)
     assert list(tmp_path.iterdir()) == [target]
 
 
