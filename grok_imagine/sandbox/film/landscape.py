@@ -78,7 +78,7 @@ class Landscape:
         rows, columns = distance.shape[:2]
         place = _upto(rows) / (rows * _HORIZON)
         channels: list[Floats] = [np.interp(place, np.linspace(0, 1, 5), self._sky[:, n]) for n in range(3)]
-        disc = np.clip((0.045 - distance) * min(rows, columns) + 0.5, 0, 1)
+        disc = np.clip((0.045 - distance) * min(rows, columns) / 1.5 + 0.5, 0, 1)
         stars = np.clip(self._rng.random(distance.shape, np.float32) * 900 - 899, 0, self._sky[0].max() < 0.2)
         shine = np.maximum(0.5 * self._glow**4 + 0.32 * self._glow, disc)
         shine = np.maximum(shine, stars * np.clip(1 - 1.6 * place, 0, 1)[:, None, None])
