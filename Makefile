@@ -1,10 +1,10 @@
-# demo: a first clip, offline. test: the whole suite. check: style, types, floors. crash: the crash matrix. fleet: workers that are killed. bench: timings. All set themselves up.
+# demo: a first clip, offline. test: the whole suite. check: style, types, floors. crash: the crash matrix. fleet: workers that are killed. bench: timings. windows: the tests on Windows' Python, under Wine. All set themselves up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test check crash fleet bench clean
+.PHONY: demo test check crash fleet bench windows clean
 
 demo: $(VENV)/.demo
 	$(BIN)/grok-imagine demo --output demo-output
@@ -31,8 +31,11 @@ bench: $(VENV)/.test $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/decode.py
 	$(BENCH)/bin/python benchmarks/report.py
 
+windows:
+	PYTHON='$(PYTHON)' tools/windows.sh
+
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info demo-output artifacts
+	rm -rf $(VENV) $(BENCH) .windows build dist *.egg-info demo-output artifacts
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; set PYTHON=...")'
