@@ -37,7 +37,7 @@ diagonal: $(VENV)/.test ## four of them: the lowest versions, two between, the n
 	$(BIN)/python tools/matrix.py --diagonal
 
 windows: ## the tests on Windows' own Python, under Wine
-	bash tools/windows.sh
+	PYTHON='$(PYTHON)' bash tools/windows.sh
 
 crash: $(VENV)/.test ## kill a job at every step, more than a thousand times
 	$(BIN)/python -m tests.crash --json artifacts/crash.json

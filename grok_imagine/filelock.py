@@ -1,4 +1,7 @@
-"""A lock on an open file, between processes, on POSIX and Windows. It ends with the file, or the process."""
+"""Files that several processes use, on POSIX and Windows: a lock on an open one, and taking the place of another.
+
+A lock ends with its file, or with the process.
+"""
 
 from __future__ import annotations
 
@@ -85,3 +88,20 @@ def held(path: Path, seconds: float = 10.0) -> Generator[None]:
                 unlock(file)
     finally:
         os.close(file)
+
+
+def put_in_place(source: Path, target: Path, seconds: float = 5.0) -> None:
+    """Give ``source`` the name ``target`` in one step, whatever had it. Raises OSError.
+
+    Windows refuses that while somebody reads the target, as a browser, a virus scanner or another thread does for a
+    moment: there it is tried again for so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name == "posix" or time.monotonic() > end:
+                raise
+        time.sleep(0.02)

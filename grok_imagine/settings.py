@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
-from .filelock import held
+from .filelock import held, put_in_place
 from .models.url import is_loopback, is_private_host, split
 from .privacy import closed_to_others
 
@@ -240,7 +240,7 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        put_in_place(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

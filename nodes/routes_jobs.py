@@ -257,5 +257,6 @@ def _picture_of(film: Path) -> Path:
 
 def _discard(film: Path | None) -> None:
     if film is not None:
-        film.unlink(missing_ok=True)
         _picture_of(film).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps it while it is played; it lies with the old results then
+            film.unlink(missing_ok=True)

@@ -95,4 +95,5 @@ if [ ! "$dest/.ready" -nt pyproject.toml ] || [ ! "$dest/.ready" -nt tools/windo
 fi
 run -c "import sys, platform, av, numpy, torch; print('windows: Python', platform.python_version(), sys.platform, 'PyAV', av.__version__, 'torch', torch.__version__)"
 [ $# -gt 0 ] || set -- "${folders[@]}"
-run -m pytest -p no:cacheprovider "$@"
+# A test that takes too long ends the whole run on Windows, and to start a process takes seconds under Wine.
+run -m pytest -p no:cacheprovider -o timeout=1200 "$@"

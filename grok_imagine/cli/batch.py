@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 
 from ..errors import RequestError
+from ..filelock import put_in_place
 from ..jobs import Session
 from ..jobs.batch import Batch, Outcome, prepare, run_batch
 from ..jobs.rows import as_plain, read_file
@@ -117,7 +118,7 @@ async def _write(session: Session, batch_id: str, target: Path, output: Path | N
             if output is not None and plain["file"]:
                 plain["file"] = str(_placed(Path(plain["file"]), output, row))
             lines.write(json.dumps(plain, ensure_ascii=False) + "\n")
-    os.replace(partial, target)
+    put_in_place(partial, target)
 
 
 def _placed(clip: Path, folder: Path, row: Row) -> Path:

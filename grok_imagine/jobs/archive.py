@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import StorageError
+from ..filelock import put_in_place
 from ..journal.schema import archived
 from ..journal.store import Journal
 from ..models import Job
@@ -47,7 +48,7 @@ class Archive:
                 raise StorageError(
                     f"The clip of job {job.id} in the store {self.store.name!r} is not what was put there."
                 )
-            part.replace(target)
+            put_in_place(part, target)
         finally:
             part.unlink(missing_ok=True)
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GrokImagineError
+from ..filelock import put_in_place
 from ..models import Mode, State, VideoRequest
 from ..settings import private_folder
 from .chain_plan import TAIL_SECONDS, Chain, Plan, plan
@@ -121,7 +121,7 @@ async def _film(
 
     def work() -> Joined:
         made = join(list(_parts(chain.source, planned, results)), partial, should_stop=should_stop)
-        os.replace(partial, target)
+        put_in_place(partial, target)
         return made
 
     partial = target.with_suffix(f".{secrets.token_hex(4)}.part")

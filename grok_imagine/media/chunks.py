@@ -6,7 +6,6 @@ sound of the source.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import EncodeError, RequestError
+from ..filelock import put_in_place
 from .film import new_film
 from .opening import fraction, open_video
 from .pixels import to_uint8
@@ -107,7 +107,7 @@ def write_piece(path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf:
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-    os.replace(part, path)
+    put_in_place(part, path)
 
 
 def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -148,7 +148,7 @@ def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
                         packet.pts, packet.dts = packet.pts - start, packet.dts - start
                         packet.stream = audio
                         film.mux_one(packet)
-    os.replace(part, target)
+    put_in_place(part, target)
 
 
 def _copy_piece(film: OutputContainer, video: Any, path: Path, shown: Fraction, size: tuple[int, int]) -> Fraction:

@@ -20,6 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from ..errors import DecodeError, EncodeError
+from ..filelock import put_in_place
 from .film import new_film
 from .opening import open_container
 
@@ -45,7 +46,7 @@ def stamp(path: Path, facts: Mapping[str, Any], description: str = "") -> None:
             )
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        put_in_place(part, path)
     except EncodeError:
         raise
     except Exception as error:  # whatever it is: the paid clip is worth more than its metadata

@@ -64,8 +64,7 @@ class Shelf:
     def remove(self, token: str) -> None:
         """Take a file off the shelf."""
         if _TOKEN.fullmatch(token):
-            for path in self._folder.glob(f"{_name(token)}.*"):
-                path.unlink(missing_ok=True)
+            self._discard(_name(token))
 
     def sweep(self) -> int:
         """Remove what has expired, and return how many files that were."""
@@ -76,10 +75,17 @@ class Shelf:
             except (OSError, ValueError, KeyError, TypeError):
                 expired = True
             if expired:
-                count += 1
-                for path in self._folder.glob(f"{facts.stem}.*"):
-                    path.unlink(missing_ok=True)
+                count += self._discard(facts.stem)
         return count
+
+    def _discard(self, name: str) -> bool:
+        """Remove a file, and then what says until when it lives; False where Windows keeps it while it is fetched."""
+        try:
+            for path in sorted(self._folder.glob(f"{name}.*"), key=lambda path: path.suffix == ".json"):
+                path.unlink(missing_ok=True)
+        except PermissionError:
+            return False
+        return True
 
 
 class ComfyUIRoute:

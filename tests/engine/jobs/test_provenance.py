@@ -112,7 +112,7 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(provenance.os, "replace", full)
+        monkeypatch.setattr(provenance, "put_in_place", full)
     before = film.read_bytes()
     with pytest.raises(EncodeError):
         provenance.stamp(film, {"n": 1})

@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -173,3 +174,15 @@ def test_a_secret_is_hidden_inside_of_base64(before: str, encode: Any) -> None:
 def test_a_short_secret_hides_only_itself() -> None:
     assert conceal("the abc of abcd", "abc") == "the [hidden] of [hidden]d"
     assert conceal("nothing", "") == "nothing"
+
+
+def test_settings_are_written_while_somebody_reads_them(tmp_path: Path) -> None:
+    """Windows replaces no file that is open; whoever has it open is waited for."""
+    save_connection(tmp_path, "gate", ConnectionSettings(dialect="xai"))
+    with (tmp_path / "settings.json").open() as reader:
+        closing = threading.Timer(0.3, reader.close)
+        closing.start()
+        save_connection(tmp_path, "other", ConnectionSettings(dialect="xai"))
+        closing.join()
+    assert set(load(tmp_path).connections) >= {"gate", "other"}
+    assert {path.name for path in tmp_path.iterdir()} == {"settings.json", ".settings.json.lock"}
