@@ -234,6 +234,8 @@ def _values(inputs: dict[str, Any], values: Iterator[Any], prefix: str = "") -> 
         for name, (kind, *more) in inputs.get(part, {}).items():
             options = more[0] if more else {}
             value = next(values, None) if _has_widget(kind) else None
+            if kind == DYNAMIC and value is None:
+                value = options["options"][0]["key"]
             if value is not None:
                 found[prefix + name] = value
             if options.get("control_after_generate"):

@@ -47,6 +47,8 @@ async def shot(page: Any, name: str) -> None:
 
 async def find(page: Any, words: str, title: str, x: int, y: int) -> Any:
     """Add a node as a user does: double-click, type, choose. Returns its id."""
+    bare = "([x, y]) => document.elementFromPoint(x, y)?.id === 'graph-canvas'"
+    await page.wait_for_function(bare, arg=[x, y], timeout=30_000)  # ComfyUI's splash covers it at first
     await page.mouse.dblclick(x, y)
     await page.wait_for_function("() => ['INPUT'].includes(document.activeElement?.tagName)", timeout=30_000)
     await page.keyboard.type(words, delay=20)
