@@ -137,31 +137,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(hosts: Callable[[str], Host]) -> AsyncIterator[Any]:
-    """One browser for all tests. It knows no address but 127.0.0.1: the front end asks comfy.org for news."""
+async def profile(hosts: Callable[[str], Host]) -> AsyncIterator[Any]:
+    """One browser for all tests, and one profile: its cache makes later pages cheap. It knows no address but
+    127.0.0.1, as the front end asks comfy.org for news."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as play:
         nowhere = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         opened = await play.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", nowhere])
-        yield opened
+        yield await opened.new_context(viewport=VIEWPORT, permissions=["clipboard-read", "clipboard-write"])
         await opened.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def kept(browser: Any) -> AsyncIterator[dict[str, Page]]:
+async def kept(profile: Any) -> AsyncIterator[dict[str, Page]]:
     """The open pages of this module, by world."""
     pages: dict[str, Page] = {}
     yield pages
     for page in pages.values():
-        await page.context.close()
+        await page.close()
 
 
 @pytest.fixture
-def new_page(browser: Any, host: Host, world: str, wait_until_ready: Any) -> Callable[[], Awaitable[Page]]:
+def new_page(profile: Any, host: Host, world: str, wait_until_ready: Any) -> Callable[[], Awaitable[Page]]:
     async def make() -> Page:
-        context = await browser.new_context(viewport=VIEWPORT, permissions=["clipboard-read", "clipboard-write"])
-        return Page(await context.new_page(), host, world, wait_until_ready)
+        return Page(await profile.new_page(), host, world, wait_until_ready)
 
     return make
 
@@ -171,21 +171,27 @@ async def page(kept: dict[str, Page], new_page: Any, world: str, request: Any) -
     """The module's page of this world, as empty as a new one: ``await page.open()`` first."""
     made = kept.pop(world, None) or await new_page()
     for other in list(kept):  # they would hear of what is run here
-        await kept.pop(other).context.close()
+        await kept.pop(other).close()
     async with _watched(made, request):
         yield made
         if not request.node.stash.get(_FAILED, False):
             await made.reset()
             kept[world] = made
+    if world not in kept:
+        await made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def fresh_page(new_page: Any, request: Any) -> AsyncIterator[Page]:
+async def fresh_page(kept: dict[str, Page], new_page: Any, request: Any) -> AsyncIterator[Page]:
     """A page of the test's own, not opened yet: for a first load, and for what is read only then."""
     made = await new_page()
     async with _watched(made, request):
         yield made
-    await made.context.close()
+        if not request.node.stash.get(_FAILED, False):
+            await made.reset()
+    await made.close()
+    for other in kept.values():  # it has heard of what was run here
+        await other.reset()
 
 
 @asynccontextmanager

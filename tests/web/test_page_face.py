@@ -289,3 +289,12 @@ async def test_a_new_node_has_room_for_its_prompt(page: Any) -> None:
     scale = await page.evaluate("() => app.canvas.ds.scale")
     assert box["height"] / scale >= 90
     assert (await page.node(number, "node => node.size[0]")) >= 400
+
+
+@pytest.mark.parametrize("world", [NEWEST_VUE])
+async def test_no_request_leaves_the_machine(page: Any) -> None:
+    """The browser knows no other host, not even this one by its other name."""
+    await page.open()
+    asked = "url => fetch(url, {mode: 'no-cors'}).then(() => 'answered', error => error.name)"
+    assert await page.evaluate(asked, page.host.url) == "answered"
+    assert await page.evaluate(asked, page.host.url.replace("127.0.0.1", "localhost")) == "TypeError"
