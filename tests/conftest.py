@@ -1,17 +1,28 @@
-"""What all tests stand on: no setting from outside, signals that arrive, and one folder of plain clips."""
+"""What all tests stand on: no setting from outside, signals that arrive, one folder of clips, a page that is ready."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 CLIPS, DRAFT = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
 _KEPT = {CLIPS, DRAFT, "GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
 _made: list[str] = []
+
+LOADED = """() => window.app?.graph && window.app.extensionManager
+    && window.LiteGraph?.registered_node_types.GIVTextToVideo"""
+INFORMED = """async () => {
+    const { capabilities } = await import('/extensions/comfyui-grok-imagine/lib/node_store.mjs');
+    while (capabilities() === null) await new Promise((next) => setTimeout(next, 20));
+}"""
 
 settings.register_profile("short", max_examples=100, deadline=None)
 settings.register_profile("long", max_examples=1000, deadline=None)
@@ -44,3 +55,15 @@ def _share_clips() -> None:
 def pytest_unconfigure() -> None:
     for folder in _made:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _wait_until_ready(page: Any) -> None:
+    await page.wait_for_function(LOADED, timeout=90_000)
+    # What the server says of prices and limits. The page's modules are asked, not its network: Chromium forgets.
+    await asyncio.wait_for(page.evaluate(INFORMED), 60)
+
+
+@pytest.fixture(scope="session")
+def wait_until_ready() -> Callable[[Any], Awaitable[None]]:
+    """Awaits that ComfyUI's page, just opened or loaded anew, can be used."""
+    return _wait_until_ready

@@ -20,6 +20,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "comfyui-grok-imagine"
 MARK = "MARKER"
+DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
+"""A list whose chosen option has inputs of its own; a prompt names them ``list.input``."""
 KEYS = {
     "REAPI_API_KEY": f"rk_live_{MARK}1reapi",
     "AIVIDEOAPI_API_KEY": f"aio_{MARK}2aivideo",
@@ -150,7 +152,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
 
 
 def wait_for(server: Comfy, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
+    for _ in range(480):
         assert process.poll() is None, server.log.read_text("utf-8")
         try:
             server.get("/system_stats")
@@ -196,8 +198,9 @@ def save() -> Any:
     """A Save Video node on that node's VIDEO."""
 
     def node(source: str, name: str = "video/test") -> dict[str, Any]:
+        # The codec is of the node itself in older versions, of the chosen format in newer ones.
         inputs = {"video": [source, 0], "filename_prefix": name, "format": "auto", "codec": "auto"}
-        return {"class_type": "SaveVideo", "inputs": inputs}
+        return {"class_type": "SaveVideo", "inputs": {**inputs, "format.codec": "auto"}}
 
     return node
 
@@ -219,15 +222,29 @@ def as_prompt(comfy: Comfy) -> Any:
 
 
 def _inputs(node: dict[str, Any], info: dict[str, Any], links: dict[int, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    values = iter(node["widgets_values"])
-    for part in ("required", "optional"):
-        for name, (kind, *options) in info["input"].get(part, {}).items():
-            if kind in ("COMBO", "STRING", "INT", "FLOAT", "BOOLEAN") or isinstance(kind, list):
-                value = next(values, None)
-                if value is not None:
-                    found[name] = value
-                if options and options[0].get("control_after_generate"):
-                    next(values)
+    found = _values(info["input"], iter(node["widgets_values"]))
     sockets = {one["name"]: links[one["link"]] for one in node["inputs"] if one.get("link") is not None}
     return {**found, **sockets}
+
+
+def _values(inputs: dict[str, Any], values: Iterator[Any], prefix: str = "") -> dict[str, Any]:
+    """The values of the widgets, which stand in the order of the inputs; those of a chosen option come after it."""
+    found: dict[str, Any] = {}
+    for part in ("required", "optional"):
+        for name, (kind, *more) in inputs.get(part, {}).items():
+            options = more[0] if more else {}
+            value = next(values, None) if _has_widget(kind) else None
+            if kind == DYNAMIC and value is None:
+                value = options["options"][0]["key"]
+            if value is not None:
+                found[prefix + name] = value
+            if options.get("control_after_generate"):
+                next(values)
+            for option in options["options"] if kind == DYNAMIC and value is not None else ():
+                if option["key"] == value:
+                    found |= _values(option["inputs"], values, f"{prefix}{name}.")
+    return found
+
+
+def _has_widget(kind: Any) -> bool:
+    return kind in ("COMBO", "STRING", "INT", "FLOAT", "BOOLEAN", DYNAMIC) or isinstance(kind, list)

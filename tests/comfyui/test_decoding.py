@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import time
 from fractions import Fraction
@@ -23,20 +22,26 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 SECONDS, PAUSE = 30, 0.01
 
 
-@pytest.fixture(scope="module")
-def long_film(comfy: Any) -> str:
-    """720p for 30 s, as small as it gets: what counts is its 8 GB of frames."""
-    path = comfy.base / "input" / "long.mp4"
+def _make_film(path: Path, width: int, height: int, frames: int, pixel_format: str = "yuv420p") -> None:
+    """Squares of any colour that move to the right."""
     chance = np.random.default_rng(0)
-    noise = chance.integers(0, 255, (45, 80, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    noise = chance.integers(0, 255, (height // 16 + 1, width // 16 + 1, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    noise = noise[:height, :width]
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = 1280, 720, "yuv420p"
-        for number in range(SECONDS * 24):
+        video.width, video.height, video.pix_fmt = width, height, pixel_format
+        for number in range(frames):
             frame = av.VideoFrame.from_ndarray(np.roll(noise, number * 3, 1), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 24)
             container.mux(video.encode(frame))
         container.mux(video.encode())
+
+
+@pytest.fixture(scope="module")
+def long_film(comfy: Any) -> str:
+    """720p for 30 s, as small as it gets: what counts is its 8 GB of frames."""
+    path = comfy.base / "input" / "long.mp4"
+    _make_film(path, 1280, 720, SECONDS * 24)
     return path.name
 
 
@@ -119,30 +124,61 @@ async def test_save_video_remuxes_bit_by_bit(comfy: Any, sandbox: Any, text: Any
 
 
 AGREE = """
-import sys
+import json, sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 films = sys.argv[3:]
 sys.argv = sys.argv[:1] + ["--cpu"]
-import numpy
+import av, numpy
 from comfy_api.latest import InputImpl
 from grok_imagine.media.decode import decode
+
+def spread(frame, number):
+    # By how much a sample of U or V differs from its neighbours at most, for each pixel.
+    plane, height, width = frame.planes[number], frame.height // 2, frame.width // 2
+    lines = numpy.frombuffer(plane, numpy.uint8).reshape(-1, plane.line_size)[:height, :width]
+    wide = numpy.pad(lines.astype(numpy.float32), 1, mode="edge")
+    shifted = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return (numpy.max(shifted, 0) - numpy.min(shifted, 0)).repeat(2, 0).repeat(2, 1)
+
 for film in films:
-    theirs = InputImpl.VideoFromFile(film).get_components()
-    ours = decode(film)
-    assert ours.frames.shape == tuple(theirs.images.shape), film
-    assert float(ours.rate) == float(theirs.frame_rate), film
-    print(float(numpy.abs(ours.frames - theirs.images.numpy()).max()) * 255)
+    theirs, ours = InputImpl.VideoFromFile(film).get_components(), decode(film)
+    images, rate = theirs.images.numpy(), theirs.frame_rate
+    assert ours.frames.shape == images.shape, film
+    assert float(ours.rate) == float(rate), film
+    told = {"largest": 0.0, "over": 0.0}
+    with av.open(film) as container:
+        for one, other, frame in zip(ours.frames, images, container.decode(video=0), strict=True):
+            assert (one == frame.to_ndarray(format="rgb24") / numpy.float32(255)).all(), "not PyAV's own pixels"
+            apart = numpy.abs(one - other) * 255
+            u, v = spread(frame, 1), spread(frame, 2)
+            # What U and V weigh in red, green and blue: the larger ones of BT.601 and BT.709, in limited range.
+            chroma = numpy.stack([1.793 * v, 0.392 * u + 0.813 * v, 2.113 * u], 2)
+            told["largest"] = max(told["largest"], float(apart.max()))
+            told["over"] = max(told["over"], float((apart - chroma).max()))
+    print(json.dumps({**told, "format": frame.format.name}))
 """
+ROUNDING = 3
+"""Of 255: what FFmpeg's conversion to 8 bits, in integers, may differ from the one to floats where chroma is flat."""
 
 
-def test_pixels_agree_with_comfyuis_own_decoder(comfy: Any, sandbox: Any, long_film: str, tmp_path: Path) -> None:
-    made = sorted((comfy.home / "results").rglob("*.mp4"))[:2]
-    short = tmp_path / "short.mp4"
-    shutil.copy(made[0], short)
+def test_pixels_agree_with_comfyuis_own_decoder(comfy: Any, sandbox: Any, tmp_path: Path) -> None:
+    """They are PyAV's own in 8 bits. Newer versions of ComfyUI have FFmpeg convert what is in limited range to floats
+    instead, which interpolates chroma between pixels. The conversion to 8 bits repeats it for two by two."""
+    made = min((comfy.home / "results").rglob("*.mp4"))
+    limited, full = tmp_path / "limited.mp4", tmp_path / "full.mp4"
+    _make_film(limited, 640, 368, 12)
+    _make_film(full, 640, 368, 12, "yuvj420p")
     command = [os.environ["COMFYUI_PYTHON"], "-c", AGREE, os.environ["COMFYUI_PATH"], str(Path(__file__).parents[2])]
-    done = subprocess.run([*command, *map(str, made)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *map(str, (made, limited, full))], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(float(line) <= 1.001 for line in done.stdout.split()), done.stdout
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    print(json.dumps(found))
+    assert [one["format"] for one in found] == ["yuv420p", "yuv420p", "yuvj420p"]
+    source = Path(os.environ["COMFYUI_PATH"], "comfy_api", "latest", "_input_impl", "video_types.py").read_text("utf-8")
+    by_floats = ["gbrpf32le" in source and one["format"] == "yuv420p" for one in found]
+    for one, is_by_floats in zip(found, by_floats, strict=True):
+        assert one["over"] <= (ROUNDING if is_by_floats else 0), found
+        assert (one["largest"] == 0) != is_by_floats, found
 
 
 async def test_a_chunked_film_comes_together_by_itself(comfy: Any, sandbox: Any, text: Any, save: Any) -> None:

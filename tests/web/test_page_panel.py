@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,9 @@ async def test_a_job_is_removed_after_a_question(page: Any, host: Any) -> None:
 async def test_a_server_that_is_gone_is_told_and_asked_again(page: Any, host: Any) -> None:
     await emptied(host)
     await journaled(host, {"request": {"prompt": "still there"}, "state": State.FAILED})
-    await page.page.route("**/grok_imagine/jobs?*", lambda route: route.abort())
     await page.open()
     shown = page.page
+    await shown.route("**/grok_imagine/jobs?*", lambda route: route.abort())
     await shown.evaluate("() => window.app.extensionManager.command.execute('GrokImagineVideo.ShowJobs')")
     await shown.get_by_text("ComfyUI does not answer").wait_for()
     await page.shot("panel-error")
@@ -207,9 +208,6 @@ async def test_it_is_accessible_in_every_theme_and_width(
     page: Any, host: Any, axe: Path, theme: str, width: int
 ) -> None:
     await emptied(host)
-    costs = {"estimate_usd": 0.054}
-    from decimal import Decimal
-
     costs = {"estimate_usd": Decimal("0.054"), "estimate_credits": Decimal(54)}
     long = (
         "A slow dolly through a greenhouse at night, moths around a single bulb, condensation on the glass, 35 mm grain"

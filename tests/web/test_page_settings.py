@@ -24,7 +24,8 @@ def fresh(host: Any) -> None:
     (host.home / "settings.json").write_text("{}")
 
 
-async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(page: Any, host: Any) -> None:
+async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(fresh_page: Any, host: Any) -> None:
+    page = fresh_page
     answers: list[str] = []
 
     async def note(response: Any) -> None:
@@ -111,7 +112,8 @@ async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
 
 
 @pytest.mark.parametrize(("language", "title"), [("zh", "连接"), ("ja", "接続")])
-async def test_it_speaks_comfyui_s_language(page: Any, host: Any, language: str, title: str) -> None:
+async def test_it_speaks_comfyui_s_language(fresh_page: Any, host: Any, language: str, title: str) -> None:
+    page = fresh_page
     await page.open(Comfy_Locale=language)
     await page.page.evaluate("() => void window.app.extensionManager.command.execute('GrokImagineVideo.OpenSettings')")
     await page.page.get_by_role("tab", name=title).wait_for()

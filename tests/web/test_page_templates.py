@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from .worlds import EVERYWHERE
+
 FOLDER = Path(__file__).resolve().parents[2] / "example_workflows"
 TITLE = 30
 """A node's title bar, which lies above its position."""
@@ -20,19 +22,7 @@ BOXES = """() => app.graph._nodes.map(node => {
 })""".replace("TITLE", str(TITLE))
 
 
-async def settled(page: Any) -> list[Any]:
-    """The nodes' boxes, once they no longer change."""
-    before = None
-    for _ in range(60):
-        now = await page.evaluate(BOXES)
-        if now == before:
-            return now
-        before = now
-        await page.wait_for_timeout(300)
-    raise AssertionError("the nodes go on changing their size")
-
-
-@pytest.mark.parametrize("world", ["oldest-canvas", "oldest-vue", "newest-canvas", "newest-vue"])
+@pytest.mark.parametrize("world", EVERYWHERE)
 async def test_each_opens_tidily_and_is_sent_as_it_is(page: Any) -> None:
     await page.open()
     paths = sorted(FOLDER.glob("*.json"))
@@ -40,9 +30,9 @@ async def test_each_opens_tidily_and_is_sent_as_it_is(page: Any) -> None:
     for path in paths:
         workflow = json.loads(path.read_text("utf-8"))
         await page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
-        await settled(page)
+        await page.still(BOXES)
         await page.fit()
-        boxes = await settled(page)
+        boxes = await page.still(BOXES)
         await page.shot(f"template-{path.stem}")
         assert len(boxes) == len(workflow["nodes"])
         assert [box for box in boxes if box[5]] == []

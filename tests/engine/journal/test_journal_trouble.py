@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,13 @@ class Disk:
 
     def remount(self, how: str) -> None:
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.folder)], check=True)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """One whose clips are as large as real ones: a draft fits into what the journal's reserve leaves on a full disk."""
+    async with Sandbox(seconds=0.2, strict_extra=True, draft=False) as running:
+        yield running
 
 
 @pytest.fixture
