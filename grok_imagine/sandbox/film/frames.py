@@ -60,8 +60,11 @@ class Planes(NamedTuple):
             plane.paste(one, (0, top // scale), shape)
 
     def to_frame(self) -> av.VideoFrame:
-        packed = np.concatenate([np.asarray(plane).reshape(-1) for plane in self]).reshape(-1, self.y.width)
-        frame = av.VideoFrame.from_ndarray(packed, format="yuv420p")
+        frame = av.VideoFrame(*self.y.size, "yuv420p")
+        for plane, image in zip(frame.planes, self, strict=True):
+            memory: Any = plane
+            rows = np.frombuffer(memory, np.uint8).reshape(plane.height, plane.line_size)  # as long as ours, or longer
+            rows[:, : plane.width] = np.asarray(image)
         frame.colorspace, frame.color_range = BT709, VIDEO_RANGE
         return frame
 
