@@ -82,7 +82,7 @@ add_libraries() {
 }
 
 # Wine writes of a missing 32-bit part, of packages to install for it, on stderr at every start.
-run() { wine "$py/python.exe" "$@" </dev/null 2> >(grep -v 'wine32\|multiarch needs\|execute "dpkg\|apt-get install' >&2) | cat; }
+run() { wine "$py/python.exe" "$@" </dev/null 2> >(grep -av 'wine32\|multiarch needs\|execute "dpkg\|apt-get install' >&2) | cat; }
 
 need_wine
 mkdir -p "$dest"
