@@ -31,6 +31,7 @@ settings.load_profile("short")  # --hypothesis-profile=long takes the other
 
 def pytest_configure() -> None:
     """Prepare this process, and with it every process that the tests start."""
+    os.environ.pop("COLUMNS", None)  # Rich reads the width of its tables from it, once
     for name in set(os.environ) - _KEPT:
         if name.upper().startswith(("GROK_IMAGINE_", "AWS_")) or name.upper().endswith("_API_KEY"):
             del os.environ[name]

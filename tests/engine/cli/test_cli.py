@@ -73,7 +73,7 @@ def test_a_clip_is_edited_and_extended_from_its_file(running_sandbox: str, tmp_p
         (("generate", "x", "-c", "reapi", "--json"), 3, "MissingKey"),
         (("generate", "x [sandbox:402]", "--json"), 4, "OutOfCredit"),
         (("generate", "x [sandbox:failed]", "--json"), 4, "JobFailed"),
-        (("generate", "x [sandbox:expired-url]", "--json"), 5, "ResultNotFetched"),
+        (("generate", "x [sandbox:private-url]", "--json"), 5, "ResultNotFetched"),
         (("resume", "no-such-job", "--json"), 3, "SettingsError"),
     ],
 )
