@@ -14,6 +14,7 @@ from pathlib import Path
 if sys.platform == "win32":
     import ctypes
     import re
+    from contextlib import suppress
     from ctypes import byref, c_void_p, c_wchar_p, wintypes
 
     _FILE = 1  # SE_FILE_OBJECT
@@ -38,25 +39,28 @@ if sys.platform == "win32":
     _warned: set[Path] = set()
 
     def is_open_to_others(path: Path) -> bool:
-        """Whether anybody but this user, administrators and the system may do anything with it. Raises OSError."""
-        descriptor = c_void_p()
-        _check(_api.GetNamedSecurityInfoW(str(path), _FILE, _DACL, None, None, None, None, byref(descriptor)))
+        """Whether anybody but this user, administrators and the system may do anything with it, as far as is known."""
         try:
             # OW is the owner, as Python's mkdir(mode=0o700) puts it.
-            return not _granted(_text(descriptor)) <= {*_granted(_text_of(_wanted(""))), "OW"}
-        finally:
-            _kernel.LocalFree(descriptor)
+            return not _granted(_list_of(path)) <= {*_granted(_text_of(_wanted(""))), "OW"}
+        except OSError:
+            return True
 
     def close_to_others(path: Path) -> None:
         """Grant it to this user, administrators and the system alone. One warning where the disk knows no such list."""
-        try:
+        with suppress(OSError):
             _set(path, _wanted("OICI" if path.is_dir() else ""))
-            is_open = is_open_to_others(path)
-        except OSError:
-            is_open = True
-        if is_open and path not in _warned:
+        if path not in _warned and is_open_to_others(path):
             _warned.add(path)
             logging.getLogger(__name__).warning("Other users may read %s: they cannot be kept out on this disk", path)
+
+    def _list_of(path: Path) -> str:
+        descriptor = c_void_p()
+        _check(_api.GetNamedSecurityInfoW(str(path), _FILE, _DACL, None, None, None, None, byref(descriptor)))
+        try:
+            return _text(descriptor)
+        finally:
+            _kernel.LocalFree(descriptor)
 
     def _set(path: Path, wanted: str) -> None:
         descriptor, dacl, unused = _descriptor(wanted), c_void_p(), wintypes.BOOL()

@@ -21,8 +21,9 @@ from grok_imagine.journal import database
 from grok_imagine.journal.reserve import SIZE
 from grok_imagine.journal.store import Journal
 from grok_imagine.models import Job, State
+from grok_imagine.privacy import is_open_to_others
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.settings import Settings
+from grok_imagine.settings import Settings, private_folder
 
 from ..support.privacy import is_private
 from ..support.requests import a_job, request_for
@@ -258,11 +259,12 @@ async def test_a_locked_journal(mode: str, sandbox: Sandbox, tmp_path: Path, mon
 
 async def test_a_new_journal_is_there_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "home" / "journal.db"
-    (tmp_path / "home").mkdir()
+    private_folder(tmp_path / "home")
     database._make(file)
     database._make(file)  # a second process, a moment later
     assert file.read_bytes()[:15] == b"SQLite format 3"
     assert is_private(file)
+    assert not is_open_to_others(file)
     assert os.listdir(file.parent) == ["journal.db"]
 
 

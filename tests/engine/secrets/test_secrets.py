@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 import pytest
 
+from grok_imagine import privacy
 from grok_imagine.cli.show import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
 from grok_imagine.privacy import is_open_to_others
 from grok_imagine.redact import conceal, redact
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
+from grok_imagine.settings import ConnectionSettings, Settings, load, private_folder, save_connection
 
 from ..support.privacy import is_private, open_to_others
 from ..support.requests import DIALECTS, request_for
@@ -186,3 +187,17 @@ def test_settings_are_written_while_somebody_reads_them(tmp_path: Path) -> None:
         closing.join()
     assert set(load(tmp_path).connections) >= {"gate", "other"}
     assert {path.name for path in tmp_path.iterdir()} == {"settings.json", ".settings.json.lock"}
+
+
+@pytest.mark.skipif(os.name != "nt", reason="POSIX has a mode for every file")
+def test_a_disk_that_keeps_nobody_out_is_warned_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(50, "The request is not supported")
+
+    for name in ("_set", "_list_of"):
+        monkeypatch.setattr(privacy, name, refuses)
+    for _ in range(2):
+        assert private_folder(tmp_path) == tmp_path
+    assert [str(tmp_path) in one for one in caplog.messages] == [True]
