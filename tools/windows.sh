@@ -94,6 +94,6 @@ if [ ! "$dest/.ready" -nt pyproject.toml ] || [ ! "$dest/.ready" -nt tools/windo
   touch "$dest/.ready"
 fi
 run -c "import sys, platform, av, numpy, torch; print('windows: Python', platform.python_version(), sys.platform, 'PyAV', av.__version__, 'torch', torch.__version__)"
-[ $# -gt 0 ] || set -- "${folders[@]}"
+[ $# -gt 0 ] || set -- -m "not slow" "${folders[@]}"
 # A test that takes too long ends the whole run on Windows, and to start a process takes seconds under Wine.
 run -m pytest -p no:cacheprovider -o timeout=1200 "$@"
