@@ -64,12 +64,25 @@ def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Gener
         size = _size(file)
         with closing(_quickly_opened(file) if is_quick else open_container(file)) as container:
             audio = next((stream for stream in container.streams.audio if _decoder(stream)), None)
-            yield OpenVideo(file.name, size, container, _video(container, file.name), audio)
+            video = _video(container, file.name)
+            try:
+                yield OpenVideo(file.name, size, container, video, audio)
+            finally:
+                _stop_decoder(video)
     except FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise DecodeError(
             f"{file.name} cannot be read as a video ({reason}). It may be damaged, cut short, or another kind of file."
         ) from error
+
+
+def _stop_decoder(video: VideoStream) -> None:
+    """Waits, without Python's lock, until none of the decoder's threads is at work.
+
+    Freeing a decoder waits for them too, but holds the lock. Where PyAV logs, which torchvision switches on for the
+    whole process, a thread that has something to say waits for that lock, and neither would ever go on.
+    """
+    video.codec_context.flush_buffers()
 
 
 def refuse_absurd(source: OpenVideo) -> None:

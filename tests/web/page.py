@@ -93,7 +93,8 @@ class Page:
         await self.page.evaluate(SET, self._plain())
         await self.page.unroute_all()
         await self.page.set_viewport_size(VIEWPORT)
-        await self.page.mouse.move(1, 1)
+        # Over the bare canvas: a tab that the pointer rests on shows a preview, which covers what lies below it.
+        await self.page.mouse.move(VIEWPORT["width"] // 2, VIEWPORT["height"] - 100)
 
     async def ready(self) -> None:
         await self._wait(self.page)
