@@ -19,12 +19,14 @@ def fleet(tmp_path: Path, database_url: SecretStr) -> Iterator[Fleet]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_three_workers_of_which_one_is_killed_again_and_again(fleet: Fleet) -> None:
     Ordeal(fleet, rows(24, lost_answers=2), every_seconds=2, kills=4).shared(workers=3)
     assert fleet.kills > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_one_machine_with_a_file_killed_again_and_again(tmp_path: Path) -> None:
     with Fleet(tmp_path, "") as alone:
@@ -66,6 +68,7 @@ def test_a_request_that_never_arrived_and_an_answer_that_is_lost_when_it_is_sent
     assert fleet.submits() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretStr) -> None:
     """Ten rows of $0.054 fit into the day, twelve are asked for, of three workers at once."""
