@@ -243,7 +243,7 @@ COMMANDS = (
 async def test_no_command_shows_a_key(
     home: Path, sandbox: Sandbox, signatures: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("GROK_IMAGINE_DEADLINE_SECONDS", "1")
+    monkeypatch.setenv("GROK_IMAGINE_DEADLINE_SECONDS", "4")
     texts: list[str] = []
 
     def run() -> None:
