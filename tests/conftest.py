@@ -39,6 +39,24 @@ def pytest_configure() -> None:
     _share_clips()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core for ``-n auto``: the tests wait for servers and timers about as long as they compute."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One process runs all tests of a folder that starts a server or a browser, from the beginning."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = nodeid.partition("/")[0]
+            return folder if folder in ("postgres", "web") else nodeid
+
+    return Scheduler(config, log)
+
+
 def _hear_ctrl_c() -> None:
     """A shell that starts something in the background lets it ignore SIGINT, and so would what the tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -92,7 +92,7 @@ def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 def run_tests(cell: Cell) -> tuple[bool, str]:
     """Run the tests in the cell. Returns whether they passed, and pytest's closing line."""
-    options = ["-q", "-n", "logical", "--dist", "loadgroup", "-m", "not slow", "-p", "no:cacheprovider"]
+    options = ["-q", "-n", "auto", "-m", "not slow", "-p", "no:cacheprovider"]
     command = [str(cell.interpreter), "-m", "pytest", *options, *TESTS]
     log = OUTPUT / f"{cell.name}.log"
     with log.open("w") as file:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -15,7 +14,7 @@ from ..errors import JournalError
 from ..models import State
 from .advice import DAMAGED, MEND_SERVER, advice
 from .database import Place
-from .schema import jobs
+from .schema import NEWEST_VERSION, VERSION_TABLE, jobs
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,9 @@ def _read_only(file: Path) -> sa.Engine:
 
 def _look(connection: sa.Connection, place: Place) -> Health:
     fault = "" if place.file is None else _fault(connection)
-    if fault or not sa.inspect(connection).has_table("alembic_version"):
+    if fault or not sa.inspect(connection).has_table(VERSION_TABLE):
         return Health(fault=fault)  # nothing that a damaged file says further can be relied on
-    version = str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar())
-    known = ScriptDirectory(str(Path(__file__).parent / "migrations"))
+    version = str(connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar())
     counts = {
         str(state): int(count)
         for state, count in connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
@@ -78,8 +76,8 @@ def _look(connection: sa.Connection, place: Place) -> Health:
     total = sum(counts.values())
     return Health(
         version=version,
-        is_current=version == known.get_current_head(),
-        is_known=version in {one.revision for one in known.walk_revisions()},
+        is_current=version == NEWEST_VERSION,
+        is_known=version <= NEWEST_VERSION,  # revisions are numbered
         size=_size(connection, place.file),
         jobs=total,
         unfinished=total - final - unknown,

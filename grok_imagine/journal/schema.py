@@ -21,6 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+NEWEST_VERSION = "0009"
+"""The newest revision in ``migrations/versions``."""
+VERSION_TABLE = "alembic_version"
 metadata = MetaData()
 
 

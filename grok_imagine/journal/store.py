@@ -16,9 +16,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,7 +27,7 @@ from . import database, ledger
 from .advice import MEND_SERVER, advice, is_full
 from .ledger import Ledger
 from .reserve import Reserve
-from .schema import events, jobs
+from .schema import NEWEST_VERSION, VERSION_TABLE, events, jobs
 from .worker import Worker
 
 T = TypeVar("T")
@@ -157,7 +154,7 @@ class Journal:
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
             return await self._worker.run(lambda: work(*arguments))
-        except (SQLAlchemyError, sqlite3.Error, OSError, CommandError, ValueError, KeyError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError) as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
@@ -272,11 +269,23 @@ def _is_alive() -> sa.ColumnElement[bool]:
 
 
 def _upgrade(connection: sa.Connection) -> None:
+    """Bring the tables to the newest version. Alembic is imported only where there is something to do: it is slow."""
+    if sa.inspect(connection).has_table(VERSION_TABLE):
+        version = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+        if version == NEWEST_VERSION:
+            return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     config = Config()
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ValueError(str(error)) from error
 
 
 def _row(job: Job) -> dict[str, Any]:

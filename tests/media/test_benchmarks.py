@@ -24,6 +24,7 @@ def measure(name: str, task: str, film: Path, compare: bool = False) -> dict[str
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "shape"),
     [

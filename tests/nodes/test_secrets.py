@@ -24,9 +24,18 @@ def marks(texts: list[str]) -> list[str]:
 
 
 async def test_no_route_shows_a_key_or_a_signature(
-    desk: Any, run: Any, home: Path, sandbox: Any, caplog: pytest.LogCaptureFixture, host: Any
+    desk: Any,
+    run: Any,
+    home: Path,
+    sandbox: Any,
+    caplog: pytest.LogCaptureFixture,
+    host: Any,
+    part: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    fetch = part("grok_imagine.jobs.fetch")
+    monkeypatch.setattr(fetch, "_SCHEDULE", fetch.Backoff(first=0.1, longest=0.1, tries=3))
     told: list[str] = []
 
     async def ask(method: str, path: str, body: Any = None) -> Any:

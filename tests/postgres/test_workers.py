@@ -35,6 +35,7 @@ def test_one_machine_with_a_file_killed_again_and_again(tmp_path: Path) -> None:
         assert unknown >= 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_between_request_and_answer(fleet: Fleet) -> None:
     """Accepted and charged, and nobody alive who heard it: shown as that, never sent again, and brought home."""
     fleet.write([{**row, "prompt": row["prompt"] + " [sandbox:stall=20]"} for row in rows(1)])
@@ -52,6 +53,7 @@ def test_a_worker_that_dies_between_request_and_answer(fleet: Fleet) -> None:
     assert fleet.ledger()["posts"] == 1
 
 
+@pytest.mark.slow
 def test_a_request_that_never_arrived_and_an_answer_that_is_lost_when_it_is_sent_again(fleet: Fleet) -> None:
     """Two unknown outcomes of one row: what was paid is attached to the job of the second, and paid once."""
     fleet.fault({"on": "submit", "fault": "drop-before", "times": 1, "dialect": "xai"})
@@ -105,6 +107,7 @@ def test_the_limit_of_the_whole_list_holds_over_all_workers(fleet: Fleet) -> Non
     assert fleet.submits() == 8
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
     fleet.write(rows(4))
     assert fleet.batch("--defer")["rows"] == {"waiting": 4}

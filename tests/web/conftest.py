@@ -209,7 +209,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = [number for number, item in enumerate(items) if HERE in item.path.parents]
     ours = [items[number] for number in places]
     for item in ours:
-        item.add_marker(pytest.mark.xdist_group("web"))
         if pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
     modules = list(dict.fromkeys(item.path for item in ours))

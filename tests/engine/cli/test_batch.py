@@ -198,6 +198,7 @@ def test_lists_are_read_and_their_faults_named(tmp_path: Path) -> None:
         read_file(tmp_path / "list.csv")
 
 
+@pytest.mark.slow
 def test_killed_three_times_on_the_way(running_sandbox: str, tmp_path: Path) -> None:
     lines = [json.dumps({"prompt": f"clip {number}", "duration": 1, "resolution": "480p"}) for number in range(16)]
     (tmp_path / "list.jsonl").write_text("\n".join(lines))

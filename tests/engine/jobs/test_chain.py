@@ -137,6 +137,7 @@ async def test_the_seams_are_not_seen(session: Session) -> None:
     assert means[at].max() < 1.5 / 255
 
 
+@pytest.mark.slow
 def test_killed_in_a_segment_and_run_again(running_sandbox: str, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     made = ("generate", "a kite", "-c", "sandbox-xai", "-d", "1", "-r", "480p", "-o", str(clip))

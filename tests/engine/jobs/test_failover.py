@@ -55,7 +55,7 @@ async def test_only_before_acceptance(
     fault: str, stage: Any, times: int, goes_on: bool, open_session: Open, sandbox: Sandbox
 ) -> None:
     sandbox.fault(stage, fault, dialect="reapi", times=times)
-    async with open_session(deadline_seconds=20) as session:
+    async with open_session(deadline_seconds=5) as session:
         if goes_on:
             made = await generate_first(session, WISH, ORDER, owner="7")
             assert made.job.provider == "xai"

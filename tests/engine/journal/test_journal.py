@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 
 from grok_imagine.errors import JournalError
 from grok_imagine.jobs import Session
-from grok_imagine.journal.schema import metadata
+from grok_imagine.journal.schema import NEWEST_VERSION, metadata
 from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import ALLOWED, Job, State
 from grok_imagine.sandbox import Sandbox
@@ -128,7 +128,9 @@ def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
     asyncio.run(make())
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'journal.db'}")
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == NEWEST_VERSION
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     engine.dispose()
 

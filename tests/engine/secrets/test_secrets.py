@@ -43,6 +43,7 @@ async def test_no_key_in_anything_a_job_leaves(
     caplog.set_level(logging.DEBUG)
     base = f"{sandbox.url}/{dialect}"
     monkeypatch.setenv(f"GROK_IMAGINE_CONNECTIONS__{dialect.upper()}__BASE_URL", base)
+    monkeypatch.setenv(f"GROK_IMAGINE_CONNECTIONS__{dialect.upper()}__PACE", "0.1")
     monkeypatch.setenv(f"GROK_IMAGINE_CONNECTIONS__{dialect.upper()}__API_KEY", PREFIX[dialect] + SECRET)
     texts: list[str] = []
     async with open_session() as session:
