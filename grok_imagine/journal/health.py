@@ -14,7 +14,7 @@ from ..errors import JournalError
 from ..models import State
 from .advice import DAMAGED, MEND_SERVER, advice
 from .database import Place
-from .schema import NEWEST_VERSION, VERSION_TABLE, jobs
+from .schema import NEWEST_VERSION, jobs, version_table
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def _read_only(file: Path) -> sa.Engine:
 
 def _look(connection: sa.Connection, place: Place) -> Health:
     fault = "" if place.file is None else _fault(connection)
-    if fault or not sa.inspect(connection).has_table(VERSION_TABLE):
+    if fault or not sa.inspect(connection).has_table(version_table.name):
         return Health(fault=fault)  # nothing that a damaged file says further can be relied on
-    version = str(connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar())
+    version = str(connection.execute(sa.select(version_table.c.version_num)).scalar())
     counts = {
         str(state): int(count)
         for state, count in connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))

@@ -23,7 +23,8 @@ from sqlalchemy.types import TypeDecorator
 
 NEWEST_VERSION = "0009"
 """The newest revision in ``migrations/versions``."""
-VERSION_TABLE = "alembic_version"
+version_table = Table("alembic_version", MetaData(), Column("version_num", String))
+"""Alembic's own: the revision of the tables."""
 metadata = MetaData()
 
 

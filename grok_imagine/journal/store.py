@@ -27,7 +27,7 @@ from . import database, ledger
 from .advice import MEND_SERVER, advice, is_full
 from .ledger import Ledger
 from .reserve import Reserve
-from .schema import NEWEST_VERSION, VERSION_TABLE, events, jobs
+from .schema import NEWEST_VERSION, events, jobs, version_table
 from .worker import Worker
 
 T = TypeVar("T")
@@ -270,8 +270,8 @@ def _is_alive() -> sa.ColumnElement[bool]:
 
 def _upgrade(connection: sa.Connection) -> None:
     """Bring the tables to the newest version. Alembic is imported only where there is something to do: it is slow."""
-    if sa.inspect(connection).has_table(VERSION_TABLE):
-        version = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    if sa.inspect(connection).has_table(version_table.name):
+        version = connection.execute(sa.select(version_table.c.version_num)).scalar()
         if version == NEWEST_VERSION:
             return
     from alembic import command
