@@ -273,7 +273,7 @@ class TestEncodes:
 
 
 class TestSize:
-    @pytest.mark.parametrize("limit", [600_000, 200_000, 60_000, 15_000])
+    @pytest.mark.parametrize("limit", [pytest.param(600_000, marks=pytest.mark.slow), 200_000, 60_000, 15_000])
     def test_it_always_ends_below(self, tmp_path, saved, limit):
         path = noise_film(tmp_path / "film.mp4")
         assert path.stat().st_size > 600_000

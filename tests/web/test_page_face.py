@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .worlds import EVERYWHERE, NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS
+from .worlds import EVERYWHERE, NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS, OLDEST_VUE
 
 SET = """(node, name, value) => { const one = node.widgets.find(each => each.name === name);
     one.value = value; one.callback?.(value); }"""
@@ -45,7 +45,7 @@ async def connect(page: Any, origin: Any, target: Any, slot: Any) -> None:
 
 
 # The oldest Nodes 2.0 tells the price elsewhere.
-@pytest.mark.parametrize("world", [OLDEST_CANVAS, "oldest-vue", NEWEST_CANVAS, NEWEST_VUE])
+@pytest.mark.parametrize("world", [OLDEST_CANVAS, OLDEST_VUE, NEWEST_CANVAS, NEWEST_VUE])
 async def test_the_price_follows_connection_duration_and_resolution(page: Any) -> None:
     await page.open()
     number = await page.add("GIVTextToVideo")
@@ -143,7 +143,7 @@ async def test_values_survive_saving_reloading_copying_and_export(page: Any) -> 
 
 
 # The oldest front end tells the refusal in a dialog.
-@pytest.mark.parametrize("world", ["oldest-canvas", NEWEST_VUE])
+@pytest.mark.parametrize("world", [OLDEST_CANVAS, NEWEST_VUE])
 async def test_a_connection_that_is_not_here_is_said_and_others_offered(page: Any) -> None:
     await page.open()
     number = await page.add("GIVTextToVideo")

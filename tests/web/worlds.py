@@ -11,5 +11,5 @@ OLDEST_VUE = pytest.param("oldest-vue", marks=pytest.mark.slow)
 NEWEST_CANVAS, NEWEST_VUE = "newest-canvas", "newest-vue"
 WORLDS = (OLDEST_CANVAS, NEWEST_VUE)
 """Front end and renderer: what is oldest and what is newest, for tests that do not name their own."""
-EVERYWHERE = (OLDEST_CANVAS, OLDEST_VUE, NEWEST_CANVAS, NEWEST_VUE)
+EVERYWHERE = (OLDEST_CANVAS, OLDEST_VUE, pytest.param(NEWEST_CANVAS, marks=pytest.mark.slow), NEWEST_VUE)
 """Where each pair can differ."""

@@ -138,10 +138,10 @@ STUCK = [("stuck", ""), ("unknown-status=brewing", "status that is not known her
 @pytest.mark.parametrize(("fault", "note"), STUCK)
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_what_never_ends_is_left_at_the_deadline(
-    fault: str, note: str, dialect: str, open_session: Open, sandbox: Sandbox
+    fault: str, note: str, dialect: str, open_session: Open, held: Sandbox
 ) -> None:
     seen, watch = Recorder(), Watch()
-    async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
+    async with open_session(watch.sleep, watch.read, deadline_seconds=60, sandbox_url=held.url) as session:
         told = await meet(fault, dialect, JobTimedOut, session, seen)
         assert "has not finished within 1 minutes. The job goes on there and is not lost: resume it later" in told
         job = await only_job(session)
@@ -150,8 +150,8 @@ async def test_what_never_ends_is_left_at_the_deadline(
     notes = {update.note for update in seen.updates if update.note and "status" in update.note}
     assert len(notes) == (bool(note) and dialect != "xai")  # xAI's HTTP 202 says that it goes on, whatever the word
     assert all(note in one for one in notes)
-    assert sandbox.ledger()["posts"] == 1
-    assert is_charged(sandbox)
+    assert held.ledger()["posts"] == 1
+    assert is_charged(held)
 
 
 # -- what only looks wrong: nothing is said, or that it is tried again
