@@ -36,7 +36,7 @@ def clip(folder: Path, tier: str, seconds: int) -> Path:
 
 def _film(path: Path, tier: str, seconds: int) -> None:
     sys.path.insert(0, str(ROOT))
-    film = importlib.import_module("grok_imagine.sandbox.film.render")
+    film = importlib.import_module("grok_imagine.sandbox.render.render")
     job = importlib.import_module("grok_imagine.sandbox.model").Job("text", PROMPT, seconds, tier, "16:9")
     film.render(job, [], path, lambda: False)
 

@@ -12,11 +12,12 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import GrokImagineError, JobFailed, RequestError
 from ..grok_imagine.models import Mode
-from . import bridge, bridge_files, tensors, widgets
-from .widgets import value
+from .common import inputs
+from .common.inputs import value
+from .host import execution, tensors
 
 if TYPE_CHECKING:
-    from ..grok_imagine.jobs.batch import Outcome
+    from ..grok_imagine.batch.run import Outcome
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.journal.batches import Row, Summary
 
@@ -41,23 +42,23 @@ class GIVBatch(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVBatch",
             display_name="Grok Batch",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Makes a clip of every row: a prompt a line, JSON objects, or CSV with a header. Rows that "
             "fail are reported, and the others go on. A stopped run goes on where it stood; nothing is paid twice.",
             search_aliases=["grok", "grok imagine", "xai", "batch", "list of prompts", "csv", "many videos"],
             is_input_list=True,
             inputs=[
-                widgets.connection(" For rows that name none."),
+                inputs.connection(" For rows that name none."),
                 _rows(),
-                widgets.model(_MODES),
-                widgets.resolution(_MODES),
-                widgets.aspect_ratio(_MODES, "auto: the provider's default."),
-                widgets.duration(_MODES),
-                widgets.motion_mode(_MODES),
-                widgets.seed(),
+                inputs.model(_MODES),
+                inputs.resolution(_MODES),
+                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.duration(_MODES),
+                inputs.motion_mode(_MODES),
+                inputs.seed(),
                 io.Int.Input(
                     "at_once",
                     default=4,
@@ -112,11 +113,11 @@ class GIVBatch(io.ComfyNode):
         single = {name: each[0] if isinstance(each, list) else each for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
-        async def work(progress: bridge.NodeProgress) -> tuple[Outcome, list[Row]]:
-            from ..grok_imagine.jobs.batch import Batch, run_batch
+        async def work(progress: execution.NodeProgress) -> tuple[Outcome, list[Row]]:
+            from ..grok_imagine.batch.run import Batch, run_batch
             from ..grok_imagine.journal.batches import Batches
 
-            async with bridge.runtime().session() as session:
+            async with execution.runtime().session() as session:
                 rows = _read(_listed(lists["rows"]))
                 blobs = await session.publisher.images(given)
                 wish = Batch(
@@ -134,7 +135,7 @@ class GIVBatch(io.ComfyNode):
                     await _at_hand(session, row) async for row in Batches(session.journal).rows(outcome.id)
                 ]
 
-        outcome, rows = await bridge.run(node_id, work)
+        outcome, rows = await execution.run(node_id, work)
         _remember(str(node_id), rows, retry_failed=single["retry_failed"])
         return _outputs(outcome, rows)
 
@@ -166,7 +167,7 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
 
 
 def _outputs(outcome: Outcome, rows: list[Row]) -> io.NodeOutput:
-    from ..grok_imagine.jobs.rows import as_plain
+    from ..grok_imagine.batch.rows import as_plain
     from ..grok_imagine.journal.batches import RowState
 
     told = _told(outcome.summary) + (f". Stopped: {outcome.stopped_by}" if outcome.stopped_by else "")
@@ -176,7 +177,7 @@ def _outputs(outcome: Outcome, rows: list[Row]) -> io.NodeOutput:
         why = f" Row {first.number}: {first.error}" if first else ""
         raise JobFailed(f"No row has become a clip: {told}.{why}", job_id=outcome.id)
     lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([bridge_files.video_from_file(file) for file in files], lines, told)
+    return io.NodeOutput([files.video_from_file(file) for file in files], lines, told)
 
 
 def _told(summary: Summary) -> str:
@@ -188,7 +189,7 @@ def _told(summary: Summary) -> str:
 
 def _read(texts: list[Any]) -> list[dict[str, Any]]:
     """The rows of one text, or of a list of texts that a graph made."""
-    from ..grok_imagine.jobs.rows import read_csv, read_lines
+    from ..grok_imagine.batch.rows import read_csv, read_lines
 
     text = "\n".join(str(one) for one in texts)
     head = text.lstrip().split("\n", 1)[0].lower().split(",")

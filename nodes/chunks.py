@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, bridge_files, bridge_queue, tensors, widgets
+from .common import inputs
+from .host import execution, files, queue, tensors
 
 if TYPE_CHECKING:
-    from ..grok_imagine.media.chunks import Chunk
+    from ..grok_imagine.media.mux.chunks import Chunk
 
 CHUNK = io.Custom("GIV_CHUNK")
 
@@ -50,10 +51,10 @@ class GIVSplitVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVSplitVideo",
             display_name="Split Video into Chunks",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Loads one piece of a video as frames, for upscalers and interpolators that cannot hold the "
             "whole. Join Video Chunks at the other end runs the graph again for each further piece. Free.",
             search_aliases=["chunked video", "long video", "upscale video", "batch frames", "meta batch"],
@@ -90,24 +91,24 @@ class GIVSplitVideo(io.ComfyNode):
         """Decode one piece."""
         split_id = cls.hidden.unique_id
 
-        async def work(progress: bridge.NodeProgress) -> tuple[Any, _Ticket]:
-            return await bridge.in_thread(
+        async def work(progress: execution.NodeProgress) -> tuple[Any, _Ticket]:
+            return await execution.in_thread(
                 lambda stop: _load(video, chunk_frames, overlap, chunk, split_id, progress, stop)
             )
 
-        images, ticket = await bridge.run(split_id, work)
+        images, ticket = await execution.run(split_id, work)
         return io.NodeOutput(images, ticket, float(ticket.rate), ticket.chunk.count)
 
 
 def _load(
-    video: Any, size: int, overlap: int, index: int, split_id: str, progress: bridge.NodeProgress, stop: Any
+    video: Any, size: int, overlap: int, index: int, split_id: str, progress: execution.NodeProgress, stop: Any
 ) -> tuple[Any, _Ticket]:
-    from ..grok_imagine.media.chunks import chunk
-    from ..grok_imagine.media.decode import decode
-    from ..grok_imagine.media.index import read_index
-    from ..grok_imagine.media.opening import open_video
+    from ..grok_imagine.media.frames.decode import decode
+    from ..grok_imagine.media.frames.index import read_index
+    from ..grok_imagine.media.mux.chunks import chunk
+    from ..grok_imagine.media.open import open_video
 
-    path = bridge_files.whole_file(video)
+    path = files.whole_file(video)
     if path is None:
         raise RequestError("Only a video that is a whole file can be split: save this one first, and load the file.")
     with open_video(path) as source:
@@ -118,7 +119,7 @@ def _load(
         window=piece.window,
         on_plan=lambda plan: progress.tell(f"Chunk {index + 1} of {piece.count}: {plan}", is_news=True),
         should_stop=stop,
-        max_bytes=bridge_files.free_memory(),
+        max_bytes=files.free_memory(),
     )
     return tensors.to_image(clip.frames), _Ticket(piece, path, frames.rate, size, split_id)
 
@@ -129,10 +130,10 @@ class GIVJoinChunks(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVJoinChunks",
             display_name="Join Video Chunks",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Keeps each finished piece of Split Video into Chunks as a file and runs the graph for the "
             "next. After the last it joins them, with the sound of the source. Stopped or crashed, it goes on with "
             "the first piece that is missing. Free.",
@@ -168,18 +169,18 @@ class GIVJoinChunks(io.ComfyNode):
         folder = _folder(chunk, crf, _makers(cls.hidden.prompt or {}, cls.hidden.unique_id))
         target = folder / "joined.mp4"
 
-        async def work(progress: bridge.NodeProgress) -> int | None:
-            return await bridge.in_thread(lambda _stop: _keep(images, chunk, crf, folder, progress))
+        async def work(progress: execution.NodeProgress) -> int | None:
+            return await execution.in_thread(lambda _stop: _keep(images, chunk, crf, folder, progress))
 
-        missing = await bridge.run(cls.hidden.unique_id, work)
+        missing = await execution.run(cls.hidden.unique_id, work)
         if missing is None:
-            return io.NodeOutput(bridge_files.video_from_file(target))
-        if not bridge_queue.run_again(bridge.prompt_id(), {chunk.split_id: {"chunk": missing}}):
+            return io.NodeOutput(files.video_from_file(target))
+        if not queue.run_again(execution.prompt_id(), {chunk.split_id: {"chunk": missing}}):
             raise RequestError(
                 f"Chunk {chunk.chunk.index} is kept, but the next run could not be queued. Set chunk to {missing} at "
                 "Split Video and run again."
             )
-        return io.NodeOutput(bridge_queue.nothing_yet())
+        return io.NodeOutput(queue.nothing_yet())
 
 
 def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:
@@ -199,15 +200,15 @@ def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:
 
 def _folder(ticket: _Ticket, crf: int, makers: dict[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps([ticket.name, crf, makers], sort_keys=True, default=str).encode()).hexdigest()[:24]
-    folder = bridge.runtime().home / "chunks" / key
+    folder = execution.runtime().home / "chunks" / key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.utime(folder)  # prune goes by when it was last asked for
     return folder
 
 
-def _keep(images: Any, ticket: _Ticket, crf: int, folder: Path, progress: bridge.NodeProgress) -> int | None:
+def _keep(images: Any, ticket: _Ticket, crf: int, folder: Path, progress: execution.NodeProgress) -> int | None:
     """Write the piece. The first one that is missing, or None once the film is whole."""
-    from ..grok_imagine.media.chunks import join_pieces, write_piece
+    from ..grok_imagine.media.mux.chunks import join_pieces, write_piece
 
     target, chunk = folder / "joined.mp4", ticket.chunk
     if target.exists():

@@ -9,38 +9,39 @@ from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from ..grok_imagine.models import Mode
-from . import bridge, bridge_files, making, widgets
+from .common import generate, inputs
+from .host import execution, files
 
 if TYPE_CHECKING:
-    from ..grok_imagine.jobs.chain import Film
+    from ..grok_imagine.chain.run import Film
 
 _MODES = (Mode.IMAGE, Mode.EXTEND)
-_HOWS: dict[str, Mode | None] = {widgets.AUTO: None, "extend": Mode.EXTEND, "last_frame": Mode.IMAGE}
+_HOWS: dict[str, Mode | None] = {inputs.AUTO: None, "extend": Mode.EXTEND, "last_frame": Mode.IMAGE}
 
 
-class GIVContinueVideo(widgets.ConnectionCheck, io.ComfyNode):
+class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
     """A clip goes on over several segments."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVContinueVideo",
             display_name="Grok Continue Video",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Lets a video go on for as long as you like: one segment a prompt, joined without a visible "
             "seam. Every segment is a job of its own: after a failure, or a stop, run the graph again and it goes on "
             "there; what is paid is kept.",
             search_aliases=["grok", "grok imagine", "xai", "long video", "continue video", "extend video", "chain"],
             inputs=[
-                widgets.connection(" It works with every connection."),
-                widgets.model(_MODES),
+                inputs.connection(" It works with every connection."),
+                inputs.model(_MODES),
                 _prompts(),
                 _how(),
-                widgets.resolution((Mode.IMAGE,)),
-                widgets.duration(_MODES),
-                widgets.motion_mode((Mode.IMAGE,)),
-                widgets.seed(),
+                inputs.resolution((Mode.IMAGE,)),
+                inputs.duration(_MODES),
+                inputs.motion_mode((Mode.IMAGE,)),
+                inputs.seed(),
                 io.Video.Input("video", tooltip="The clip that goes on. It is the beginning of the film, and is free."),
             ],
             outputs=[
@@ -71,7 +72,7 @@ class GIVContinueVideo(widgets.ConnectionCheck, io.ComfyNode):
         lines = tuple(line.strip() for line in prompts.splitlines() if line.strip())
         if not lines:
             raise RequestError("Write at least one prompt: each line is a segment. Nothing was sent or charged.")
-        base = making.wish(
+        base = generate.wish(
             mode=_HOWS[how],
             model=model,
             prompt="",
@@ -81,17 +82,17 @@ class GIVContinueVideo(widgets.ConnectionCheck, io.ComfyNode):
             seed=seed,
         )
 
-        async def work(progress: bridge.NodeProgress) -> Film:
-            from ..grok_imagine.jobs.chain import Chain, run_chain
+        async def work(progress: execution.NodeProgress) -> Film:
+            from ..grok_imagine.chain.run import Chain, run_chain
 
-            async with bridge.runtime().session() as session, bridge_files.file_of(video) as (path, should_stop):
+            async with execution.runtime().session() as session, files.file_of(video) as (path, should_stop):
                 chain = Chain(connection, path, lines, base)
                 return await run_chain(session, chain, owner=node_id or "", progress=progress, should_stop=should_stop)
 
-        film = await bridge.run(node_id, work)
+        film = await execution.run(node_id, work)
         ids = "\n".join(one.job.id for one in film.segments)
         info = json.dumps(_describe(film), ensure_ascii=False, indent=2)
-        return io.NodeOutput(bridge_files.video_from_file(film.file), ids, info)
+        return io.NodeOutput(files.video_from_file(film.file), ids, info)
 
 
 def _describe(film: Film) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _describe(film: Film) -> dict[str, Any]:
         "frames": joined.frames if joined else None,
         "seconds": round(joined.seconds, 3) if joined else None,
         "seams": seams,
-        "segments": [making.describe(one) for one in film.segments],
+        "segments": [generate.describe(one) for one in film.segments],
     }
 
 
@@ -123,7 +124,7 @@ def _prompts() -> io.String.Input:
         dynamic_prompts=False,
         placeholder="One line a segment: how the clip goes on.",
         tooltip=f"How the clip goes on: every line is a segment, and is paid as one clip. "
-        f"{widgets.prompt_limits((Mode.IMAGE,))} Changing a line keeps the segments before it.",
+        f"{inputs.prompt_limits((Mode.IMAGE,))} Changing a line keeps the segments before it.",
     )
 
 
@@ -131,8 +132,8 @@ def _how() -> io.Combo.Input:
     return io.Combo.Input(
         "how",
         options=list(_HOWS),
-        default=widgets.AUTO,
+        default=inputs.AUTO,
         tooltip="extend: the provider is shown the end of the film and goes on with its motion; offered by "
-        f"{widgets.offered_by((Mode.EXTEND,))}, and some charge for the seconds shown. last_frame: the last picture "
+        f"{inputs.offered_by((Mode.EXTEND,))}, and some charge for the seconds shown. last_frame: the last picture "
         "starts the next segment; every provider can. auto: extend where it is offered.",
     )

@@ -7,35 +7,35 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..grok_imagine.models import Mode
-from . import making, source, widgets
+from .common import generate, inputs, source_video
 
 _MODES = (Mode.EDIT,)
 
 
-class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
+class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
     """A clip, changed as the prompt says."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVEditVideo",
             display_name="Grok Edit Video",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Changes a video as the prompt says, and keeps its length and motion. Offered by "
-            f"{widgets.offered_by(_MODES)}. A run that was stopped is gone on with by running the graph again, and not "
+            f"{inputs.offered_by(_MODES)}. A run that was stopped is gone on with by running the graph again, and not "
             "paid twice.",
             search_aliases=["grok", "grok imagine", "xai", "edit video", "video to video", "v2v", "restyle"],
             inputs=[
-                widgets.connection(f" Editing is offered by {widgets.offered_by(_MODES)}.", _MODES),
-                widgets.model(_MODES),
-                widgets.prompt(f"What should change in the clip. {widgets.prompt_limits(_MODES)}"),
-                widgets.resolution(_MODES),
-                widgets.seed(),
-                *source.inputs("xAI edits at most 8.7 s."),
-                widgets.on_rejected(),
+                inputs.connection(f" Editing is offered by {inputs.offered_by(_MODES)}.", _MODES),
+                inputs.model(_MODES),
+                inputs.prompt(f"What should change in the clip. {inputs.prompt_limits(_MODES)}"),
+                inputs.resolution(_MODES),
+                inputs.seed(),
+                *source_video.inputs("xAI edits at most 8.7 s."),
+                inputs.on_rejected(),
             ],
-            outputs=widgets.job_outputs(),
+            outputs=inputs.job_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
@@ -49,9 +49,9 @@ class GIVEditVideo(widgets.ConnectionCheck, io.ComfyNode):
         seed: int,
         video: Any = None,
         video_url: str = "",
-        on_rejected: str = widgets.FAIL,
+        on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
         """Edit the clip, or go on with the job that already does."""
-        request = making.wish(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
-        made = source.make(cls.hidden, connection, request, video, video_url)
-        return await making.outcome_of(made, request, on_rejected)
+        request = generate.wish(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
+        made = source_video.make(cls.hidden, connection, request, video, video_url)
+        return await generate.outcome_of(made, request, on_rejected)

@@ -6,17 +6,17 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import page
 from .batch import GIVBatch
 from .chunks import GIVJoinChunks, GIVSplitVideo
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
+from .host import job_events
 from .image_to_video import GIVImageToVideo
-from .task import GIVWaitForTask
+from .load_video_frames import GIVLoadVideoFrames
 from .text_to_video import GIVTextToVideo
 from .upload_media import GIVUploadMedia
-from .video_frames import GIVLoadVideoFrames
+from .wait_for_task import GIVWaitForTask
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     GIVTextToVideo,
@@ -38,7 +38,7 @@ class GrokImagineExtension(ComfyExtension):
 
     async def on_load(self) -> None:
         """ComfyUI awaits this before it asks for the nodes. Routes can only be added now."""
-        page.add_routes()
+        job_events.add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""

@@ -7,44 +7,44 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..grok_imagine.models import Mode
-from . import making, widgets
+from .common import generate, inputs
 
-_MODES = widgets.MAKES_FROM_IMAGES
-_SOCKETS = tuple(f"image_{number}" for number in range(1, widgets.image_limit(_MODES) + 1))
+_MODES = inputs.MAKES_FROM_IMAGES
+_SOCKETS = tuple(f"image_{number}" for number in range(1, inputs.image_limit(_MODES) + 1))
 
 
-class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
+class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
     """One image starts the clip, or several are its references."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVImageToVideo",
             display_name="Grok Image to Video",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Makes a video from images. Connect one to start from, or several as references; every image "
             "of a batch counts. A run that was stopped is gone on with by running the graph again, and not paid twice.",
             search_aliases=["grok", "grok imagine", "xai", "image to video", "i2v", "reference to video", "animate"],
             inputs=[
-                widgets.connection(),
-                widgets.model(_MODES),
+                inputs.connection(),
+                inputs.model(_MODES),
                 _mode(),
-                widgets.prompt(
+                inputs.prompt(
                     "What should happen to the images. A token stands beside each connected socket: by it the prompt "
-                    f"names that image, where the provider reads tokens. {widgets.prompt_limits(_MODES)}"
+                    f"names that image, where the provider reads tokens. {inputs.prompt_limits(_MODES)}"
                 ),
-                widgets.resolution(_MODES),
-                widgets.aspect_ratio(_MODES, "auto: mostly that of the first image."),
-                widgets.duration(_MODES),
-                widgets.motion_mode(_MODES),
-                widgets.seed(),
+                inputs.resolution(_MODES),
+                inputs.aspect_ratio(_MODES, "auto: mostly that of the first image."),
+                inputs.duration(_MODES),
+                inputs.motion_mode(_MODES),
+                inputs.seed(),
                 *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
                 _image_urls(),
-                widgets.fallbacks(),
-                widgets.on_rejected(),
+                inputs.fallbacks(),
+                inputs.on_rejected(),
             ],
-            outputs=widgets.job_outputs(),
+            outputs=inputs.job_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
@@ -62,12 +62,12 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
         seed: int,
         image_urls: str = "",
         fallbacks: str = "",
-        on_rejected: str = widgets.FAIL,
+        on_rejected: str = inputs.FAIL,
         **sockets: Any,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
-        chosen = widgets.value(mode)
-        request = making.wish(
+        chosen = inputs.value(mode)
+        request = generate.wish(
             # Without an image the mode would be text-to-video; here that is a fault, and is named as one.
             mode=Mode(chosen) if chosen else _inferred(sockets, image_urls),
             model=model,
@@ -80,8 +80,8 @@ class GIVImageToVideo(widgets.ConnectionCheck, io.ComfyNode):
             reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
         )
         images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
-        made = making.make(cls.hidden, connection, request, images, fallbacks)
-        return await making.outcome_of(made, request, on_rejected)
+        made = generate.make(cls.hidden, connection, request, images, fallbacks)
+        return await generate.outcome_of(made, request, on_rejected)
 
 
 def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:
@@ -92,8 +92,8 @@ def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:
 def _mode() -> io.Combo.Input:
     return io.Combo.Input(
         "mode",
-        options=[widgets.AUTO, *(mode.value for mode in _MODES)],
-        default=widgets.AUTO,
+        options=[inputs.AUTO, *(mode.value for mode in _MODES)],
+        default=inputs.AUTO,
         tooltip="auto: image_to_video, or reference_to_video where a provider takes more images only so. The first "
         "starts the clip from the image; the second takes the images as what should appear in it. "
         "The price is the provider's, and mostly the same.",
@@ -103,7 +103,7 @@ def _mode() -> io.Combo.Input:
 def _socket(number: int, name: str) -> io.Image.Input:
     tooltip = "An image, or a batch: each of its images counts, in order."
     if number == 1:
-        tooltip += f" How many in all: {widgets.image_limits(_MODES)}. Published prices do not depend on it."
+        tooltip += f" How many in all: {inputs.image_limits(_MODES)}. Published prices do not depend on it."
     return io.Image.Input(name, optional=True, tooltip=tooltip)
 
 

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from . import making, widgets
+from .common import generate, inputs
 
-_MODES = widgets.MAKES_FROM_TEXT
+_MODES = inputs.MAKES_FROM_TEXT
 
 
-class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
+class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
     """A prompt becomes a clip."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVTextToVideo",
             display_name="Grok Text to Video",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Makes a video from a prompt. Every paid job is journaled: a run that was stopped, or cut off, "
             "is gone on with by running the graph again, and not paid twice.",
             search_aliases=["grok", "grok imagine", "xai", "text to video", "t2v", "generate video"],
             inputs=[
-                widgets.connection(),
-                widgets.model(_MODES),
-                widgets.prompt(f"What should happen in the clip. {widgets.prompt_limits(_MODES)}"),
-                widgets.resolution(_MODES),
-                widgets.aspect_ratio(_MODES, "auto: the provider's default."),
-                widgets.duration(_MODES),
-                widgets.motion_mode(_MODES),
-                widgets.seed(),
-                widgets.fallbacks(),
-                widgets.on_rejected(),
+                inputs.connection(),
+                inputs.model(_MODES),
+                inputs.prompt(f"What should happen in the clip. {inputs.prompt_limits(_MODES)}"),
+                inputs.resolution(_MODES),
+                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.duration(_MODES),
+                inputs.motion_mode(_MODES),
+                inputs.seed(),
+                inputs.fallbacks(),
+                inputs.on_rejected(),
             ],
-            outputs=widgets.job_outputs(),
+            outputs=inputs.job_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
@@ -50,10 +50,10 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
         motion_mode: str,
         seed: int,
         fallbacks: str = "",
-        on_rejected: str = widgets.FAIL,
+        on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
-        request = making.wish(
+        request = generate.wish(
             model=model,
             prompt=prompt,
             resolution=resolution,
@@ -62,5 +62,5 @@ class GIVTextToVideo(widgets.ConnectionCheck, io.ComfyNode):
             motion_mode=motion_mode,
             seed=seed,
         )
-        made = making.make(cls.hidden, connection, request, fallbacks=fallbacks)
-        return await making.outcome_of(made, request, on_rejected)
+        made = generate.make(cls.hidden, connection, request, fallbacks=fallbacks)
+        return await generate.outcome_of(made, request, on_rejected)

@@ -7,24 +7,25 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
-from . import bridge, bridge_files, tensors, widgets
+from .common import inputs
+from .host import execution, files, tensors
 
 
-class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
+class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
     """An image or a video to a public URL."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return widgets.schema(
+        return inputs.schema(
             node_id="GIVUploadMedia",
             display_name="Grok Upload Media",
-            category=widgets.CATEGORY,
+            category=inputs.CATEGORY,
             description="Uploads images or a video to your own store and gives their URLs, to be used in image_urls or "
             "anywhere else. The same content is uploaded once while its URL is good.",
             search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],
             inputs=[
-                widgets.connection(" Here it only decides which store is used: that of this connection."),
+                inputs.connection(" Here it only decides which store is used: that of this connection."),
                 io.Image.Input("image", optional=True, tooltip="An image, or a batch: one URL for each. Free."),
                 io.Video.Input("video", optional=True, tooltip="A video, uploaded as MP4 of at most 50 MB. Free."),
             ],
@@ -42,13 +43,13 @@ class GIVUploadMedia(widgets.ConnectionCheck, io.ComfyNode):
             raise RequestError("Connect an image or a video to upload.")
         pixels = [] if image is None else tensors.to_pixels(image)
 
-        async def work(progress: bridge.NodeProgress) -> list[str]:
-            async with bridge.runtime().session() as session:
+        async def work(progress: execution.NodeProgress) -> list[str]:
+            async with execution.runtime().session() as session:
                 progress.tell("Uploading")
                 blobs = await session.publisher.images(pixels)
                 if video is not None:
-                    blobs.append(await bridge.in_thread(lambda stop: bridge_files.source_video(video, stop).blob))
+                    blobs.append(await execution.in_thread(lambda stop: files.source_video(video, stop).blob))
                 return await session.upload(blobs, connection=connection)
 
-        urls = await bridge.run(cls.hidden.unique_id, work)
+        urls = await execution.run(cls.hidden.unique_id, work)
         return io.NodeOutput("\n".join(urls), urls[0])

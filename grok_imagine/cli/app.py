@@ -12,13 +12,13 @@ from pydantic import SecretStr, ValidationError
 
 from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
-from ..jobs.choice import generate_first
 from ..jobs.connections import profile, profiles
-from ..jobs.sources import with_source
+from ..jobs.failover import generate_first
+from ..jobs.source_video import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import batch, budget, chain, doctor, fleet, price, show, storage, upkeep
-from .shared import AsJson, Home, default_home, heeding_stop, with_session
+from . import batch, budget, chain, doctor, job_commands, output, price, storage, worker
+from .session import AsJson, Home, default_home, heeding_stop, with_session
 
 app = typer.Typer(
     help="Grok Imagine videos through several APIs. Every paid job is journaled, and never paid twice.",
@@ -54,7 +54,7 @@ def generate(
 ) -> None:
     """Make a clip. The same command again goes on with the same job, or hands out the same file."""
 
-    async def work(session: Session, bar: show.Bar) -> Result:
+    async def work(session: Session, bar: output.Bar) -> Result:
         names = [one.strip() for one in connection.split(",")]
         source = edit or extend
         request = VideoRequest(
@@ -102,9 +102,9 @@ def collect(
 @app.command()
 def attach(job: str, task_id: str, as_json: AsJson = False, home: Home = None) -> None:
     """Give a job of unknown outcome the task id that you found at the provider's dashboard."""
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         attached = with_session(home, lambda session: session.attach(job, task_id))
-        show.jobs([attached], as_json)
+        output.jobs([attached], as_json)
 
 
 @app.command()
@@ -115,9 +115,9 @@ def jobs(
     home: Home = None,
 ) -> None:
     """List the journal, newest first."""
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         found = with_session(home, lambda session: session.journal.list(limit=limit, unfinished=unfinished))
-        show.jobs(found, as_json)
+        output.jobs(found, as_json)
 
 
 @app.command()
@@ -131,7 +131,7 @@ def frames(
     """Write a clip's frames as PNG files."""
     from .media import write_frames
 
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         path = Path(source)
         if not path.is_file():
             found = with_session(home, lambda session: session.journal.get(source))
@@ -140,15 +140,15 @@ def frames(
             path = found.file
         told = write_frames(path, output, sheet)
         if as_json:
-            show.print_json(told)
+            output.print_json(told)
         else:
-            show.out.print(f"{told['frames']} frames, {told['width']}x{told['height']}, {told['fps']} fps: {output}")
+            output.out.print(f"{told['frames']} frames, {told['width']}x{told['height']}, {told['fps']} fps: {output}")
 
 
 @app.command()
 def connections(as_json: AsJson = False, home: Home = None) -> None:
     """List the connections and where their keys come from (never the keys)."""
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         rows = [
             {
                 "name": one.name,
@@ -159,9 +159,9 @@ def connections(as_json: AsJson = False, home: Home = None) -> None:
             for one in profiles(load(home or default_home())).values()
         ]
         if as_json:
-            show.print_json(rows)
+            output.print_json(rows)
         else:
-            show.table(rows)
+            output.table(rows)
 
 
 @app.command()
@@ -172,7 +172,7 @@ def key(
     home: Home = None,
 ) -> None:
     """Store a connection's API key in the settings file (mode 0600). It is asked for, never an argument."""
-    with show.told_errors(False):
+    with output.told_errors(False):
         place = home or default_home()
         before = load(place).connections.get(name, ConnectionSettings())
         secret = SecretStr(typer.prompt("API key (it is not shown)", hide_input=True, default="", show_default=False))
@@ -187,7 +187,7 @@ def key(
             raise SettingsError("; ".join(one["msg"] for one in error.errors(include_input=False))) from None
         save_connection(place, name, stated)
         stored = profile(load(place), name)
-        show.err.print(
+        output.err.print(
             f"{stored.name}: dialect {stored.provider.name}, key from the {stored.key_source or 'nowhere yet'}"
         )
 
@@ -211,7 +211,7 @@ def demo(
     """Make a first clip on the sandbox: no key, no network, no cost."""
     from .demo import run_demo
 
-    with show.told_errors(False):
+    with output.told_errors(False):
         run_demo(output)
 
 
@@ -220,9 +220,9 @@ app.command()(budget.budget)
 app.command("continue")(chain.continue_clip)
 app.command()(batch.batch)
 app.command()(price.price)
-app.command()(fleet.worker)
+app.command()(worker.worker)
 app.command()(doctor.doctor)
-for _command in (upkeep.again, upkeep.drop, upkeep.prune):
+for _command in (job_commands.again, job_commands.drop, job_commands.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")
 
@@ -230,22 +230,22 @@ app.add_typer(storage.app, name="storage")
 
 
 def _make(
-    work: Callable[[Session, show.Bar], Awaitable[Result]], output: Path | None, as_json: bool, home: Path | None
+    work: Callable[[Session, output.Bar], Awaitable[Result]], output: Path | None, as_json: bool, home: Path | None
 ) -> None:
     """Run a job with a bar, and say where its clip is."""
-    with show.told_errors(as_json):
-        with show.Bar() as bar, heeding_stop(home, bar):
+    with output.told_errors(as_json):
+        with output.Bar() as bar, heeding_stop(home, bar):
             result = with_session(home, lambda session: work(session, bar))
         shown = result.file
         if output is not None:
             target = output / result.file.name if output.is_dir() else output
             target.parent.mkdir(parents=True, exist_ok=True)
             shown = Path(shutil.copyfile(result.file, target))
-        show.result(result, as_json, str(shown))
+        output.result(result, as_json, str(shown))
 
 
 def _image(source: str) -> MediaInput:
-    from ..media.encode import read_image
+    from ..media.images.encode import read_image
 
     return source if "://" in source else read_image(Path(source))
 

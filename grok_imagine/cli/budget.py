@@ -11,8 +11,8 @@ from rich.table import Table
 
 from ..jobs import Session
 from ..models.money import Entry, Spend, Sum, dollars, money
-from . import show
-from .shared import AsJson, Home, with_session
+from . import output
+from .session import AsJson, Home, with_session
 
 
 def budget(
@@ -26,20 +26,20 @@ def budget(
     async def work(session: Session) -> tuple[Spend, list[Entry]]:
         return await session.spend(), await session.journal.ledger.entries(job_id=job, limit=limit)
 
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         spend, entries = with_session(home, work)
         if as_json:
-            show.print_json({**spend.as_json(), "entries": [_plain(one) for one in entries]})
+            output.print_json({**spend.as_json(), "entries": [_plain(one) for one in entries]})
             return
-        show.out.print(_sums(spend))
+        output.out.print(_sums(spend))
         if spend.limits.per_run is not None:
-            show.out.print(f"At most {dollars(spend.limits.per_run)} in one run.")
+            output.out.print(f"At most {dollars(spend.limits.per_run)} in one run.")
         if not spend.limits:
-            show.out.print('No limit is set; see "budget" in the README.')
+            output.out.print('No limit is set; see "budget" in the README.')
         if spend.unpriced:
-            show.out.print(f"{spend.unpriced} clips of this month are not in these sums: their price is not known.")
+            output.out.print(f"{spend.unpriced} clips of this month are not in these sums: their price is not known.")
         if entries:
-            show.out.print(_lines(entries))
+            output.out.print(_lines(entries))
 
 
 def _sums(spend: Spend) -> Table:

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ..chain.run import Chain, Film, Plan, plan, run_chain
 from ..jobs import Session
-from ..jobs.chain import Chain, Film, Plan, plan, run_chain
 from ..models import Mode, VideoRequest
-from . import show
-from .shared import AsJson, Home, heeding_stop, with_session
+from . import output
+from .session import AsJson, Home, heeding_stop, with_session
 
 
 class How(str, Enum):
@@ -53,17 +53,17 @@ def continue_clip(
     )
     chain = Chain(connection, source, tuple(prompts), base)
 
-    bar = show.Bar()
+    bar = output.Bar()
 
     async def work(session: Session) -> Film | Plan:
         planned = await plan(session, chain)
-        show.err.print(planned.text, style="bold")
+        output.err.print(planned.text, style="bold")
         if price:
             return planned
         with bar:
             return await run_chain(session, chain, owner="cli", run="", progress=bar)
 
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         with heeding_stop(home, bar):
             made = with_session(home, work)
         if isinstance(made, Plan):
@@ -79,7 +79,7 @@ def as_plain(film: Film, shown: str) -> dict[str, Any]:
     joined = film.joined
     return {
         "file": shown,
-        "segments": [show.job_as_json(one.job) for one in film.segments],
+        "segments": [output.job_as_json(one.job) for one in film.segments],
         "frames": joined.frames if joined else None,
         "seconds": joined.seconds if joined else None,
         "seams": [one.frame for one in joined.seams] if joined else None,
@@ -88,6 +88,6 @@ def as_plain(film: Film, shown: str) -> dict[str, Any]:
 
 def _tell(plain: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
-        show.print_json(plain)
+        output.print_json(plain)
     else:
-        show.out.print(text, soft_wrap=True, markup=False)
+        output.out.print(text, soft_wrap=True, markup=False)

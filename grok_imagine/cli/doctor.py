@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from ..jobs.checkup import examined
-from ..jobs.surroundings import Check, today
-from . import show
-from .shared import AsJson, Home, default_home
+from ..doctor.doctor import examined
+from ..doctor.environment import Check, today
+from . import output
+from .session import AsJson, Home, default_home
 
 _WIDTH = 100
 _MARKS = {"ok": "ok", "note": "note", "fault": "FAULT"}
@@ -33,11 +33,11 @@ def doctor(
 
     Each connection's base URL is asked once, without its key. Exit code 3 where something is at fault.
     """
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         checks = asyncio.run(examined((home or default_home()).absolute(), with_stores=stores, offline=offline))
     faults = sum(check.grade == "fault" for check in checks)
     if as_json:
-        show.print_json({"faults": faults, "checks": [dataclasses.asdict(check) for check in checks]})
+        output.print_json({"faults": faults, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
         sys.stdout.write(page(checks, time.time()))
     if faults:

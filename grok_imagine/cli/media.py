@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..media.decode import decode
-from ..media.sheet import contact_sheet, save_frames
-from . import show
+from ..media.frames.decode import decode
+from ..media.images.contact_sheet import contact_sheet, save_frames
+from . import output
 
 
 def write_frames(clip_path: Path, folder: Path, sheet: Path | None = None) -> dict[str, Any]:
     """Decode a clip, write its frames into ``folder``, and a contact sheet if asked; return what it was."""
-    with show.err.status("decoding"):
+    with output.err.status("decoding"):
         clip = decode(clip_path)
-    with show.err.status("writing frames"):
+    with output.err.status("writing frames"):
         save_frames(clip, folder)
         if sheet is not None:
             sheet.parent.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..jobs.choice import Quote, quotes
+from ..jobs.failover import Quote, quotes
 from ..models import Mode, VideoRequest
 from ..settings import load
-from . import show
-from .shared import AsJson, Home, default_home
+from . import output
+from .session import AsJson, Home, default_home
 
 
 def price(
@@ -27,7 +27,7 @@ def price(
     home: Home = None,
 ) -> None:
     """Compare what a clip would cost at each connection, and say which cannot make it, and why."""
-    with show.told_errors(as_json):
+    with output.told_errors(as_json):
         takes_video = mode in (Mode.EDIT, Mode.EXTEND)
         request = VideoRequest(
             mode=mode,
@@ -43,9 +43,9 @@ def price(
         )
         found = quotes(load(home or default_home()), request)
         if as_json:
-            show.print_json([one.as_json for one in found])
+            output.print_json([one.as_json for one in found])
         else:
-            show.out.print(_table(found))
+            output.out.print(_table(found))
 
 
 def _table(found: list[Quote]) -> Table:

@@ -18,7 +18,7 @@ from ..settings import ConnectionSettings, Settings, clean_key
 
 if TYPE_CHECKING:
     from ..transport.client import Endpoint
-    from ..transport.pace import Pacer, Pacers, Place
+    from ..transport.rate_limit import Pacer, Pacers, Place
 
 SANDBOX = "sandbox"
 _SANDBOX_DIALECT = "reapi"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..journal.store import Journal
+from ..journal.journal import Journal
 from ..models import Job, State
 from ..providers import PROVIDERS
-from ..transport.part import discard, is_in_use
+from ..transport.partial_download import discard, is_in_use
 
 _PART_SECONDS = 24 * 3600.0
 """An interrupted download is taken up again where it stopped; one that nobody touched for so long is litter, unless

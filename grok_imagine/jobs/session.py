@@ -14,9 +14,9 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
-from ..journal import shelf
-from ..journal.store import JobMoved
-from ..journal.told import Heard, ToldJournal
+from ..journal import workflows
+from ..journal.journal import JobMoved
+from ..journal.observed import Heard, ToldJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, State, VideoRequest
 from ..models.money import Limits, Spend
@@ -26,25 +26,25 @@ from ..settings import Settings, load
 from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
-from ..transport.pace import Pacers
-from . import connections, dealing
-from .archive import Archive
+from ..transport.rate_limit import Pacers
+from . import connections, recovery
+from .checks.connection import try_connection
+from .checks.store import Finding, check_store, sweep
 from .connections import Connection
-from .dealing import Dropped
-from .encoding import Encoder
-from .hints import Hints
-from .keeping import Keeper
+from .new_job import adopted, fingerprint, new_job
+from .pipeline.callbacks import Hints
+from .pipeline.context import Tools, Walk
+from .pipeline.in_flight import Keeper
+from .pipeline.runner import run as run_job
+from .pipeline.shared_results import Archive
 from .progress import RUN, Progress, SilentProgress
 from .prune import Pruned, prune
-from .publish import Publisher
+from .recovery import Dropped
 from .result import Result, result_of
-from .runner import run as run_job
 from .sandbox_process import SandboxProcess
-from .stores import Stores
-from .trial import try_connection
-from .upkeep import Finding, check_store, sweep
-from .walk import Tools, Walk
-from .wishes import adopted, fingerprint, new_job
+from .uploads.encode import Encoder
+from .uploads.publish import Publisher
+from .uploads.stores import Stores
 
 
 class Session:
@@ -160,10 +160,10 @@ class Session:
         async with self._turns.setdefault((owner, identity), asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or RUN.get()
-            job = await self._reopened(dealing.unless_rejected(await self.journal.claim(fresh, run=counted)))
+            job = await self._reopened(recovery.unless_rejected(await self.journal.claim(fresh, run=counted)))
             if workflow:
                 now = self._now()
-                await self.journal.work(lambda connection: shelf.keep_workflow(connection, job, workflow, now))
+                await self.journal.work(lambda connection: workflows.keep_workflow(connection, job, workflow, now))
             is_reused = job.state is State.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
             walk = self._walk(connection, request=request, progress=progress, notes=warnings)
@@ -178,7 +178,7 @@ class Session:
         job = await self._reopened(await self._asked_again(job, connection))
         walk = self._walk(connection, progress=progress)
         if job.state is State.PREPARED:
-            walk.request = await dealing.rebuilt(job, connection, self.stores.choose(connection), self._uploads)
+            walk.request = await recovery.rebuilt(job, connection, self.stores.choose(connection), self._uploads)
         return result_of(await run_job(job, walk))
 
     async def upload(
@@ -210,16 +210,16 @@ class Session:
 
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""
-        return await dealing.attach(await self._known(job_id), task_id, self._tools)
+        return await recovery.attach(await self._known(job_id), task_id, self._tools)
 
     async def again(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
-        return await dealing.again(await self._known(job_id), self._tools)
+        return await recovery.again(await self._known(job_id), self._tools)
 
     async def drop(self, job_id: str) -> Dropped:
         """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
         job = await self._known(job_id)
-        return await dealing.drop(job, await self.connect(job.connection), self._tools)
+        return await recovery.drop(job, await self.connect(job.connection), self._tools)
 
     async def spend(self) -> Spend:
         """What was spent today and this month, what is pending, and the limits."""
@@ -239,7 +239,7 @@ class Session:
         connection = await self.connect(connection_name)
         job = await self.journal.by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(adopted(connection, dealing.checked_id(task_id), self._now()))
+            job = await self.journal.add(adopted(connection, recovery.checked_id(task_id), self._now()))
         job = await self._asked_again(job, connection)
         return result_of(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
 

@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..models import Blob, State
+from .journal import Journal
 from .schema import batch_rows, batches, jobs
-from .store import Journal
 
 _PAGE = 200
 

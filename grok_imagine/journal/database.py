@@ -25,7 +25,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from ..errors import SettingsError
 from ..privacy import closed_to_others
 from ..settings import private_folder
-from .advice import DamagedError
+from .recovery_hints import DamagedError
 
 FILE_NAME = "journal.db"
 _LOCK = 0x67726F6B

@@ -12,8 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import JournalError
 from ..models import State
-from .advice import DAMAGED, MEND_SERVER, advice
 from .database import Place
+from .recovery_hints import DAMAGED, MEND_SERVER, advice
 from .schema import NEWEST_VERSION, jobs, version_table
 
 

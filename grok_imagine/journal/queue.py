@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from ..errors import SettingsError
 from .database import Place
+from .journal import Journal
 from .schema import batch_rows
-from .store import Journal
 
 if TYPE_CHECKING:
     from procrastinate import App, BaseRetryStrategy

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..models import State
+from .journal import Journal
 from .schema import encodings, jobs, upload_uses, uploads
-from .store import Journal
 
 _FINAL = [state.value for state in State if state.is_final]
 

@@ -28,7 +28,7 @@ class Audio:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """What :func:`~grok_imagine.media.decode.decode` makes of a file.
+    """What :func:`~grok_imagine.media.frames.decode.decode` makes of a file.
 
     ``frames`` is float32 ``[N, H, W, 3]``, RGB in 0..1, upright, in the order of presentation. ``rate`` is the
     average number of frames per second: a film with a variable rate keeps each of its frames once. ``start`` is

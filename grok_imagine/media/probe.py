@@ -10,7 +10,7 @@ from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 
 from ..errors import DecodeError
-from .opening import OpenVideo, frame_rate, open_video, promised_frames, stream_duration
+from .open import OpenVideo, frame_rate, open_video, promised_frames, stream_duration
 from .orientation import Orientation
 
 BYTES_PER_PIXEL = 3 * 4

@@ -2,7 +2,7 @@
 
 from .blob import Blob
 from .capability import Capability, Cost, Duration, Price
-from .exchange import Call, Repeat, Reply
+from .http import Call, Repeat, Reply
 from .job import ALLOWED, Job, State
 from .request import MediaInput, Mode, VideoRequest
 from .status import Fault, Phase, TaskStatus

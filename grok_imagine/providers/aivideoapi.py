@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ..errors import AuthRejected
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
 from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
-from .refusals import ErrorWords, spelled
+from .error_parsing import ErrorWords, spelled
 
 TEXT_MODEL = "grok-imagine-text-to-video"
 IMAGE_MODEL = "grok-imagine-image-to-video"

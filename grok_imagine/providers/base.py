@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from ..errors import ProviderError, RequestError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
-from . import choice, envelope, reading, refusals, rules, tokens
-from .refusals import ErrorWords
+from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
+from .error_parsing import ErrorWords
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Provider(ABC):
 
     def capability(self, request: VideoRequest) -> Capability:
         """The capability that serves the request. Raises UnsupportedOption when there is none (rule C9)."""
-        capability, faults = choice.choose(self.capabilities, request)
+        capability, faults = capability_selection.choose(self.capabilities, request)
         if capability is None or faults:
             raise UnsupportedOption(f"{self.label} cannot do this; nothing was sent or charged.", faults)
         return capability
@@ -110,7 +110,7 @@ class Provider(ABC):
 
     def read(self, fields: Mapping[str, Any], *, allow_private_urls: bool = False) -> tuple[VideoRequest, Checked]:
         """A request from loose values (a form, a CSV row), checked; wrong types are named with all the rest."""
-        request, wrong = choice.parse(fields)
+        request, wrong = capability_selection.parse(fields)
         capability, found = self._judge(request, allow_private_urls=allow_private_urls)
         known = {**_TYPE_RULES, **(capability.rules if capability else {})}
         typed = [
@@ -121,11 +121,11 @@ class Provider(ABC):
         return request, self._verdict(capability, [*typed, *others])
 
     def _judge(self, request: VideoRequest, *, allow_private_urls: bool) -> tuple[Capability | None, list[Violation]]:
-        capability, found = choice.choose(self.capabilities, request)
+        capability, found = capability_selection.choose(self.capabilities, request)
         found += rules.check_urls(request, allow_private=allow_private_urls, allow_data=self.takes_data_uris)
         if capability is not None:
             found += rules.check(capability, self.rendered(request, capability.mode), self.reasons)
-            found += tokens.check(request, documented=capability.mode in self.documents_tokens)
+            found += image_tokens.check(request, documented=capability.mode in self.documents_tokens)
             found += self.extra_violations(request, capability)
         return capability, found
 
@@ -185,7 +185,7 @@ class Provider(ABC):
         """The request with ``@imageN`` in this dialect's spelling; untouched where none is documented."""
         if mode not in self.documents_tokens:
             return request
-        return request.model_copy(update={"prompt": tokens.render(request.prompt, self.token)})
+        return request.model_copy(update={"prompt": image_tokens.render(request.prompt, self.token)})
 
     def token(self, number: int) -> str:
         """The dialect's spelling of the canonical ``@image1``."""
@@ -202,14 +202,14 @@ class Provider(ABC):
             body = envelope.mapping(reply)
         except UnreadableReply as error:
             raise self._unidentified(reply) from error
-        said = refusals.hidden_refusal(body)
-        found = reading.task_id(body, self.id_paths)
+        said = error_parsing.hidden_refusal(body)
+        found = status_parsing.task_id(body, self.id_paths)
         # An id beside a code that nobody documents ("code": 1000) is a task; to call it refused would pay twice.
         if said is not None and (found is None or self.error_words.knows(said, reply)):
             raise self.error_words.error(said, reply)
         if found is not None:
             return found
-        said = refusals.failed_at_once(body)
+        said = error_parsing.failed_at_once(body)
         raise self._unidentified(reply) if said is None else self.error_words.error(said, reply)
 
     def _unidentified(self, reply: Reply) -> UnreadableReply:
@@ -222,12 +222,12 @@ class Provider(ABC):
 
     def status(self, reply: Reply) -> TaskStatus:
         """The task's state in a poll's 2xx answer."""
-        places = reading.Places(self.video_paths, self.salvage_paths)
-        return reading.status(reply, places, words=self.error_words, moderation_codes=self.moderation_codes)
+        places = status_parsing.Places(self.video_paths, self.salvage_paths)
+        return status_parsing.status(reply, places, words=self.error_words, moderation_codes=self.moderation_codes)
 
     def refusal(self, reply: Reply) -> ProviderError:
         """The error that a non-2xx answer stands for."""
-        return self.error_words.error(refusals.refusal(reply), reply)
+        return self.error_words.error(error_parsing.refusal(reply), reply)
 
 
 def with_id(path: str, task_id: str) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from ..errors import AuthRejected, BadRequest, OutOfCredit, ProviderDown, RateLimited, TaskNotFound
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
 from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
-from .refusals import ErrorWords, spelled
+from .error_parsing import ErrorWords, spelled
 
 MODEL = "grok-imagine-1.0-video"
 _RATIOS = ("16:9", "9:16", "1:1", "3:2", "2:3")

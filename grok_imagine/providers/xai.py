@@ -17,7 +17,7 @@ from ..errors import AuthRejected, OutOfCredit, Violation
 from ..models import Call, Capability, Cost, Duration, Mode, Reply, TaskStatus, VideoRequest
 from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
 from .envelope import at, json_object
-from .refusals import ErrorWords
+from .error_parsing import ErrorWords
 
 MODEL = "grok-imagine-video"
 MODEL_1_5 = "grok-imagine-video-1.5"

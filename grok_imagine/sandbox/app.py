@@ -11,16 +11,16 @@ from aiohttp import web
 
 from . import faults as fault_table
 from .control import Control
-from .core import Core
-from .delivery import Delivery
-from .desk import FAULT_HEADER, LAST_BODY, Desk
 from .dialects import DIALECTS
 from .faults import Fault, UnknownFaultError
-from .gateway_files import GatewayFiles
-from .render_worker import RenderWorker
+from .files.file_responses import Delivery
+from .files.gateway_files import GatewayFiles
+from .files.uploads import NotMediaError, Uploads
+from .http_helpers import refusing_fault, send
+from .render.render_worker import RenderWorker
+from .state import Core
+from .task_handlers import FAULT_HEADER, LAST_BODY, Desk
 from .task_runner import TaskRunner
-from .uploads import NotMediaError, Uploads
-from .wire import refusing_fault, send
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from . import faults as fault_table
-from .core import Core
 from .dialects import DIALECTS
 from .faults import FAULTS, STAGES, Fault, Stage
+from .http_helpers import decode_json
 from .model import Json
+from .state import Core
 from .task_runner import TaskRunner
-from .wire import decode_json
 
 _FITS: dict[str, tuple[Stage, ...]] = {
     "reply": STAGES,

@@ -16,10 +16,10 @@ from aiohttp import web
 from .app import build
 from .clock import Clock, ClockMode
 from .control import Control
-from .core import Core, Settings
 from .faults import Stage, parse
 from .model import Json
-from .render_worker import RenderWorker
+from .render.render_worker import RenderWorker
+from .state import Core, Settings
 from .store import Store
 from .task_runner import TaskRunner
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 
-from .core import Core
-from .film.frames import FPS, ratio_name
-from .media import UnusableMediaError
+from .files.references import Reference, UnusableReferenceError, fetch
 from .model import Failure, Job, Json, Task
-from .references import Reference, UnusableReferenceError, fetch
-from .render_worker import RenderWorker
+from .render.frames import FPS, ratio_name
+from .render.media import UnusableMediaError
+from .render.render_worker import RenderWorker
+from .state import Core
 
 _CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _CALLBACK_PAUSES = (1.0, 2.0, 4.0)

@@ -21,11 +21,11 @@ from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, Ti
 from ..models import Call, Repeat, Reply
 from ..models.url import Network, is_below
 from ..redact import conceal, redact
-from .guard import GuardedTransport, Resolve, resolve
-from .pace import Pacer
 from .proxies import proxy_mounts
+from .rate_limit import Pacer
 from .retry import Backoff, retry_after
-from .timing import within
+from .ssrf_guard import GuardedTransport, Resolve, resolve
+from .timeouts import within
 
 BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)

@@ -15,7 +15,7 @@ from ..errors import FetchFailed
 from ..models import Call
 from ..models.url import fault_of, is_below, is_loopback, is_private_host, split
 from .client import Client, Endpoint, mapped_errors
-from .part import Part
+from .partial_download import Part
 
 MAX_REDIRECTS = 3
 _HEAD = 12

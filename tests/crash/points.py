@@ -67,7 +67,7 @@ class Points:
     def _journal(self) -> None:
         import sqlalchemy as sa
 
-        from grok_imagine.journal.store import Journal
+        from grok_imagine.journal.journal import Journal
 
         what = [""]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from grok_imagine.errors import EncodeError, RequestError
-from grok_imagine.media.chunks import chunk, join_pieces, write_piece
-from grok_imagine.media.decode import decode
-from grok_imagine.media.window import Window
+from grok_imagine.media.frames.decode import decode
+from grok_imagine.media.frames.selection import Window
+from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
 
 ROOT = Path(__file__).resolve().parents[2]
 

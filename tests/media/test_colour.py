@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from grok_imagine.media.decode import decode
+from grok_imagine.media.frames.decode import decode
 
 COLOURS = [(200, 30, 40), (30, 180, 60), (20, 40, 220), (128, 128, 128), (240, 230, 10), (12, 12, 12), (250, 250, 250)]
 # Luma weights of red and blue. Source: ITU-R BT.601 and BT.709.

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from grok_imagine.errors import DecodeError
-from grok_imagine.media import convert
-from grok_imagine.media import decode as decoding
-from grok_imagine.media.decode import DecodeStopped, decode
-from grok_imagine.media.opening import open_video
+from grok_imagine.media.frames import convert
+from grok_imagine.media.frames import decode as decoding
+from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.open import open_video
 
 STEP = 1 / 255 + 1e-6
 
@@ -250,7 +250,7 @@ class TestControl:
     def test_the_limit_is_checked_before_anything_is_allocated(self, film, monkeypatch):
         path, needed = film(), 30 * 64 * 48 * 12
         assert decode(path, max_bytes=needed).frame_count == 30
-        monkeypatch.setattr("grok_imagine.media.canvas.np.empty", None)
+        monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", None)
         with pytest.raises(
             DecodeError,
             match=r"30 frames of 64 × 48, which take 1.1 MB .* longest_side at most",

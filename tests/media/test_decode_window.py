@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from grok_imagine.errors import DecodeError, RequestError
-from grok_imagine.media import pick
-from grok_imagine.media.decode import DecodeStopped, decode
-from grok_imagine.media.resize import Resize
-from grok_imagine.media.window import Window
+from grok_imagine.media.frames import seek
+from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.resize import Resize
+from grok_imagine.media.frames.selection import Window
 
 FILMS = {
     "mp4": {"options": {"movflags": "faststart"}},
@@ -106,14 +106,14 @@ def test_a_forced_rate_evens_out_a_variable_one(long_film):
 class TestLittleIsDecoded:
     @pytest.fixture
     def decoded(self, monkeypatch):
-        fed, real = [], pick.Picker._fed
+        fed, real = [], seek.Picker._fed
 
         def count(self, stretch):
             for packet in real(self, stretch):
                 fed.append(packet.pts)
                 yield packet
 
-        monkeypatch.setattr(pick.Picker, "_fed", count)
+        monkeypatch.setattr(seek.Picker, "_fed", count)
         return fed
 
     def test_a_window_costs_its_own_length(self, long_film, decoded):
@@ -136,7 +136,7 @@ class TestLittleIsDecoded:
             return real(shape, *rest, **named)
 
         path = long_film()
-        monkeypatch.setattr("grok_imagine.media.canvas.np.empty", empty)
+        monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", empty)
         decode(path, window=Window(skip_first_frames=100, frame_load_cap=2))
         decode(path, window=Window(select_every_nth=40))
         decode(path, resize=Resize(longest_side=32))
@@ -230,7 +230,7 @@ def test_the_plan_is_told_before_memory_is_taken(long_film, monkeypatch):
     assert plan.bytes == 60 * 32 * 24 * 12
     assert str(plan) == "60 frames of 32 × 24, 0.6 MB"
     assert plan.rate == Fraction(12)
-    monkeypatch.setattr("grok_imagine.media.canvas.np.empty", None)
+    monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", None)
     with pytest.raises(
         DecodeError, match="frame_load_cap at most 10, or select_every_nth at least 12, or longest_side"
     ):

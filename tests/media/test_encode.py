@@ -9,10 +9,10 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from grok_imagine.errors import EncodeError
-from grok_imagine.media.encode import encode_image, read_image, sniff
-from grok_imagine.media.fit import likeness
-from grok_imagine.media.kinds import is_bare
-from grok_imagine.media.pixels import to_uint8
+from grok_imagine.media.images.compress import likeness
+from grok_imagine.media.images.encode import encode_image, read_image, sniff
+from grok_imagine.media.images.image_format import is_bare
+from grok_imagine.media.images.pixels import to_uint8
 
 ORIENTATION, MAKER = 0x0112, 0x010F
 RED, BLUE = (255, 0, 0), (0, 0, 255)

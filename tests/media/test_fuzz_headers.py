@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grok_imagine.errors import DecodeError
-from grok_imagine.media.boxes import fault_of_file
+from grok_imagine.media.mux.mp4_check import fault_of_file
 from grok_imagine.media.probe import probe
 
 ROOM = 512 * 1024 * 1024

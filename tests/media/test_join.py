@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from grok_imagine.errors import DecodeError
-from grok_imagine.media.decode import DecodeStopped, decode
-from grok_imagine.media.join import Joined, Part, join
-from grok_imagine.media.parts import count_frames, last_frame
+from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.join.join import Joined, Part, join
+from grok_imagine.media.join.segments import count_frames, last_frame
 
 RATE, SIZE, SOUND = 24, (160, 96), 48_000
 

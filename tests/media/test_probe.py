@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from grok_imagine.errors import DecodeError
-from grok_imagine.media.decode import decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.probe import probe
 
 

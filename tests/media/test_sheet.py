@@ -10,7 +10,7 @@ from PIL import Image
 
 from grok_imagine.errors import EncodeError
 from grok_imagine.media.clip import Clip
-from grok_imagine.media.sheet import contact_sheet, save_frames, time_stamp
+from grok_imagine.media.images.contact_sheet import contact_sheet, save_frames, time_stamp
 
 
 def clip(frames=30, height=36, width=64):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grok_imagine.media.decode import decode
+from grok_imagine.media.frames.decode import decode
 
 
 def pitch(samples: np.ndarray, rate: int) -> float:

@@ -108,7 +108,7 @@ def pack(host: Host) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def part(pack: ModuleType) -> Any:
-    """A module of the loaded pack: ``part("nodes.bridge")``."""
+    """A module of the loaded pack: ``part("nodes.host.execution")``."""
     return lambda name: importlib.import_module(f"{ALIAS}.{name}")
 
 
@@ -193,7 +193,7 @@ def user_folder(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def home(user_folder: Path, part: Any) -> Iterator[Path]:
     """The pack's data folder, of a process that has just begun."""
-    bridge = part("nodes.bridge")
+    bridge = part("nodes.host.execution")
     bridge._runtime = None
     yield user_folder / "user" / "__grok_imagine"
     if bridge._runtime is not None:
@@ -263,12 +263,12 @@ async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
 
     shown: list[tuple[str, Any]] = []
     routes = web.RouteTableDef()
-    runtime = part("nodes.bridge").runtime()
-    part("nodes.routes_jobs").register(routes, runtime, lambda event, message: shown.append((event, message)))
-    part("nodes.routes_settings").register(routes, runtime)
-    part("nodes.routes_face").register(routes, runtime)
-    part("nodes.routes_capabilities").register(routes, runtime)
-    part("nodes.routes_callback").register(routes, runtime)
+    runtime = part("nodes.host.execution").runtime()
+    part("nodes.routes.jobs").register(routes, runtime, lambda event, message: shown.append((event, message)))
+    part("nodes.routes.settings").register(routes, runtime)
+    part("nodes.routes.clients").register(routes, runtime)
+    part("nodes.routes.capabilities").register(routes, runtime)
+    part("nodes.routes.callbacks").register(routes, runtime)
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)

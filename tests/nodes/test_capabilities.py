@@ -17,7 +17,7 @@ HEADERS = {"X-Grok-Imagine": "1"}
 @pytest.fixture
 async def ask(home: Path, part: Any) -> AsyncIterator[Any]:
     routes = web.RouteTableDef()
-    part("nodes.routes_capabilities").register(routes, part("nodes.bridge").runtime())
+    part("nodes.routes.capabilities").register(routes, part("nodes.host.execution").runtime())
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)

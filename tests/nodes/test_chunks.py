@@ -23,7 +23,7 @@ def queue(part: Any, host: Any, monkeypatch: Any) -> list[Any]:
     put: list[Any] = []
     running = {0: (7, "running", {"1": {"class_type": "GIVSplitVideo", "inputs": {"chunk": 0}}}, {"x": 1}, ["2"], {})}
     host.prompt_queue = SimpleNamespace(currently_running=running, put=put.append)
-    monkeypatch.setattr(part("nodes.bridge"), "prompt_id", lambda: "running")
+    monkeypatch.setattr(part("nodes.host.execution"), "prompt_id", lambda: "running")
     graph_utils = ModuleType("comfy_execution.graph_utils")
     graph_utils.ExecutionBlocker = lambda message: ("blocked", message)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "comfy_execution.graph_utils", graph_utils)

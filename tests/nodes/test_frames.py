@@ -53,10 +53,10 @@ async def test_frames_share_the_memory_they_were_decoded_into(part: Any) -> None
     import numpy as np
 
     frames = np.zeros((2, 4, 6, 3), np.float32)
-    image = part("nodes.tensors").to_image(frames)
+    image = part("nodes.host.tensors").to_image(frames)
     frames[1, 2, 3, 0] = 0.25
     assert float(image[1, 2, 3, 0]) == 0.25
-    assert part("nodes.tensors").to_audio(None) is None
+    assert part("nodes.host.tensors").to_audio(None) is None
 
 
 async def test_a_trimmed_video_is_read_as_trimmed(run: Any, clip: Any) -> None:
@@ -190,7 +190,7 @@ async def test_a_new_file_under_an_old_name_is_read_anew(nodes: dict[str, Any], 
 async def test_a_film_that_does_not_fit_is_refused_before_memory_is_taken(
     run: Any, clip: Any, part: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(part("nodes.bridge_files"), "free_memory", lambda: 10_000_000)
+    monkeypatch.setattr(part("nodes.host.files"), "free_memory", lambda: 10_000_000)
     refused = "frame_load_cap at most 2, or select_every_nth at least 12, or longest_side at most 240"
     with pytest.raises(part("grok_imagine.errors").DecodeError, match=refused):
         await run("GIVLoadVideoFrames", video=clip[0])
@@ -216,7 +216,7 @@ async def test_decoding_stops_at_an_interrupt(run: Any, clip: Any, part: Any, mo
                 return
             time.sleep(0.02)
 
-    monkeypatch.setattr(part("grok_imagine.media.decode"), "decode", endless)
+    monkeypatch.setattr(part("grok_imagine.media.frames.decode"), "decode", endless)
     with pytest.raises(management.InterruptProcessingException):
         await run("GIVLoadVideoFrames", video=clip[0])
     assert looks.count(True) == 1, "the first look that sees it ends the node"

@@ -72,7 +72,7 @@ async def test_the_bar_follows_the_providers_percentage(run: Any, host: Any, san
 
 
 async def test_no_note_is_lost_in_a_throng_of_texts(part: Any, host: Any) -> None:
-    bridge, progress = part("nodes.bridge"), part("grok_imagine.jobs.progress")
+    bridge, progress = part("nodes.host.execution"), part("grok_imagine.jobs.progress")
     models = part("grok_imagine.models")
     job = models.Job("j", models.State.SUBMITTING, "sandbox", "reapi", "m", "text_to_video", {}, "f")
     host.texts.clear()
@@ -138,7 +138,7 @@ async def test_more_than_seven_is_one_clear_error_before_anything_is_uploaded(
     def never(_pixels: Any) -> None:
         raise AssertionError("encoded, though the number was wrong")
 
-    monkeypatch.setattr(part("grok_imagine.media.encode"), "encode_image", never)
+    monkeypatch.setattr(part("grok_imagine.media.images.encode"), "encode_image", never)
     for connection in ("sandbox", "sandbox-aivideoapi", "sandbox-apiinone", "sandbox-openai_videos", "sandbox-xai"):
         with pytest.raises(part("grok_imagine.errors").RequestError) as caught:
             await run(
@@ -208,7 +208,7 @@ async def test_a_host_that_cannot_show_progress_does_not_end_a_paid_job(run: Any
 
 
 async def test_a_page_that_wants_the_prompts_id_first_gets_it(run: Any, host: Any, part: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(part("nodes.bridge"), "prompt_id", lambda: "prompt")
+    monkeypatch.setattr(part("nodes.host.execution"), "prompt_id", lambda: "prompt")
     host.sockets_metadata["page"] = {"feature_flags": {"supports_progress_text_metadata": True}}
     await run("GIVTextToVideo", "12", **SHORT, prompt="a kite")
     assert (3, b"\0\0\0\6prompt\0\0\0\x0212Starting", "page") in host.sent

@@ -23,13 +23,16 @@ async def shelf(home: Path, part: Any) -> AsyncIterator[tuple[str, Any]]:
     store = {"kind": "comfyui", "public_base_url": f"https://{HOST}/comfy"}
     (home / "settings.json").write_text(json.dumps({"stores": {"here": store}}))
     routes = web.RouteTableDef()
-    part("nodes.routes").register(routes, part("nodes.bridge").runtime())
+    part("nodes.routes.public_files").register(routes, part("nodes.host.execution").runtime())
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine/public/", part("nodes.bridge").runtime().shelf()
+    yield (
+        f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine/public/",
+        part("nodes.host.execution").runtime().shelf(),
+    )
     await runner.cleanup()
 
 

@@ -163,7 +163,7 @@ async def test_a_removed_job_is_gone_from_list_and_disk_and_its_cost_still_count
     assert (await desk.ask("GET", f"/jobs/{made[1]}"))[0] == 404
     assert [path for path in (home / "results").rglob("*") if path.is_file()] == []
     assert ("grok_imagine.removed", {"id": made[1]}) in desk.shown
-    async with part("nodes.bridge").runtime().session() as _:
+    async with part("nodes.host.execution").runtime().session() as _:
         pass
     await run("GIVTextToVideo", prompt="not wanted", duration=1, connection="sandbox-xai")
     assert sandbox.submits == 2, "a removed clip is no longer the clip of its wish"
@@ -214,7 +214,7 @@ async def test_a_foreign_page_gets_nothing(desk: Any, headers: dict[str, str], k
 
 
 async def test_a_page_says_that_it_shows_faces(desk: Any, part: Any) -> None:
-    is_shown = part("nodes.face").is_shown
+    is_shown = part("nodes.host.node_events").is_shown
     for wrong in ({}, {"client_id": ""}, {"client_id": 7}, {"client_id": "x" * 101}):
         assert (await desk.ask("POST", "/face", wrong))[0] == 400
     assert not is_shown("a page")
@@ -236,12 +236,12 @@ async def test_only_json_changes_anything_and_never_a_get(desk: Any) -> None:
 
 async def _jobs(part: Any, prompts: list[str], state: str = "prepared", **fields: Any) -> list[str]:
     """Jobs, written into the journal as they are."""
-    models, wishes = part("grok_imagine.models"), part("grok_imagine.jobs.wishes")
+    models, wishes = part("grok_imagine.models"), part("grok_imagine.jobs.new_job")
     plain = {"connection": "sandbox-xai", "provider": "xai", "model": "m", "mode": "text", "fingerprint": "f", **fields}
 
     async def work() -> list[str]:
         made = []
-        async with part("nodes.bridge").runtime().session() as session:
+        async with part("nodes.host.execution").runtime().session() as session:
             for prompt in prompts:
                 job = models.Job(
                     id=wishes.new_id(session._now()), state=models.State(state), request={"prompt": prompt}, **plain
@@ -249,4 +249,4 @@ async def _jobs(part: Any, prompts: list[str], state: str = "prepared", **fields
                 made.append((await session.journal.add(job)).id)
         return made
 
-    return await asyncio.wrap_future(part("nodes.bridge").runtime().submit(work()))
+    return await asyncio.wrap_future(part("nodes.host.execution").runtime().submit(work()))

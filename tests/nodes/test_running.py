@@ -62,7 +62,7 @@ async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(
     with pytest.raises(management.InterruptProcessingException):
         await waiting
     assert looks.count(True) == 1, "the first look that sees it ends the node"
-    assert part("nodes.bridge")._TICK <= 0.5, "and there are at least two looks a second"
+    assert part("nodes.host.execution")._TICK <= 0.5, "and there are at least two looks a second"
     assert management.processing_interrupted(), "left for the other nodes of the prompt to hear"
     assert [one[1:] for one in jobs_in(home)] == [("submitted", "4")]
     management.interrupt_current_processing(False)
@@ -76,7 +76,7 @@ async def test_an_interrupt_is_heard_and_the_job_goes_on_when_run_again(
 async def test_a_node_canceled_with_its_prompt_leaves_its_job_to_be_resumed(
     run: Any, sandbox: Any, home: Path, part: Any
 ) -> None:
-    bridge = part("nodes.bridge")
+    bridge = part("nodes.host.execution")
     waiting = asyncio.ensure_future(run("GIVTextToVideo", **SHORT, prompt="a kite"))
     await until(lambda: sandbox.submits == 1)
     waiting.cancel()
@@ -101,7 +101,7 @@ async def test_one_failing_node_leaves_its_siblings_their_session(run: Any, part
 
 
 async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, sandbox: Any, part: Any) -> None:
-    runtime = part("nodes.bridge").runtime
+    runtime = part("nodes.host.execution").runtime
     await run("GIVTextToVideo", **SHORT, prompt="a kite")
     before = runtime()._lease
     stuck = asyncio.ensure_future(run("GIVTextToVideo", "9", **SHORT, prompt="a kite [sandbox:stuck]"))
@@ -131,7 +131,7 @@ async def test_settings_that_cannot_be_read_are_told_and_then_mended(run: Any, h
 
 async def test_without_settings_the_sandbox_is_started_and_ended(run: Any, home: Path, part: Any) -> None:
     (home / "settings.json").unlink()
-    bridge = part("nodes.bridge")
+    bridge = part("nodes.host.execution")
     assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1]
     process = bridge.runtime()._sandbox[1]._process
     assert process.poll() is None

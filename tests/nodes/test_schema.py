@@ -124,5 +124,5 @@ async def test_a_node_that_cannot_be_shown_costs_no_other(pack: Any, part: Any, 
 
 
 def test_an_older_schema_gets_only_what_it_knows(part: Any) -> None:
-    made = part("nodes.widgets").schema(node_id="GIVTextToVideo", unheard_of=True)
+    made = part("nodes.common.inputs").schema(node_id="GIVTextToVideo", unheard_of=True)
     assert made.node_id == "GIVTextToVideo"

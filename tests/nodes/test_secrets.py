@@ -34,7 +34,7 @@ async def test_no_route_shows_a_key_or_a_signature(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    fetch = part("grok_imagine.jobs.fetch")
+    fetch = part("grok_imagine.jobs.pipeline.download")
     monkeypatch.setattr(fetch, "_SCHEDULE", fetch.Backoff(first=0.1, longest=0.1, tries=3))
     told: list[str] = []
 

@@ -11,12 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 
+from grok_imagine.doctor.doctor import examined
 from grok_imagine.errors import JournalError, SettingsError
-from grok_imagine.jobs.checkup import examined
 from grok_imagine.journal.database import place
 from grok_imagine.journal.health import Health, examine
+from grok_imagine.journal.journal import JobMoved, Journal
 from grok_imagine.journal.schema import metadata
-from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import State
 
 from .conftest import Server

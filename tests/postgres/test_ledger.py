@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from grok_imagine.errors import OverBudget
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, State
 from grok_imagine.models.money import Limits
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from grok_imagine.errors import SettingsError
 from grok_imagine.journal.batches import Batches, Row, RowState, owner_of
+from grok_imagine.journal.journal import Journal
 from grok_imagine.journal.queue import Queue
-from grok_imagine.journal.store import Journal
 from grok_imagine.models import State
 
 from .jobs import a_job

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grok_imagine.errors import ProviderError, RequestError
 from grok_imagine.models import Mode, Phase, Reply, VideoRequest
-from grok_imagine.providers import PROVIDERS, PublicUrls, tokens
+from grok_imagine.providers import PROVIDERS, PublicUrls, image_tokens
 
 BAD = "https://thumbnails.example.com/never.png"
 NAMES = [
@@ -169,8 +169,8 @@ def test_length_is_no_weapon(name: str) -> None:
 
 @given(st.text(alphabet="@image0123456789Iabc ,看_", max_size=40))
 def test_rendering_a_token_as_itself_changes_nothing_else(prompt: str) -> None:
-    found = [number for _, number in tokens.find(prompt)]
-    spelled = tokens.render(prompt, lambda number: f"\x00{number}\x01")
+    found = [number for _, number in image_tokens.find(prompt)]
+    spelled = image_tokens.render(prompt, lambda number: f"\x00{number}\x01")
     assert spelled.count("\x00") == len(found)
     assert [int(part.split("\x01")[0]) for part in spelled.split("\x00")[1:]] == found
 
@@ -178,8 +178,8 @@ def test_rendering_a_token_as_itself_changes_nothing_else(prompt: str) -> None:
 @given(st.integers(1, 9), st.integers(10, 99), st.sampled_from(["", " ", ",", "看", "\n"]))
 def test_image10_is_never_touched_as_image1(small: int, large: int, between: str) -> None:
     prompt = f"@image{large}{between}@image{small}"
-    assert tokens.render(prompt, lambda number: f"<{number}>") == f"<{large}>{between}<{small}>"
-    assert dict(tokens.find(prompt)) == {f"@image{large}": large, f"@image{small}": small}
+    assert image_tokens.render(prompt, lambda number: f"<{number}>") == f"<{large}>{between}<{small}>"
+    assert dict(image_tokens.find(prompt)) == {f"@image{large}": large, f"@image{small}": small}
 
 
 @given(dialects, st.text(max_size=60), st.integers(0, 3))

@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from grok_imagine.sandbox import draft
-from grok_imagine.sandbox.film import render as film
-from grok_imagine.sandbox.film.frames import frame_size, size_like
-from grok_imagine.sandbox.media import Media, UnusableMediaError
 from grok_imagine.sandbox.model import Job
+from grok_imagine.sandbox.render import draft
+from grok_imagine.sandbox.render import render as film
+from grok_imagine.sandbox.render.frames import frame_size, size_like
+from grok_imagine.sandbox.render.media import Media, UnusableMediaError
 
 
 def facts(data: bytes) -> dict[str, Any]:

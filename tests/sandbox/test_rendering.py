@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grok_imagine.sandbox import draft
+from grok_imagine.sandbox.render import draft
 
 
 class Renderer:

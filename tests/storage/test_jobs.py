@@ -79,7 +79,7 @@ async def test_a_url_is_handed_out_again_until_half_its_life_is_over(s3: S3, san
 
 
 async def test_pixels_are_encoded_once(s3: S3, sandbox: Sandbox, tmp_path: Path, monkeypatch: Any) -> None:
-    import grok_imagine.media.encode as encode
+    import grok_imagine.media.images.encode as encode
 
     calls: list[int] = []
     real = encode.encode_image

@@ -414,7 +414,7 @@ async def main() -> None:
     host = Host(server, given.frontend, given.base)
     print(json.dumps({"url": await host.start()}), flush=True)
     await asyncio.to_thread(sys.stdin.read)  # until the test lets go
-    host.part("nodes.bridge").runtime().close()
+    host.part("nodes.host.execution").runtime().close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, State
 
 PANEL = ".giv-panel"

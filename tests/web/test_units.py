@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from grok_imagine.batch import rows
 from grok_imagine.errors import RequestError
-from grok_imagine.jobs import rows
 from grok_imagine.models import Mode, VideoRequest
-from grok_imagine.providers import PROVIDERS, Provider, tokens
+from grok_imagine.providers import PROVIDERS, Provider, image_tokens
 from grok_imagine.providers.describe import describe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "prices": list(_prices()),
         "wishes": list(_wishes()),
         "rows": [{"text": text, "rows": _rows(text)} for text in LISTS],
-        "tokens": [{"prompt": prompt, "tokens": list(dict(tokens.find(prompt)).items())} for prompt in PROMPTS],
+        "tokens": [{"prompt": prompt, "tokens": list(dict(image_tokens.find(prompt)).items())} for prompt in PROMPTS],
     }
     path.write_text(json.dumps(found), "utf-8")
     return path

@@ -3,7 +3,7 @@ import { api } from "../../../scripts/api.js";
 
 const ROOT = "/grok_imagine";
 
-/** A page of another site cannot send it without asking, and the server is not asked: see nodes/routes_guard.py. */
+/** A page of another site cannot send it without asking, and the server is not asked: see nodes/routes/security.py. */
 export const HEADER = "X-Grok-Imagine";
 
 /** What the server, or the way to it, says no with. `kind` names the engine's error; "Unreachable" is our own. */

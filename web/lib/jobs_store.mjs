@@ -7,7 +7,7 @@ const SETTLE = 400;
 
 export const GROUPS = ["all", "open", "attention", "done", "failed"];
 
-/** Whether a job belongs to a group, as the server sees it (journal/browse.py). @param {any} job @param {string} group */
+/** Whether a job belongs to a group, as the server sees it (journal/job_query.py). @param {any} job @param {string} group */
 export function belongs(job, group) {
   const isFinal = job.state === "saved" || job.state === "failed";
   if (group === "open") return !isFinal;

@@ -237,7 +237,7 @@ function find(id) {
   return node ? shown.get(node) : undefined;
 }
 
-/** A message of nodes/face.py. @param {any} told */
+/** A message of nodes/host/node_events.py. @param {any} told */
 function heard(told) {
   const one = find(told.node);
   if (!one) return;

@@ -78,7 +78,7 @@ export class Face {
     this.drawFaults();
   }
 
-  /** A run begins, or goes on. @param {any} told a message of nodes/face.py */
+  /** A run begins, or goes on. @param {any} told a message of nodes/host/node_events.py */
   step(told) {
     if (told.step === "note") {
       this.note = told.text;

@@ -43,7 +43,7 @@ export const AUTO = "auto";
  * @property {boolean} [isWarning] it runs, but perhaps not as meant
  */
 
-/** The capability that serves the wish, as providers/choice.py chooses it, and what stands in the way.
+/** The capability that serves the wish, as providers/capability_selection.py chooses it, and what stands in the way.
  * @param {Dialect} dialect @param {string[]} modes those that the node can ask for, the plainest first
  * @param {Wish} wish @returns {{capability: Capability | null, faults: Fault[]}} */
 export function choose(dialect, modes, wish) {

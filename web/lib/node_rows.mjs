@@ -1,4 +1,4 @@
-// The rows of a Grok Batch, read as jobs/rows.py reads them, as far as a price depends on it.
+// The rows of a Grok Batch, read as batch/rows.py reads them, as far as a price depends on it.
 
 /** @typedef {{prompt?: string, connection?: string, model?: string, mode?: string, resolution?: string,
  *             duration?: number, images: number}} Row */

@@ -1,4 +1,4 @@
-// The @image1 in a prompt: found as the engine finds it (providers/tokens.py), completed while it is typed.
+// The @image1 in a prompt: found as the engine finds it (providers/image_tokens.py), completed while it is typed.
 
 // Letters of other scripts may follow directly, as Chinese has no spaces.
 const RUN = /(?<![A-Za-z0-9_@])(?:@[Ii]mage[0-9]+)+(?![A-Za-z0-9_])/g;

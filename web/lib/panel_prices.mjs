@@ -26,7 +26,7 @@ async function fill(place, job) {
   }
 }
 
-/** @param {any} one a quote of jobs/choice.py @param {any} job */
+/** @param {any} one a quote of jobs/failover.py @param {any} job */
 function row(one, job) {
   const notes = [
     one.connection === job.connection ? t("prices.this") : "",

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from grok_imagine.batch.rows import read_csv, read_file, read_lines
+from grok_imagine.batch.run import Batch, prepare, run_batch
 from grok_imagine.errors import RequestError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.batch import Batch, prepare, run_batch
-from grok_imagine.jobs.rows import read_csv, read_file, read_lines
 from grok_imagine.journal.batches import Batches, Row, RowState
 from grok_imagine.sandbox import Sandbox
 

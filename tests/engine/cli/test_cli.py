@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 
 from ..support.processes import ROOT, client, finish
 from ..support.requests import a_job

@@ -14,7 +14,7 @@ import pytest
 
 from grok_imagine.errors import JobTimedOut, SettingsError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.hints import KEY_FILE, LEAST_GAP, Hint, Hints
+from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, LEAST_GAP, Hint, Hints
 from grok_imagine.models import Call, Job, State
 from grok_imagine.providers.aivideoapi import AiVideoApi
 from grok_imagine.redact import redact

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grok_imagine.chain.run import Chain, plan, run_chain
 from grok_imagine.errors import JobFailed, RequestError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.chain import Chain, plan, run_chain
-from grok_imagine.media.decode import decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.models import Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 

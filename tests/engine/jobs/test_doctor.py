@@ -15,15 +15,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from grok_imagine.doctor.anonymize import Veil
+from grok_imagine.doctor.doctor import examined
+from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, numbers
 from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.checkup import examined
-from grok_imagine.jobs.surroundings import OLDEST_COMFYUI, Check, numbers
-from grok_imagine.jobs.veil import Veil
 from grok_imagine.privacy import close_to_others
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, save_connection
-from grok_imagine.transport.part import Part
+from grok_imagine.transport.partial_download import Part
 
 from ..support.privacy import open_to_others
 from ..support.processes import ROOT, client, finish

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grok_imagine.errors import GrokImagineError
-from grok_imagine.jobs.choice import generate_first, quotes
+from grok_imagine.jobs.failover import generate_first, quotes
 from grok_imagine.models import Mode, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings

@@ -13,7 +13,7 @@ import pytest
 
 from grok_imagine.errors import MediaError, RequestError, UnsupportedOption
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.sources import with_source
+from grok_imagine.jobs.source_video import with_source
 from grok_imagine.models import Mode, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
 

@@ -13,8 +13,8 @@ import pytest
 
 from grok_imagine.errors import EncodeError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.provenance import clean, facts_of
-from grok_imagine.media import provenance
+from grok_imagine.jobs.pipeline.provenance import clean, facts_of
+from grok_imagine.media.mux import metadata
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 
@@ -69,15 +69,15 @@ def film(tmp_path: Path) -> Path:
 
 def test_the_streams_stay_as_they_are_bit_for_bit(film: Path) -> None:
     before, shown = streams(film), pictures(film)
-    provenance.stamp(film, {"prompt": 'löwe "🦁"\n2', "n": 1}, "löwe")
+    metadata.stamp(film, {"prompt": 'löwe "🦁"\n2', "n": 1}, "löwe")
     assert streams(film) == before
     assert pictures(film) == shown
-    assert provenance.read(film) == {"prompt": 'löwe "🦁"\n2', "n": 1}
+    assert metadata.read(film) == {"prompt": 'löwe "🦁"\n2', "n": 1}
     with av.open(str(film)) as container:
         assert container.metadata["artist"] == "somebody"
         assert container.metadata["description"] == "löwe"
-    provenance.stamp(film, {"n": 2})  # and again, as often as one likes
-    assert provenance.read(film) == {"n": 2}
+    metadata.stamp(film, {"n": 2})  # and again, as often as one likes
+    assert metadata.read(film) == {"n": 2}
     assert streams(film) == before
     assert is_private(film)
     assert [path.name for path in film.parent.iterdir()] == [film.name]
@@ -90,7 +90,7 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
     elif broken == "no video":
         film.write_bytes(b"\0\0\0\x18ftypisom" + b"x" * 4000)
     elif broken == "differs":  # a muxer that loses a packet
-        real = provenance._copy_streams
+        real = metadata._copy_streams
 
         def lossy(clip: Any, copy: Any) -> None:
             mux, seen = copy.mux, iter(range(10**6))
@@ -106,16 +106,16 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
                 )(),
             )
 
-        monkeypatch.setattr(provenance, "_copy_streams", lossy)
+        monkeypatch.setattr(metadata, "_copy_streams", lossy)
     else:
 
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(provenance, "put_in_place", full)
+        monkeypatch.setattr(metadata, "put_in_place", full)
     before = film.read_bytes()
     with pytest.raises(EncodeError):
-        provenance.stamp(film, {"n": 1})
+        metadata.stamp(film, {"n": 1})
     assert film.read_bytes() == before
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
 async def test_every_clip_says_how_it_was_made(dialect: str, session: Session) -> None:
     request = request_for(dialect, prompt="a paper boat 🚣", seed=7)
     result = await session.generate(request, connection_for(dialect))
-    facts = provenance.read(result.file)
+    facts = metadata.read(result.file)
     assert facts is not None
     assert (facts["dialect"], facts["model"], facts["mode"]) == (dialect, result.job.model, "text_to_video")
     assert (facts["prompt"], facts["seed"]) == ("a paper boat 🚣", 7)
@@ -150,12 +150,12 @@ async def test_a_failed_stamp_never_costs_the_clip(
     def refuse(*_: object) -> None:
         raise NotImplementedError("no such codec")
 
-    monkeypatch.setattr(provenance, "_copy_streams", refuse)
+    monkeypatch.setattr(metadata, "_copy_streams", refuse)
     seen = Recorder()
     result = await session.generate(request_for("reapi"), "sandbox", progress=seen)
     assert result.file.read_bytes()[4:8] == b"ftyp"
     assert any("without its metadata" in update.note for update in seen.updates)
-    assert provenance.read(result.file) is None
+    assert metadata.read(result.file) is None
     assert sandbox.ledger()["submits"] == 1
 
 
@@ -171,7 +171,7 @@ async def test_no_key_and_no_signature_is_in_the_file(open_session: Open, sandbo
         )
         result = await session.generate(request, "paid")
     data = result.file.read_bytes()
-    facts = provenance.read(result.file)
+    facts = metadata.read(result.file)
     assert facts is not None
     assert facts["parameters"]["reference_images"] == [url.partition("?")[0]]
     assert b"https://x.example/a" in data

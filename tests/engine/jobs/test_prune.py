@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from grok_imagine.jobs.prune import prune
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import State
-from grok_imagine.transport.part import Part, discard, is_in_use
+from grok_imagine.transport.partial_download import Part, discard, is_in_use
 
 from ..support.requests import a_job
 

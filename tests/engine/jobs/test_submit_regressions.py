@@ -431,7 +431,7 @@ import importlib, sys, time, types, json, urllib.request
 from pathlib import Path
 root, home, url, how = sys.argv[1:]
 pack = types.ModuleType("pack"); pack.__path__ = [root]; sys.modules["pack"] = pack
-runtime = importlib.import_module("pack.nodes.runtime").Runtime(Path(home))
+runtime = importlib.import_module("pack.nodes.host.runtime").Runtime(Path(home))
 models = importlib.import_module("pack.grok_imagine.models")
 async def work():
     async with runtime.session() as session:

@@ -17,8 +17,8 @@ from alembic.migration import MigrationContext
 
 from grok_imagine.errors import JournalError
 from grok_imagine.jobs import Session
+from grok_imagine.journal.journal import JobMoved, Journal
 from grok_imagine.journal.schema import NEWEST_VERSION, metadata
-from grok_imagine.journal.store import JobMoved, Journal
 from grok_imagine.models import ALLOWED, Job, State
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings

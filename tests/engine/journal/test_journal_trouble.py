@@ -18,8 +18,8 @@ import pytest
 from grok_imagine.errors import JournalError, ResultNotFetched, SubmitUncertain
 from grok_imagine.jobs import Session, Update
 from grok_imagine.journal import database
-from grok_imagine.journal.reserve import SIZE
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.disk_reserve import SIZE
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, State
 from grok_imagine.privacy import is_open_to_others
 from grok_imagine.sandbox import Sandbox

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from grok_imagine.errors import OverBudget
 from grok_imagine.journal import ledger
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import ALLOWED, Job, State
 from grok_imagine.models.money import ZERO, Limits
 

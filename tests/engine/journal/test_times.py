@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grok_imagine.journal.store import Journal
-from grok_imagine.journal.times import usual_times
+from grok_imagine.journal.durations import usual_times
+from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, State
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from grok_imagine.batch.run import Batch, run_batch
+from grok_imagine.chain.run import Chain, run_chain
 from grok_imagine.cli.app import app
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.batch import Batch, run_batch
-from grok_imagine.jobs.chain import Chain, run_chain
-from grok_imagine.jobs.choice import generate_first, quotes
-from grok_imagine.media import provenance
+from grok_imagine.jobs.failover import generate_first, quotes
+from grok_imagine.media.mux import metadata
 from grok_imagine.models import Mode, State, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, load, save_connection
@@ -194,7 +194,7 @@ async def test_no_key_and_no_signature_on_any_surface(
         await walked.wholes()
         while_open = contents(home)
         assert {"journal.db", "journal.db-wal"} <= set(while_open)
-        assert all(provenance.read(clip) for clip in walked.clips[: len(DIALECTS)])
+        assert all(metadata.read(clip) for clip in walked.clips[: len(DIALECTS)])
         await walked.decisions()
         walked.texts += [repr(session.settings), session.settings.model_dump_json(), repr(vars(session))]
     texts = [*walked.texts, *map(repr, walked.progress.updates), *logged(caplog.records), *capfd.readouterr()]

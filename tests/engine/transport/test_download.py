@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from grok_imagine.errors import FetchFailed, TransportError
-from grok_imagine.media.boxes import fault_of_file
+from grok_imagine.media.mux.mp4_check import fault_of_file
 from grok_imagine.models import Call
 from grok_imagine.transport.client import Client
 from grok_imagine.transport.download import download
-from grok_imagine.transport.part import Part
+from grok_imagine.transport.partial_download import Part
 from grok_imagine.transport.retry import Backoff
 
 from ..support.http_server import endpoint, serving
@@ -312,7 +312,7 @@ def test_a_whole_part_takes_its_name(
     moves_open_files: bool, keep: bool, validator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also as on Windows, where it is closed before; and where nothing could be gone on from."""
-    monkeypatch.setattr("grok_imagine.transport.part._MOVES_OPEN_FILES", moves_open_files)
+    monkeypatch.setattr("grok_imagine.transport.partial_download._MOVES_OPEN_FILES", moves_open_files)
     part = Part.open(tmp_path / "clip.mp4", keep=keep)
     part.begin(0, validator, len(VIDEO))
     part.file.write(VIDEO)

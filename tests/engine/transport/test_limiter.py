@@ -19,7 +19,7 @@ from grok_imagine.models import Call
 from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.transport.client import Client, Endpoint
-from grok_imagine.transport.pace import Pacer, Pacers
+from grok_imagine.transport.rate_limit import Pacer, Pacers
 from grok_imagine.transport.retry import Backoff
 
 from ..support.http_server import serving

@@ -23,7 +23,7 @@ from grok_imagine.providers import provider
 from grok_imagine.transport.client import BODY_LIMIT, Client
 from grok_imagine.transport.download import download
 from grok_imagine.transport.retry import Backoff, retry_after
-from grok_imagine.transport.timing import within
+from grok_imagine.transport.timeouts import within
 
 from ..support.http_server import VIDEO, endpoint, serving
 from ..support.privacy import is_private

@@ -1,0 +1,1 @@
+"""One long clip from several segments."""

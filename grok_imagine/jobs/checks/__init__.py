@@ -1,0 +1,1 @@
+"""Tests of a connection and of an upload store, which cost nothing."""

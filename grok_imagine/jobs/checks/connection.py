@@ -1,0 +1,48 @@
+"""Does a connection work: is it reached, and does it take the key? Found out without submitting anything."""
+
+from __future__ import annotations
+
+from ...errors import (
+    AuthRejected,
+    ConnectFailed,
+    GrokImagineError,
+    ProviderDown,
+    ProviderError,
+    TimedOut,
+    TransportError,
+    UnreadableReply,
+)
+from ...transport.client import Client
+from ..connections import Connection
+from .store import Finding
+
+_NOBODYS_TASK = "00000000-0000-4000-8000-000000000000"
+"""A well-formed id that no provider has given out: whoever answers that it is unknown has let the key in."""
+
+
+async def try_connection(connection: Connection, client: Client) -> list[Finding]:
+    """Ask for a task that does not exist. The first fault ends the trial; it costs nothing."""
+    provider = connection.provider
+    try:
+        reply = await client.send(provider.poll(_NOBODYS_TASK), connection.endpoint)
+        if not reply.is_success:
+            raise provider.refusal(reply)
+        provider.status(reply)
+    except (ConnectFailed, TimedOut) as error:
+        return [Finding("reach", f"{error}. Check the base URL, the network and its proxy")]
+    except TransportError as error:
+        return [Finding("reach", str(error))]
+    except AuthRejected as error:
+        return [
+            Finding("reach"),
+            Finding("key", f"{error}. Paste the key again, or make a new one at {provider.label}"),
+        ]
+    except ProviderDown as error:
+        return [Finding("reach", f"{error}. It is down for now; try again later")]
+    except UnreadableReply as error:
+        return [Finding("reach", f"{error}. Something answers there, but it is not this API: check the base URL")]
+    except ProviderError:
+        pass  # "there is no such task", in the provider's words: the key was taken
+    except GrokImagineError as error:
+        return [Finding("reach", str(error))]
+    return [Finding("reach"), Finding("key")]

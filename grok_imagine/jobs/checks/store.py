@@ -1,0 +1,102 @@
+"""Looking after stores: does one really work, and what was left in it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from ...errors import GrokImagineError, SettingsError, StorageError
+from ...journal.uploads import Uploads
+from ...models import Blob
+from ...storage.base import Keeping
+from ...storage.bucket import BucketStore
+from ...transport.client import Client
+from ..uploads.stores import Stores
+
+# The smallest PNG there is: one grey pixel.
+_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+    "3a7e9b550000000a49444154789c6360000000020001"
+    "48afa4710000000049454e44ae426082"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One step of a check: what was tried, and what came of it (empty: it worked)."""
+
+    step: str
+    fault: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it worked."""
+        return not self.fault
+
+
+async def check_store(name: str, stores: Stores, client: Client) -> list[Finding]:
+    """Put a picture, fetch it over its URL as a provider would, and delete it. The first fault ends the check."""
+    try:
+        store = stores.named(name, hours=0.25)
+    except SettingsError as error:
+        return [Finding("settings", str(error))]
+    # Bytes after the end of a PNG are no part of the picture; they make this upload unlike any other.
+    blob = Blob(_PIXEL + secrets.token_bytes(8), "image/png")
+    try:
+        file = await store.publish(blob)
+    except StorageError as error:
+        return [Finding("put", str(error))]
+    found = [Finding("put"), await _fetch(file.url, blob, client)]
+    try:
+        await store.remove(file.key)
+        found.append(Finding("delete"))
+    except StorageError as error:
+        found.append(Finding("delete", str(error)))
+    return found
+
+
+async def _fetch(url: str, blob: Blob, client: Client) -> Finding:
+    step = "fetch over its URL"
+    try:
+        reply = await client.get_public(url)
+    except GrokImagineError as error:
+        return Finding(step, f"{error}. Providers must be able to reach it from the internet")
+    if not reply.is_success:
+        return Finding(
+            step, f"the URL answers HTTP {reply.status}; check the public base URL, or the signing key's right"
+        )
+    if reply.body != blob.data:
+        return Finding(step, "the URL gives other bytes than were put; check the public base URL")
+    kind = reply.headers.get("content-type", "")
+    if kind.split(";")[0] != blob.media_type:
+        return Finding(step, f"the URL gives the type {kind!r} instead of {blob.media_type!r}")
+    return Finding(step)
+
+
+async def sweep(
+    name: str, stores: Stores, uploads: Uploads, *, older_than_hours: float, pinned: bool = False
+) -> list[str]:
+    """Remove what was left in a store: files older than that, which no unfinished job needs. Returns their keys.
+
+    Those whose URLs were given to users go only with ``pinned``, or when their URLs are good no longer.
+
+    For a bucket it goes through what really lies below the store's prefix, so that also files of a lost journal
+    go. Two installations that share a bucket need a prefix each.
+    """
+    store = stores.named(name)
+    limit = time.time() - older_than_hours * 3600
+    if isinstance(store, BucketStore):
+        busy = await uploads.busy_keys(name, pinned=not pinned)
+        keys = [one.key for one in await store.list() if one.written_at < limit and one.key not in busy]
+    else:
+        keys = [upload.key for upload in await uploads.idle(name, older_than=limit, pinned=not pinned)]
+        stores.shelf().sweep()
+    await _remove(store, keys)
+    await uploads.removed(name, keys)
+    return keys
+
+
+async def _remove(store: Keeping, keys: list[str]) -> None:
+    for key in keys:
+        await store.remove(key)

@@ -1,0 +1,83 @@
+"""What a job carries along the corridor: its tools, its connection, its request, and how it reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...journal.journal import Journal
+from ...models import Cost, Job, VideoRequest
+from ...storage.base import Store
+from ...transport.client import Client
+from ...transport.retry import Backoff
+from ..connections import Connection
+from ..progress import Progress, SilentProgress, Update
+from ..uploads.publish import Publisher
+from .callbacks import Hints
+from .shared_results import Archive
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every job of a session shares."""
+
+    journal: Journal
+    client: Client
+    publisher: Publisher
+    results: Path
+    sleep: Callable[[float], Awaitable[None]]
+    keep: Callable[[str, Coroutine[Any, Any, Job]], Awaitable[Job]]
+    """Runs a job's step to its end even when whoever awaits it is canceled."""
+    flying: Callable[[str], Awaitable[Job] | None]
+    """The step of that job that is being run to its end now, if there is one."""
+    deadline_seconds: float
+    answer_seconds: float
+    """How long a POST may take to be answered, before its outcome counts as unknown."""
+    max_download_bytes: int
+    archive: Archive | None = None
+    """Where finished clips go too, for the other machines that share the journal."""
+    hints: Hints | None = None
+    """Who waits for a provider's call; None in a process that no call reaches."""
+    submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+
+
+@dataclass
+class Walk:
+    """One job on its way. ``request`` is None when the job was found in the journal."""
+
+    tools: Tools
+    connection: Connection
+    store: Callable[[], Store]
+    """Chooses the store, when there is something to upload; raises SettingsError or StorageError."""
+    request: VideoRequest | None = None
+    progress: Progress = field(default_factory=SilentProgress)
+    notes: tuple[str, ...] = ()
+    _began: float | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this walk began."""
+        now = self.tools.monotonic()
+        if self._began is None:
+            self._began = now
+        return now - self._began
+
+    def report(self, job: Job, step: str, *, percent: float | None = None, note: str = "") -> None:
+        """Tell the host where the job is."""
+        self.progress.update(
+            Update(job, step, self.elapsed, percent, note, cost_of(job), self.connection.sandbox_url is not None)
+        )
+
+
+def cost_of(job: Job) -> Cost | None:
+    """What the job was billed, else what it was estimated at, else None."""
+    if job.billed_usd is not None:
+        return Cost(None, job.billed_usd, is_estimate=False)
+    if job.estimate_usd is not None:
+        return Cost(job.estimate_credits, job.estimate_usd)
+    return None

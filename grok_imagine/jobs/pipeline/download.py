@@ -1,0 +1,152 @@
+"""SUCCEEDED to SAVED: bring the paid clip home. A failed download never leads to another submit."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ...errors import (
+    FetchFailed,
+    GrokImagineError,
+    JournalError,
+    ProviderError,
+    ResultNotFetched,
+    TaskNotFound,
+    TransportError,
+)
+from ...media.mux.mp4_check import fault_of_file
+from ...models import Call, Job, Phase, State
+from ...settings import private_folder
+from ...transport.download import download
+from ...transport.retry import Backoff
+from .context import Walk
+from .provenance import keep_provenance
+
+_SCHEDULE = Backoff(first=1, longest=30, tries=8)
+"""About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
+
+_DISK_TRIES = 3
+_PROGRESS = 1 << 16
+"""Bytes more than ever before, so that the schedule begins anew."""
+
+
+@dataclass
+class _Memory:
+    """What one fetch remembers between its tries."""
+
+    failures: int = 0
+    received: int = 0
+    is_forgotten: bool = False
+    """The provider knows neither a good URL nor the task any longer."""
+    is_stale: bool = False
+    """Asked for another URL, the provider names the dead one again."""
+
+
+async def fetch(job: Job, walk: Walk) -> Job:
+    """Download the clip. Raises ResultNotFetched, which leaves the job SUCCEEDED, ready to be fetched again."""
+    tools = walk.tools
+    target = private_folder(tools.results) / f"{job.id}.mp4"
+    memory = _Memory()
+
+    def on_bytes(size: int, total: int | None) -> None:
+        if size >= memory.received + _PROGRESS:
+            memory.received, memory.failures = size, 0
+        walk.report(job, "downloading", percent=100 * size / total if total else None)
+
+    while True:
+        try:
+            await download(
+                tools.client,
+                _source(job, walk),
+                walk.connection.endpoint,
+                target,
+                limit=tools.max_download_bytes,
+                on_bytes=on_bytes,
+                check=fault_of_file,
+                keep=True,
+            )
+            break
+        except (TransportError, OSError) as error:
+            job = await _after(error, job, walk, memory)
+    await keep_provenance(job, walk, target)
+    return await tools.journal.advance(
+        job, State.SAVED, file=target, finished_at=tools.now(), error=None, error_kind=None
+    )
+
+
+async def _after(error: TransportError | OSError, job: Job, walk: Walk, memory: _Memory) -> Job:
+    """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
+    memory.failures += 1
+    if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
+        raise await _give_up(job, walk, error, is_stale=memory.is_stale) from error
+    is_refused = isinstance(error, FetchFailed) and error.is_refused
+    is_dead = is_refused or (isinstance(error, FetchFailed) and error.is_gone)
+    if is_dead or memory.failures == _SCHEDULE.tries - 1:
+        fresh = await _ask_again(job, walk, memory)
+        is_gone = memory.is_forgotten or (is_dead and memory.is_stale and _is_past(job, walk))
+        if fresh is job and (is_refused or (is_dead and is_gone)):
+            raise await _give_up(job, walk, error, is_gone=is_gone) from error
+        if fresh is not job and memory.failures == 1:
+            return fresh
+        job = fresh
+    delay = _SCHEDULE.delay(memory.failures)
+    walk.report(job, "downloading", note=f"{error}; again in {delay:.0f} s")
+    await walk.tools.sleep(delay)
+    return job
+
+
+def _source(job: Job, walk: Walk) -> Call:
+    """Where the file is: the provider's own content endpoint wants the key, a CDN must not have it."""
+    content = walk.connection.provider.content(job.task_id or "")
+    if content is None:
+        return Call.get(job.result_url or "", authorized=False)
+    if not job.result_url:
+        return content
+    # The gateway's own URLs want the key; the transport attaches it below the base URL alone.
+    return Call.get(job.result_url, authorized=True)
+
+
+async def _ask_again(job: Job, walk: Walk, memory: _Memory) -> Job:
+    """A fresh URL for the same result, where the provider still has one."""
+    provider, tools = walk.connection.provider, walk.tools
+    try:
+        reply = await tools.client.read(provider.poll(job.task_id or ""), walk.connection.endpoint, provider.refusal)
+        status = provider.status(reply)
+    except TaskNotFound:
+        memory.is_forgotten = True
+        return job
+    except (ProviderError, TransportError):
+        return job  # The download's own error is the one to tell.
+    memory.is_forgotten = status.phase is Phase.FAILED and status.fault is not None and status.fault.is_expired
+    is_done = status.phase is Phase.DONE
+    memory.is_stale = is_done and (status.video_url or None) == job.result_url
+    if is_done and status.video_url and not memory.is_stale:
+        return await tools.journal.advance(job, State.SUCCEEDED, note="a fresh URL", result_url=status.video_url)
+    return job
+
+
+def _is_past(job: Job, walk: Walk) -> bool:
+    """Whether the time is over for which the provider says that it keeps results."""
+    until = (job.submitted_at or job.created_at) + walk.connection.provider.result_lifetime_hours * 3600
+    return walk.tools.now() > until
+
+
+async def _give_up(
+    job: Job, walk: Walk, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
+) -> ResultNotFetched:
+    reason = error if isinstance(error, GrokImagineError) else f"{type(error).__name__}: {error.strerror or error}"
+    text = f"The clip is ready and paid, but could not be downloaded: {reason}. "
+    if is_gone:
+        text += (
+            f"{walk.connection.provider.label} does not keep it any longer, so it is gone for good. "
+            "Change the seed to make, and pay, a new one"
+        )
+    else:
+        text += "Resume the job, or run the same graph again, to fetch it; nothing is submitted or paid again"
+        if is_stale:
+            text += (
+                f". If {walk.connection.provider.label} keeps it no longer, change the seed to make, and pay, a new one"
+            )
+    with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
+        await walk.tools.journal.remember(job, error=text, error_kind=ResultNotFetched.__name__)
+    return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

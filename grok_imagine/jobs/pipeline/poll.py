@@ -1,0 +1,170 @@
+"""SUBMITTED to SUCCEEDED: ask at the provider's documented pace until the task is done, failed, or too late for us."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from ...errors import (
+    ContentRejected,
+    GrokImagineError,
+    JobCanceled,
+    JobError,
+    JobExpired,
+    JobFailed,
+    JobTimedOut,
+    ProviderError,
+    TaskNotFound,
+    TransportError,
+    UnreadableReply,
+)
+from ...models import Fault, Job, Phase, State, TaskStatus
+from ...providers import Provider
+from ...transport.timeouts import within
+from .callbacks import Hint
+from .context import Walk
+
+# Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
+_REPLICATION_SECONDS = 30.0
+_RECHECKS_WITHOUT_URL = 3
+_TICK = 1.0
+
+
+@dataclass
+class _Memory:
+    """What one wait remembers between its polls."""
+
+    unknown_words: set[str] = field(default_factory=set[str])
+    hint: Hint = field(default_factory=Hint)
+    done_without_url: int = 0
+    unreadable: int = 0
+
+
+async def wait(job: Job, walk: Walk) -> Job:
+    """Poll until the task is final. Raises JobTimedOut, JobFailed, ContentRejected, JobExpired or JobCanceled.
+
+    The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
+    but when the next poll goes out.
+    """
+    memory, hints = _Memory(), walk.tools.hints
+    with ExitStack() as listening:
+        if hints is not None and walk.connection.provider.takes_callbacks:
+            with suppress(OSError):  # no secret, no callback
+                token = await asyncio.to_thread(hints.token, job.id)
+                listening.enter_context(hints.listening(token, memory.hint))
+        return await _until_final(job, walk, memory)
+
+
+async def _until_final(job: Job, walk: Walk, memory: _Memory) -> Job:
+    tools, provider = walk.tools, walk.connection.provider
+    began = tools.monotonic()
+    walk.report(job, "queued")
+    while True:
+        left = began + tools.deadline_seconds - tools.monotonic()
+        try:
+            status = await within(max(left, 1.0), _ask(job, walk, memory))
+        except asyncio.TimeoutError:
+            raise _too_late(job, walk) from None
+        if status.phase is Phase.DONE and (status.video_url or provider.content(job.task_id or "")):
+            return await _succeeded(job, walk, status)
+        if status.phase in (Phase.FAILED, Phase.CANCELED):
+            await _failed(job, walk, status)
+        if tools.monotonic() - began > tools.deadline_seconds:
+            raise _too_late(job, walk)
+        await _pause(job, walk, status, memory)
+
+
+def _too_late(job: Job, walk: Walk) -> JobTimedOut:
+    label, minutes = walk.connection.provider.label, walk.tools.deadline_seconds / 60
+    text = (
+        f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
+    )
+    return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
+
+
+async def _ask(job: Job, walk: Walk, memory: _Memory) -> TaskStatus:
+    provider, tools = walk.connection.provider, walk.tools
+    task_id = job.task_id or ""
+    try:
+        reply = await tools.client.read(provider.poll(task_id), walk.connection.endpoint, provider.refusal)
+        status = provider.status(reply)
+        memory.unreadable = 0
+    except TaskNotFound as error:
+        if tools.now() - (job.submitted_at or 0) < _REPLICATION_SECONDS:
+            return TaskStatus(Phase.UNKNOWN)
+        raise await _stop(job, walk, error) from error
+    except UnreadableReply as error:
+        memory.unreadable += 1
+        if memory.unreadable < tools.client.backoff.tries:
+            return TaskStatus(Phase.UNKNOWN, word="an answer that cannot be read")
+        raise await _stop(job, walk, error) from error
+    except (ProviderError, TransportError) as error:
+        raise await _stop(job, walk, error) from error
+    return status
+
+
+async def _stop(job: Job, walk: Walk, error: GrokImagineError) -> JobError:
+    """Waiting is over, the job is not: it stays SUBMITTED."""
+    await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
+    text = f"{walk.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
+    return JobError(text, job_id=job.id, task_id=job.task_id)
+
+
+async def _pause(job: Job, walk: Walk, status: TaskStatus, memory: _Memory) -> None:
+    """Wait until the next poll is due, telling the host each second."""
+    tools = walk.tools
+    note = ""
+    if status.phase is Phase.UNKNOWN and status.word and status.word not in memory.unknown_words:
+        memory.unknown_words.add(status.word)
+        note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
+    seconds = walk.connection.provider.pace.interval(max(0.0, tools.now() - (job.submitted_at or tools.now())))
+    if status.phase is Phase.DONE:
+        memory.done_without_url += 1
+        if memory.done_without_url > _RECHECKS_WITHOUT_URL:
+            await _failed(job, walk, replace(status, fault=Fault("completed without a video")))
+        seconds = 2.0
+    asked = tools.monotonic()
+    usual = asked + seconds * walk.connection.pace
+    step = "queued" if status.phase is Phase.QUEUED else "generating"
+    while True:
+        walk.report(job, step, percent=status.percent, note=note)
+        left = memory.hint.due(asked, usual) - tools.monotonic()
+        if left <= 0:
+            return memory.hint.heed()
+        await tools.sleep(min(_TICK, left))
+
+
+async def _succeeded(job: Job, walk: Walk, status: TaskStatus) -> Job:
+    changes: dict[str, Any] = {"result_url": status.video_url, "error": None, "error_kind": None}
+    if status.cost is not None:
+        changes["billed_usd"] = status.cost.usd
+    return await walk.tools.journal.advance(job, State.SUCCEEDED, **changes)
+
+
+async def _failed(job: Job, walk: Walk, status: TaskStatus) -> None:
+    fault = status.fault or Fault("no reason was given")
+    kind: type[JobError] = JobFailed
+    if fault.is_moderation:
+        kind = ContentRejected
+    elif fault.is_expired:
+        kind = JobExpired
+    elif status.phase is Phase.CANCELED:
+        kind = JobCanceled
+    provider = walk.connection.provider
+    billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
+    code = f" (code {fault.code})" if fault.code else ""
+    text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
+    await walk.tools.journal.advance(
+        job, State.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now(), billed_usd=billed
+    )
+    raise kind(text, job_id=job.id, task_id=job.task_id)
+
+
+def _bill(provider: Provider, billed: Decimal | None) -> str:
+    """What a failure cost, as far as anybody says."""
+    if billed is None:
+        return f"Whether {provider.label} charges for it is not documented: it counts as spent, look at your balance"
+    return f"It was charged: ${billed.normalize():f}" if billed else "It is not charged"

@@ -1,0 +1,86 @@
+"""How a clip was made, as facts for people and programs: in the node's info, in the command line, inside the MP4."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, cast
+
+from ... import __version__
+from ...errors import MediaError
+from ...models import Job
+from ...redact import redact
+from ..connections import sandbox_names
+from .context import Walk, cost_of
+
+_LONGEST = 100_000
+"""Characters: longer than any prompt may be. A text is only redacted here, never cut."""
+
+
+def facts_of(job: Job) -> dict[str, Any]:
+    """What is known of the clip, as JSON. It holds no key, and no URL's query, where signatures live."""
+    stated = {name: value for name, value in job.request.items() if name not in ("prompt", "seed", "mode", "model")}
+    return {
+        "dialect": job.provider,
+        "model": job.model,
+        "mode": job.mode,
+        "prompt": clean(job.request.get("prompt", "")),
+        "seed": job.request.get("seed"),
+        "parameters": clean(stated),
+        "cost": _cost(job),
+        "times": _times(job),
+        "job_id": job.id,
+        "task_id": job.task_id,
+        "is_sandbox": job.connection in sandbox_names(),
+        "made_with": f"comfyui-grok-imagine {__version__}",
+    }
+
+
+def clean(value: Any) -> Any:
+    """``value`` without keys and signatures, and without the bytes of data URIs."""
+    if isinstance(value, str):
+        if value.startswith("data:"):
+            return f"{value.split(',', 1)[0][:80]},… ({len(value)} characters)"
+        if value.startswith(("https://", "http://")):
+            value = value.split("?", 1)[0].split("#", 1)[0]
+        return redact(value, limit=_LONGEST)
+    if isinstance(value, Mapping):
+        return {name: clean(one) for name, one in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(one) for one in cast("list[Any]", value)]
+    return value
+
+
+async def keep_provenance(job: Job, walk: Walk, file: Path) -> None:
+    """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
+    facts = facts_of(replace(job, finished_at=walk.tools.now()))
+    try:
+        await asyncio.to_thread(_stamp, file, facts)
+    except MediaError as error:
+        walk.report(job, "downloading", note=f"the clip is here, without its metadata: {error}")
+
+
+def _stamp(file: Path, facts: dict[str, Any]) -> None:
+    from ...media.mux.metadata import stamp  # loads PyAV
+
+    stamp(file, facts, str(facts["prompt"]))
+
+
+def _cost(job: Job) -> dict[str, Any] | None:
+    cost = cost_of(job)
+    if cost is None:
+        return None
+    credits = None if cost.credits is None else float(cost.credits)
+    return {"usd": float(cost.usd), "credits": credits, "is_estimate": cost.is_estimate}
+
+
+def _times(job: Job) -> dict[str, str | float | None]:
+    def spoken(moment: float | None) -> str | None:
+        return None if not moment else datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
+
+    seconds = round(job.finished_at - job.submitted_at, 1) if job.submitted_at and job.finished_at else None
+    submitted, finished = spoken(job.submitted_at), spoken(job.finished_at)
+    return {"created": spoken(job.created_at), "submitted": submitted, "finished": finished, "seconds": seconds}

@@ -1,0 +1,112 @@
+"""The corridor: one loop for a new job, a resumed one and a retried one, entered wherever the job stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from ...errors import GrokImagineError, JournalError, SettingsError, StorageError
+from ...journal.journal import JobMoved
+from ...models import Job, State
+from ...transport.rate_limit import Place
+from ..connections import check_belongs
+from .context import Walk
+from .download import fetch
+from .poll import wait
+from .submit import refuse, submit
+
+Step = Callable[[Job, Walk], Awaitable[Job]]
+
+
+async def _bring_home(job: Job, walk: Walk) -> Job:
+    """Fetch the clip: from the bucket that machines share, where it is kept there, else from the provider."""
+    archive = walk.tools.archive
+    if archive is None:
+        return await fetch(job, walk)
+    target = walk.tools.results / f"{job.id}.mp4"
+    with suppress(StorageError):  # the provider may still have it
+        if await archive.bring(job, target):
+            return await walk.tools.journal.advance(
+                job, State.SAVED, "from the shared store", file=target, finished_at=job.finished_at or walk.tools.now()
+            )
+    job = await fetch(job, walk)
+    try:
+        await archive.keep(job)
+    except (StorageError, JournalError, OSError) as error:
+        # The clip is here; only the other machines lack it.
+        walk.report(job, "downloading", note=f"not kept in the shared store: {error}")
+    return job
+
+
+STEPS: dict[State, Step] = {
+    State.PREPARED: submit,
+    State.SUBMITTING: refuse,
+    State.SUBMITTED: wait,
+    State.SUCCEEDED: _bring_home,
+}
+
+
+async def run(job: Job, walk: Walk) -> Job:
+    """Walk on from wherever the job stands, to SAVED. Raises what its steps raise; the journal knows where it is."""
+    check_belongs(job, walk.connection)
+    walk.report(job, "preparing", note=" ".join(walk.notes))
+    try:
+        job = await _to_the_end(job, walk)
+    except GrokImagineError:
+        with suppress(JournalError):  # the error under way is the one to tell: it may name a paid task
+            ended = await walk.tools.journal.get(job.id)
+            if ended is not None and ended.state.is_final:
+                await _release(ended, walk)
+        await _let_go(job, walk)
+        raise
+    except asyncio.CancelledError:
+        await _let_go(job, walk)
+        raise
+    await _release(job, walk)
+    walk.report(job, "done", percent=100.0)
+    return job
+
+
+async def _release(job: Job, walk: Walk) -> None:
+    """The job's uploads are needed no longer. A fault of the store is no fault of a clip that is here."""
+    with suppress(SettingsError, StorageError):
+        await walk.tools.publisher.release(job, walk.store())
+
+
+async def _let_go(job: Job, walk: Walk) -> None:
+    """A job that is left before its POST holds nothing of the budget; it asks for it again when it goes on."""
+    with suppress(JournalError):
+        await walk.tools.journal.release(job)
+
+
+async def _to_the_end(job: Job, walk: Walk) -> Job:
+    async with walk.connection.place() as place:
+        return await _walk_on(job, walk, place)
+
+
+async def _take_place(job: Job, walk: Walk, place: Place) -> None:
+    """A job is in flight from before its submit until its task is final; its download is not counted."""
+    if job.state is State.PREPARED:
+        if place.must_wait:
+            walk.report(job, "preparing", note="waiting for other jobs of this connection to end")
+        await place.take()
+    elif job.state is State.SUBMITTED:
+        place.occupy()
+    elif job.state is State.SUCCEEDED:
+        walk.report(job, "downloading")
+        place.leave()
+
+
+async def _walk_on(job: Job, walk: Walk, place: Place) -> Job:
+    while not job.state.is_final:
+        try:
+            await _take_place(job, walk, place)
+            job = await STEPS[job.state](job, walk)
+        except JobMoved:
+            # Somebody else took this very step (the same job, waited for twice). Go on from where it stands now.
+            moved = await walk.tools.journal.get(job.id)
+            if moved is None or moved.state is job.state:
+                raise
+            job = moved
+    return job

@@ -1,0 +1,78 @@
+"""Finished clips in a bucket that machines share: what one of them brought home, the others need not ask for again."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...errors import StorageError
+from ...filelock import put_in_place
+from ...journal.journal import Journal
+from ...journal.schema import archived
+from ...models import Job
+from ...settings import private_folder
+from ...storage.bucket import BucketStore
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The bucket of the setting ``results_store``, and what the journal remembers to lie there."""
+
+    journal: Journal
+    store: BucketStore
+
+    async def keep(self, job: Job) -> None:
+        """Put the job's file into the bucket, once. Raises StorageError, and OSError if the file cannot be read."""
+        if job.file is None or await self._row(job.id) is not None:
+            return
+        key = self.store.result_key(secrets.token_hex(16))
+        await self.store.put_file(key, job.file, "video/mp4")
+        values = {"job_id": job.id, "store": self.store.name, "key": key, "sha256": _digest(job.file)}
+        await self.journal.work(lambda connection: _remember(connection, values))
+
+    async def bring(self, job: Job, target: Path) -> bool:
+        """Fetch the job's file to ``target``; False where none was kept. Raises StorageError if it is gone or wrong."""
+        row = await self._row(job.id)
+        if row is None:
+            return False
+        private_folder(target.parent)
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            await self.store.get_file(str(row["key"]), part)
+            if _digest(part) != row["sha256"]:
+                raise StorageError(
+                    f"The clip of job {job.id} in the store {self.store.name!r} is not what was put there."
+                )
+            put_in_place(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    async def _row(self, job_id: str) -> dict[str, Any] | None:
+        query = archived.select().where((archived.c.job_id == job_id) & (archived.c.store == self.store.name))
+
+        def work(connection: sa.Connection) -> dict[str, Any] | None:
+            row = connection.execute(query).mappings().first()
+            return dict(row) if row else None
+
+        return await self.journal.work(work)
+
+
+def _remember(connection: sa.Connection, values: dict[str, Any]) -> None:
+    """Two machines may have put the same clip; the first one's stays."""
+    known = sa.select(archived.c.key).where(archived.c.job_id == values["job_id"])
+    if connection.execute(known).first() is None:
+        connection.execute(archived.insert().values(**values))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,193 @@
+"""PREPARED to SUBMITTED: make the references public, then the one POST that costs money.
+
+The POST is journaled before it leaves and after its answer. It is sent again only when it is certain that nothing
+was accepted: no byte was sent, or the provider said 429. Everything else leaves the job SUBMITTING, *outcome
+unknown*, which only the user can resolve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from ...errors import (
+    ConnectFailed,
+    GrokImagineError,
+    JobFailed,
+    JournalError,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    StorageError,
+    SubmitUncertain,
+    TransportError,
+    UnreadableReply,
+)
+from ...journal.journal import JobMoved
+from ...models import Blob, Job, MediaInput, Reply, State, VideoRequest
+from ...models.url import is_loopback
+from ...providers import Provider, PublicUrls
+from ...transport.client import retry_after_of
+from .context import Walk
+
+UNKNOWN_OUTCOME = (
+    "Outcome unknown: the request may have reached {label}, and may be billed, but no answer was recorded. It is "
+    "not sent again by itself. Look at your dashboard at {label}: if the task is there, attach its id to this job "
+    "(grok-imagine attach JOB TASK_ID, or the Wait For Task node); if it is not, submit it again knowingly "
+    "(grok-imagine again JOB)."
+)
+
+
+class _NotAccepted(Exception):
+    """The job is back at PREPARED, and why."""
+
+    def __init__(self, job: Job, cause: GrokImagineError) -> None:
+        self.job = job
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+async def submit(job: Job, walk: Walk) -> Job:
+    """Walk from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
+    if walk.request is None:
+        raise JobFailed(
+            "This job was prepared but never sent, and its inputs are no longer at hand. Nothing was charged; "
+            "run the graph or the command again",
+            job_id=job.id,
+        )
+    failures = 0
+    while True:
+        urls = await _publish(job, walk, walk.request)  # anew at each try: a URL may have expired while waiting
+        walk.report(job, "submitting")
+        await walk.connection.endpoint.turn()
+        try:
+            return await walk.tools.keep(job.id, _post(job, walk, walk.request, urls))
+        except _NotAccepted as refused:
+            job, cause = refused.job, refused.cause
+            failures += 1
+            if failures >= walk.tools.submit_backoff.tries:
+                raise cause from None
+            delay = walk.tools.submit_backoff.delay(failures, retry_after_of(cause))
+            walk.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
+            await walk.connection.endpoint.rest(delay, cause, walk.tools.sleep)
+
+
+async def refuse(job: Job, walk: Walk) -> Job:
+    """What happens to a job that is found SUBMITTING: nothing, and the user is told.
+
+    Unless it is being posted right now: by this session (an interrupted node, queued again at once), whose answer
+    is awaited, or by another session or process, whose POST may still be answered within its time limit.
+    """
+    flying = walk.tools.flying(job.id)
+    if flying is not None:
+        try:
+            return await flying
+        except _NotAccepted as refused:
+            return refused.job
+    if job.error_kind is None:
+        while walk.tools.now() - job.updated_at < walk.tools.answer_seconds:
+            walk.report(job, "submitting", note="sent by another run; waiting for its answer")
+            await walk.tools.sleep(1.0)
+            found = await walk.tools.journal.get(job.id)
+            if found is None or found.state is not State.SUBMITTING or found.error_kind:
+                job = found or job
+                break
+        if job.state is not State.SUBMITTING:
+            return job
+    label = walk.connection.provider.label
+    raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
+
+
+async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
+    """Public URLs for the request's media, in its order."""
+    video = request.source_video
+    media: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
+    if any(isinstance(one, Blob) for one in media):
+        walk.report(job, "uploading")
+    try:
+        urls = await walk.tools.publisher.publish(job, walk.store(), media)
+    except StorageError as error:
+        await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
+        raise
+    count = len(request.reference_images)
+    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None, await _callback(job, walk))
+
+
+async def _callback(job: Job, walk: Walk) -> str | None:
+    """Where the provider may call when the task has ended; None where it takes no address, or could not reach ours."""
+    hints = walk.tools.hints
+    if hints is None or hints.base is None or not walk.connection.provider.takes_callbacks:
+        return None
+    if is_loopback(hints.base) and not walk.connection.is_local:
+        return None
+    with suppress(OSError):  # no secret, no callback; the polls need none
+        return await asyncio.to_thread(hints.address, job.id)
+    return None
+
+
+async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -> Job:
+    """The POST itself, between its two lines in the journal."""
+    journal, provider = walk.tools.journal, walk.connection.provider
+    call = provider.submit(request, urls)
+    job = await journal.advance(job, State.SUBMITTING, error=None, error_kind=None, origin=walk.connection.origin)
+    try:
+        reply = await walk.tools.client.send(call, walk.connection.endpoint)
+        task_id = _accepted(provider, reply)
+    except (ConnectFailed, RateLimited) as error:
+        job = await journal.advance(job, State.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
+        raise _NotAccepted(job, error) from error
+    except (TransportError, ProviderDown, UnreadableReply) as error:
+        await journal.remember(job, error=str(error), error_kind=SubmitUncertain.__name__)
+        text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
+        raise SubmitUncertain(text, job_id=job.id) from error
+    except ProviderError as error:
+        ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}  # it was never accepted
+        await journal.advance(job, State.FAILED, error=str(error), error_kind=_kind(error), **ended)
+        raise
+    return await _keep_id(job, walk, task_id)
+
+
+def _accepted(provider: Provider, reply: Reply) -> str:
+    """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
+    if not (reply.is_success or 400 <= reply.status < 500):
+        # Also a redirect: it is not followed, and whoever sent it may have acted before.
+        raise ProviderDown(str(provider.refusal(reply)), status=reply.status)
+    try:
+        if not reply.is_success:
+            raise provider.refusal(reply)
+        return provider.task_id(reply)
+    except RateLimited as error:
+        if error.status == 429:
+            raise
+        raise ProviderDown(str(error), status=error.status, code=error.code) from error
+
+
+async def _keep_id(job: Job, walk: Walk, task_id: str) -> Job:
+    """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
+    changes: dict[str, Any] = {"task_id": task_id, "submitted_at": walk.tools.now(), "error": None, "error_kind": None}
+    for tries_left in (2, 1, 0):
+        try:
+            return await walk.tools.journal.advance(job, State.SUBMITTED, **changes)
+        except JournalError as error:
+            # A commit whose answer was lost with its connection was done all the same: then the id stands there.
+            if isinstance(error, JobMoved):
+                stands = await walk.tools.journal.get(job.id)
+                if stands is not None and stands.task_id == task_id:
+                    return stands
+            if tries_left:
+                await walk.tools.sleep(2.0)
+                continue
+            text = (
+                f"{walk.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
+                f"written ({error}). Attach it by hand: grok-imagine attach {job.id} {task_id}"
+            )
+            logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more
+            raise SubmitUncertain(text, job_id=job.id, task_id=task_id) from error
+    raise AssertionError("unreachable")
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__

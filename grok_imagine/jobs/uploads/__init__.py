@@ -1,0 +1,1 @@
+"""How images and videos get a URL that the provider can fetch."""

@@ -1,0 +1,101 @@
+"""Which store serves a connection: the user's choice, else the only one that can, else an error that helps."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...errors import SettingsError
+from ...settings import Settings, StoreSettings, private_folder, write_private
+from ...storage.base import OwnUrlsOnly, Store
+from ...storage.bucket import BucketStore
+from ...storage.comfyui_route import ComfyUIRoute, Shelf
+from ...storage.inline import InlineStore
+from ...storage.sandbox import Post, SandboxStore
+from ..connections import Connection
+
+SHELF = "public"
+_SECRET_FILE = "uploads.secret"  # noqa: S105 - a file's name
+
+
+class Stores:
+    """The stores of the settings, opened when they are first used."""
+
+    def __init__(self, home: Path, settings: Settings, post: Post, now: Callable[[], float] = time.time) -> None:
+        self._home = home
+        self._settings = settings
+        self._post = post
+        self._now = now
+
+    def choose(self, connection: Connection) -> Store:
+        """The store for a connection's uploads. Raises SettingsError for a choice that is not there.
+
+        In order: the connection's own choice, the settings' choice, the only store that is set up; for a sandbox
+        its own upload; the request itself where the dialect takes data URIs. There is no public host by default.
+        """
+        stated = self._settings.connections.get(connection.name)
+        name = (stated.store if stated else None) or (None if connection.sandbox_url else self._settings.store)
+        if name:
+            return self.named(name, hours=connection.provider.longest_job_hours)
+        if connection.sandbox_url:
+            return SandboxStore(connection.sandbox_url, self._post)
+        if len(self._settings.stores) == 1:
+            return self.named(next(iter(self._settings.stores)), hours=connection.provider.longest_job_hours)
+        if connection.provider.takes_data_uris:
+            return InlineStore()
+        return OwnUrlsOnly(several=tuple(self._settings.stores))
+
+    def default(self) -> Store:
+        """The store of the settings, for an upload without a connection. Raises SettingsError where none is chosen."""
+        name = self._settings.store
+        if name is None and len(self._settings.stores) == 1:
+            name = next(iter(self._settings.stores))
+        if name is None:
+            raise SettingsError(
+                f"No store is chosen; there is: {', '.join(self._settings.stores) or 'none yet'}. Name one, or set "
+                '"store" in the settings. See the README, part Uploads.'
+            )
+        return self.named(name)
+
+    def named(self, name: str, *, hours: float = 24) -> BucketStore | ComfyUIRoute:
+        """The store of that name. ``hours`` is how long its URLs live where the settings do not say."""
+        stated = self._settings.stores.get(name)
+        if stated is None:
+            known = ", ".join(self._settings.stores) or "none yet"
+            raise SettingsError(f"There is no store {name!r} here; there is: {known}. Nothing was sent or charged.")
+        lifetime = (stated.url_hours or hours) * 3600
+        if stated.kind == "comfyui":
+            if not stated.public_base_url:
+                raise SettingsError(
+                    f"The store {name!r} needs public_base_url: where the internet reaches this ComfyUI."
+                )
+            return ComfyUIRoute(name, stated.public_base_url, self.shelf(), lifetime_seconds=lifetime, now=self._now)
+        if not stated.bucket:
+            raise SettingsError(f"The store {name!r} has no bucket. Set one in the settings.")
+        return BucketStore(name, stated, secret=self._secret(), lifetime_seconds=lifetime, now=self._now)
+
+    def for_results(self) -> BucketStore | None:
+        """The bucket where finished clips are kept too; None where none is set. Raises SettingsError for no bucket."""
+        if self._settings.results_store is None:
+            return None
+        store = self.named(self._settings.results_store)
+        if not isinstance(store, BucketStore):
+            raise SettingsError(f"results_store must name a bucket, and {store.name!r} is none.")
+        return store
+
+    def stated(self, name: str) -> StoreSettings | None:
+        """What the settings say of a store."""
+        return self._settings.stores.get(name)
+
+    def shelf(self) -> Shelf:
+        """The files that this host serves itself."""
+        return Shelf(self._home / SHELF, self._now)
+
+    def _secret(self) -> bytes:
+        """What keys the object names of this installation; made once, readable by its owner alone."""
+        path = private_folder(self._home) / _SECRET_FILE
+        if not path.exists():
+            write_private(path, secrets.token_bytes(32))
+        return path.read_bytes()

@@ -1,0 +1,301 @@
+"""Reads and writes the journal: SQLite in WAL mode, or PostgreSQL, through SQLAlchemy Core; one thread for its work.
+
+Every change of state is a compare-and-swap in one durable transaction (``synchronous=FULL``): of two processes
+that want to take the same step, one is told that the job has moved on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import ContentRejected, JournalError
+from ..models import ALLOWED, Job, State
+from ..models.job import DROPPED
+from ..models.money import Limits
+from . import database, ledger
+from .db_thread import Worker
+from .disk_reserve import Reserve
+from .ledger import Ledger
+from .recovery_hints import MEND_SERVER, advice, is_full
+from .schema import NEWEST_VERSION, events, jobs, version_table
+
+T = TypeVar("T")
+_NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
+_DECIDED = (DROPPED, ContentRejected.__name__)
+"""Failed jobs that a wish still finds: what goes on and is billed, and what moderation has refused already."""
+_COLUMNS = tuple(one.name for one in fields(Job))
+
+
+class JobMoved(JournalError):
+    """Another process, or another task of this one, has taken the job on from the state that was expected."""
+
+
+class Journal:
+    """The journal of one data folder, or of a PostgreSQL. ``async with Journal(folder) as journal: …``"""
+
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float] = time.time,
+        *,
+        database_url: SecretStr | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.place = database.place(folder, database_url)
+        self._reserve = Reserve(folder) if self.place.file else None
+        self._now = now
+        self._limits = limits or Limits()
+        self.ledger = Ledger(self.work, self._limits, now)
+        self._worker = Worker("grok-imagine-journal")
+        self._engine: sa.Engine | None = None
+
+    async def __aenter__(self) -> Journal:
+        try:
+            await self._run(self._open)
+        except BaseException:
+            await self._worker.stop(self._close)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._worker.stop(self._close)
+
+    async def add(self, job: Job) -> Job:
+        """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
+        return await self._run(self._add, job)
+
+    async def claim(self, job: Job, *, run: str | None = None) -> Job:
+        """The newest job of the same wish and owner that has not failed; ``job`` itself, written now, if there is none.
+
+        One transaction, so that of two processes with the same wish one makes the job and the other finds it. In the
+        same transaction the job's estimate is set aside; ``run`` is what a limit per run counts together, None is
+        for a job that costs nothing. Raises OverBudget, and then nothing is written.
+        """
+        return await self._run(self._claim, job, run)
+
+    async def replace(self, job: Job, by: Job, note: str) -> Job:
+        """End a job of unknown outcome, and write the one that its user submits in its place, in one transaction.
+
+        What the first may have cost stays in the ledger. Raises JobMoved, or OverBudget.
+        """
+        return await self._run(self._replace, job, by, note)
+
+    async def release(self, job: Job) -> None:
+        """Free what a PREPARED job holds of the budget, as nobody goes on with it for now."""
+        await self._run(self._release, job)
+
+    async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
+        """Move the job on, with ``changes`` to its other fields, in one transaction.
+
+        Raises JobMoved when the job no longer stands in ``job.state``, JournalError when it cannot be written.
+        """
+        if to not in ALLOWED[job.state]:
+            raise JournalError(f"job {job.id} cannot go from {job.state.value} to {to.value}")
+        return await self._run(self._advance, job, to, note, changes)
+
+    async def remember(self, job: Job, **changes: Any) -> Job:
+        """Change fields of a job that stays where it stands (its last error, a fresh URL)."""
+        return await self._run(self._advance, job, job.state, None, changes)
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job of that id; None where there is none."""
+        found = await self._run(self._select, jobs.c.id == job_id, 1)
+        return found[0] if found else None
+
+    async def by_task(self, connection: str, task_id: str) -> Job | None:
+        """The newest job of that connection and task id."""
+        found = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
+        return found[0] if found else None
+
+    async def by_wish(self, fingerprint: str, owner: str) -> Job | None:
+        """The newest job for the same wish of the same node or command, unless it failed."""
+        found = await self._run(self._select, _of_wish(fingerprint, owner), 1)
+        return found[0] if found else None
+
+    async def by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
+        """The newest job of that owner, unless it failed: for owners that ask for one clip, as a chain's segment."""
+        where = jobs.c.owner == owner
+        found = await self._run(self._select, where if also_failed else where & _is_alive(), 1)
+        return found[0] if found else None
+
+    async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
+        """The newest jobs first."""
+        final = [state.value for state in State if state.is_final]
+        return await self._run(self._select, jobs.c.state.not_in(final) if unfinished else sa.true(), limit)
+
+    async def history(self, job_id: str) -> list[dict[str, Any]]:
+        """The steps of a job, oldest first: at, before, after, note."""
+        return await self._run(self._history, job_id)
+
+    async def work(self, change: Callable[[sa.Connection], T]) -> T:
+        """Run ``change(connection)`` in one transaction, for the journal's other tables."""
+
+        def transaction() -> T:
+            with self._db.begin() as connection:
+                return change(connection)
+
+        return await self._run(transaction)
+
+    # -- in the journal's own thread
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await self._worker.run(lambda: work(*arguments))
+        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise JournalError(
+                f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
+                + (advice(cause) if self.place.file else MEND_SERVER)
+            ) from error
+
+    def _open(self) -> None:
+        self._engine = self.place.open()
+        with self._engine.begin() as connection:
+            _upgrade(connection)
+        if self._reserve:
+            with suppress(OSError):  # it is asked for in earnest before a POST
+                self._reserve.fill()
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    @property
+    def _db(self) -> sa.Engine:
+        if self._engine is None:
+            raise JournalError("the journal is closed")
+        return self._engine
+
+    def _add(self, job: Job) -> Job:
+        with self._db.begin() as connection:
+            return self._insert(connection, job)
+
+    def _claim(self, job: Job, run: str | None) -> Job:
+        with self._db.begin() as connection:
+            query = jobs.select().where(_of_wish(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                return self._insert(connection, job, run)
+            found = job_of(row)
+            if found.state is State.PREPARED:
+                ledger.reserve_again(connection, found, run or "", self._limits, self._now())
+            return found
+
+    def _replace(self, job: Job, by: Job, note: str) -> Job:
+        with self._db.begin() as connection:
+            account = ledger.read_account(connection, job.id)
+            self._move(connection, job, State.FAILED, note, {"finished_at": self._now()})
+            return self._insert(connection, by, account.run if account else None)
+
+    def _release(self, job: Job) -> None:
+        with self._db.begin() as connection:
+            state = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job.id)).scalar_one_or_none()
+            if state == State.PREPARED.value:
+                ledger.release(connection, job.id, self._now())
+
+    def _insert(self, connection: sa.Connection, job: Job, run: str | None = None) -> Job:
+        now = self._now()
+        job = replace(job, created_at=now, updated_at=now)
+        connection.execute(jobs.insert().values(**_row(job)))
+        self._write_event(connection, job.id, None, job.state, None)
+        if run is not None:
+            ledger.open_account(connection, job, run, self._limits, now)
+        return job
+
+    def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
+        """One move. No POST may leave without room for its answer; that room is used when the disk is full."""
+        if self._reserve and to is State.SUBMITTING:
+            self._reserve.fill()
+        try:
+            with self._db.begin() as connection:
+                return self._move(connection, job, to, note, changes)
+        except SQLAlchemyError as error:
+            if to is State.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.spend()):
+                raise
+        with self._db.begin() as connection:
+            return self._move(connection, job, to, note, changes)
+
+    def _move(
+        self, connection: sa.Connection, job: Job, to: State, note: str | None, changes: Mapping[str, Any]
+    ) -> Job:
+        moved = replace(job, state=to, updated_at=self._now(), **changes)
+        values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
+        where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)
+        if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
+            raise JobMoved(f"job {job.id} is no longer {job.state.value}")
+        if note or to is not job.state:
+            self._write_event(connection, job.id, job.state, to, note)
+        ledger.follow(connection, moved, self._limits, self._now())
+        return moved
+
+    def _write_event(
+        self, connection: sa.Connection, job_id: str, before: State | None, after: State, note: str | None
+    ) -> None:
+        row = {"job_id": job_id, "at": self._now(), "before": before and before.value, "after": after.value}
+        connection.execute(events.insert().values(note=note, **row))
+
+    def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
+        with self._db.begin() as connection:
+            rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
+        return [job_of(row) for row in rows]
+
+    def _history(self, job_id: str) -> list[dict[str, Any]]:
+        query = sa.select(events.c.at, events.c.before, events.c.after, events.c.note)
+        with self._db.begin() as connection:
+            rows = connection.execute(query.where(events.c.job_id == job_id).order_by(events.c.number)).mappings()
+            return [dict(row) for row in rows]
+
+
+def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
+    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_alive()
+
+
+def _is_alive() -> sa.ColumnElement[bool]:
+    return (jobs.c.state != State.FAILED.value) | jobs.c.error_kind.in_(_DECIDED)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    """Bring the tables to the newest version. Alembic is imported only where there is something to do: it is slow."""
+    if sa.inspect(connection).has_table(version_table.name):
+        version = connection.execute(sa.select(version_table.c.version_num)).scalar()
+        if version == NEWEST_VERSION:
+            return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ValueError(str(error)) from error
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {name: getattr(job, name) for name in _COLUMNS}
+    return {**row, "state": job.state.value, "file": None if job.file is None else str(job.file)}
+
+
+def job_of(row: Mapping[Any, Any]) -> Job:
+    """A row of the table as a value."""
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    values["state"] = State(values["state"])
+    values["file"] = Path(values["file"]) if values["file"] else None
+    return Job(**values)

@@ -1,0 +1,158 @@
+"""Decodes the wanted frames of a film and as few others as can be: seeks over what nobody asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ...errors import DecodeError
+from ..open import OpenVideo
+from .index import DecodeStopped, Disposable, FrameIndex
+
+Picked = tuple[VideoFrame, int]
+"""A frame, and how often it is wanted."""
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Frames that are decoded in one go, from the key frame at ``key`` on."""
+
+    key: int
+    wanted: dict[int, int]
+
+
+class Picker:
+    """Yields the frames at ``positions`` of the index, in order. One that is damaged is left out.
+
+    With ``or_before``, a damaged last one is replaced by the one that was decoded before it.
+    """
+
+    def __init__(
+        self,
+        source: OpenVideo,
+        index: FrameIndex,
+        positions: Sequence[int],
+        should_stop: Callable[[], bool] | None,
+        or_before: bool = False,
+    ) -> None:
+        self._source = source
+        self._index = index
+        self._counts = Counter(positions)
+        self._should_stop = should_stop
+        self._or_before = or_before
+        self._is_disposable = Disposable(source.video)
+
+    def __iter__(self) -> Iterator[Picked]:
+        if not self._index.is_timed:
+            yield from self._by_order()
+            return
+        for stretch in self._stretches():
+            yield from self._by_time(stretch)
+
+    def _stretches(self) -> list[_Stretch]:
+        """A new one begins where at least one whole group of frames can be jumped over."""
+        index, made, last = self._index, list[_Stretch](), -2
+        for position, count in sorted(self._counts.items()):
+            pts = int(index.pts[position])
+            key = max(int(np.searchsorted(index.keys, pts, side="right")) - 1, 0)
+            if key > last + 1:
+                made.append(_Stretch(key, {}))
+            made[-1].wanted[pts] = count
+            last = key
+        return made
+
+    def _by_time(self, stretch: _Stretch) -> Iterator[Picked]:
+        missing, spare = dict(stretch.wanted), cast("VideoFrame | None", None)
+        for frame in self._decoded(self._fed(stretch)):
+            count = missing.pop(cast(int, frame.pts), 0)
+            if count:
+                yield frame, count
+            spare = frame
+            if not missing:
+                return
+        if self._or_before and spare is not None and len(missing) == len(stretch.wanted):
+            yield spare, 1
+
+    def _fed(self, stretch: _Stretch) -> Iterator[Packet[VideoStream]]:
+        """The packets to decode: to the last one that is wanted, without those that nothing is built on."""
+        ahead = len(stretch.wanted)
+        for packet in self._from(stretch.key):
+            self._ask()
+            is_wanted = packet.pts in stretch.wanted and not packet.is_discard
+            if is_wanted or not self._is_disposable(packet):
+                yield packet
+            ahead -= is_wanted
+            if not ahead:
+                return
+
+    def _from(self, key: int) -> Iterator[Packet[VideoStream]]:
+        """The packets from a key frame on. A file can only be seeked roughly, and some land behind the aim."""
+        keys = self._index.keys
+        for back in (0, 1, 2, 4, 8):
+            aim = key - back
+            if aim <= 0:
+                break
+            packets = self._seek(int(keys[aim]))
+            first = next((one for one in packets if one.is_keyframe), None)
+            if first is not None and first.pts is not None and first.pts <= keys[key]:
+                yield first
+                yield from packets
+                return
+        yield from self._seek(None)
+
+    def _seek(self, pts: int | None) -> Iterator[Packet[VideoStream]]:
+        """The packets from about ``pts`` on, or from the beginning, which not every format calls by the same time."""
+        container, video = self._source.container, self._source.video
+        aims = [-(2**62), 0, container.start_time or 0] if pts is None else [pts]
+        for aim in aims:
+            with suppress(FFmpegError):
+                container.seek(aim, stream=None if pts is None else video, backward=True)
+                return (packet for packet in container.demux(video) if packet.size)
+        if pts is not None:
+            return self._seek(None)
+        raise DecodeError(f"{self._source.name} cannot be wound back after it was looked through.")
+
+    def _by_order(self) -> Iterator[Picked]:
+        """A film without times is decoded from its beginning, and its frames are counted."""
+        last = max(self._counts)
+        for position, frame in enumerate(self._decoded(self._all())):
+            if self._counts[position]:
+                yield frame, self._counts[position]
+            if position == last:
+                return
+
+    def _all(self) -> Iterator[Packet[VideoStream]]:
+        for packet in self._seek(None):
+            self._ask()
+            yield packet
+
+    def _decoded(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+        """The frames of ``packets``, in the end also those that the decoder has held back."""
+        context = cast(Any, self._source.video.codec_context)
+        for packet in packets:
+            try:
+                yield from cast("list[VideoFrame]", cast(Any, packet).decode())
+            except InvalidDataError:
+                continue
+        while True:
+            self._ask()
+            try:
+                yield from cast("list[VideoFrame]", context.decode(None))
+            except InvalidDataError:
+                continue
+            except EOFError:
+                pass
+            return
+
+    def _ask(self) -> None:
+        if self._should_stop is not None and self._should_stop():
+            raise DecodeStopped

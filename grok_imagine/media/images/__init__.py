@@ -1,0 +1,1 @@
+"""Still images: encoding for upload, thumbnails, contact sheets."""

@@ -1,0 +1,67 @@
+"""Arrays of pixels as 8-bit pictures, whatever comes out of a graph: NaN, out of range, gray, with alpha."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...errors import EncodeError
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+STRIP = 1_000_000
+"""How many values are converted at once: few enough for the processor's cache."""
+
+
+def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Floats in 0..1 as 0..255, rounded; beyond that range they are clamped, and NaN is 0. uint8 stays as it is.
+
+    Raises EncodeError for other types.
+    """
+    if pixels.dtype == np.uint8:
+        return cast("NDArray[np.uint8]", pixels)
+    if pixels.dtype.kind != "f":
+        raise EncodeError(f"Pixels must be floats in 0..1 or uint8, not {pixels.dtype}.")
+    values = np.empty(pixels.shape, np.uint8)
+    # A few lines at a time: of 40 megapixels, each copy as floats takes half a gigabyte.
+    step = max(1, STRIP * len(pixels) // max(1, pixels.size))
+    for top in range(0, len(pixels), step):
+        # fmax and fmin prefer any number to NaN.
+        strip = np.fmin(np.fmax(pixels[top : top + step], 0), 1)
+        scaled: NDArray[np.float32] = np.multiply(strip, 255, dtype=np.float32)
+        values[top : top + step] = np.rint(scaled, out=scaled)
+    return values
+
+
+def to_picture(pixels: NDArray[Any]) -> Image.Image:
+    """``[H, W, C]`` with 1, 3 or 4 channels, or ``[H, W]``, as an RGB picture; RGBA if it is not all opaque.
+
+    Values as for :func:`to_uint8`. Raises EncodeError for another shape or type, or no pixels at all.
+    """
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, np.newaxis]
+    if pixels.ndim != 3 or pixels.shape[2] not in MODES or 0 in pixels.shape:
+        raise EncodeError(f"A picture must have the shape [height, width, 1, 3 or 4], not {list(pixels.shape)}.")
+    height, width, channels = pixels.shape
+    values = np.ascontiguousarray(to_uint8(pixels))
+    return plain(Image.frombuffer(MODES[channels], (width, height), cast(Any, values), "raw", MODES[channels], 0, 1))
+
+
+def plain(picture: Image.Image) -> Image.Image:
+    """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata."""
+    if picture.mode.startswith("I"):
+        # Pillow cuts 16 bits off at 255 instead of scaling them.
+        picture = Image.fromarray(to_uint8(np.asarray(picture, dtype=np.float32) / 65535))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        lowest, _ = cast("tuple[int, int]", picture.getchannel("A").getextrema())
+        if lowest == 255:
+            picture = picture.convert("RGB")
+    # What a file was opened as remembers more than its pixels.
+    elif picture.mode != "RGB" or type(picture) is not Image.Image:
+        picture = picture.convert("RGB")
+    # Pillow writes some of these into a new file by itself.
+    picture.info = {}
+    return picture

@@ -1,0 +1,53 @@
+"""A small picture of a clip, for lists: one frame from its middle, as a JPEG."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, cast
+
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from ...errors import DecodeError
+from ...filelock import put_in_place
+from ...settings import private_folder
+from ..open import OpenVideo, open_video, stream_duration
+from ..orientation import Orientation
+from ..probe import first_frame
+
+LONGEST_SIDE = 256
+_QUALITY = 80
+
+
+def thumbnail(film: Path, picture: Path) -> Path:
+    """Write the JPEG of ``film`` to ``picture``, unless a newer one than the film is there, and return its path.
+
+    Blocks for about as long as decoding from one key frame to the middle takes. Raises DecodeError.
+    """
+    try:
+        if picture.stat().st_mtime_ns >= film.stat().st_mtime_ns:
+            return picture
+    except OSError:
+        pass
+    with open_video(film) as source:
+        frame = _middle(source)
+        pixels = Orientation.of(frame).upright(cast(Any, frame.to_ndarray(format="rgb24")))
+    small = Image.fromarray(pixels)
+    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    temporary = private_folder(picture.parent) / f".{picture.name}.{secrets.token_hex(4)}"
+    try:
+        small.save(temporary, format="JPEG", quality=_QUALITY, optimize=True)
+        put_in_place(temporary, picture)  # in one step: two may be drawing it
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DecodeError(f"The picture of {film.name} cannot be written: {error.strerror or error}.") from error
+    return picture
+
+
+def _middle(source: OpenVideo) -> VideoFrame:
+    """The last key frame up to the middle: it shows the clip in motion, and nothing before it needs decoding."""
+    length = stream_duration(source)
+    if length and source.video.time_base:
+        source.container.seek(int(length / 2 / source.video.time_base), stream=source.video, backward=True)
+    return first_frame(source)

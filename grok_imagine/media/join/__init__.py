@@ -1,0 +1,1 @@
+"""Several clips joined to one."""

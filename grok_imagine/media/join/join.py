@@ -1,0 +1,224 @@
+"""Parts become one film without a visible seam: repeated frames dropped, colours matched, sound cross-faded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from ...errors import DecodeError
+from ..frames.decode import DecodeStopped, ShouldStop
+from ..mux.mp4_writer import OPTIONS, new_film
+from ..mux.transcode import LIMITED, THREADS, X264
+from .color_match import Ending, Match, fade, match
+from .segments import Packed, Shape, pictures, shape_of, sound, sound_rate
+
+RATE_FACTOR = 16
+"""x264's: the eye sees no loss. See source_video.py."""
+SOUND_BITS = 192_000
+LONGEST_FADE = Fraction(1, 4)
+"""In seconds. A fade needs what the later part repeats of the earlier one; of one repeated frame it is 1/24 s."""
+
+OnProgress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A clip of the film. Its first ``skip`` frames repeat the end of the part before, and are left out."""
+
+    path: Path
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Seam:
+    """Where a part begins, in frames of the film; how its colours differed there, and what was done about it."""
+
+    frame: int
+    match: Match
+    fade_seconds: float
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The film in numbers, counted while it was written."""
+
+    frames: int
+    shape: Shape
+    seams: tuple[Seam, ...]
+    has_sound: bool
+
+    @property
+    def seconds(self) -> float:
+        """The length."""
+        return float(self.frames / self.shape.rate)
+
+
+def join(
+    parts: Sequence[Part],
+    target: Path,
+    *,
+    on_frame: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Joined:
+    """Write the film of ``parts`` to ``target``, an MP4 of H.264 and AAC, in the size and rate of the first.
+
+    Blocks: call it in a thread. Holds one picture and the sound of two parts at a time. Each part is decoded and
+    encoded once: H.264 of different encoders cannot share a track as it is, and its first frame, which every other
+    one builds on, is the one that must go. The same parts give the same bytes.
+
+    Raises DecodeError for a part that cannot be read or that holds no frame after its ``skip``, and DecodeStopped.
+    """
+    shape = shape_of(parts[0].path)
+    rate = next((found for part in parts if (found := sound_rate(part.path))), None)
+    with new_film(target, {**OPTIONS, "max_interleave_delta": "0"}) as film:
+        work = _Work(film, shape, rate, on_frame, should_stop)
+        for part in parts:
+            work.add(part)
+        work.finish()
+    return Joined(work.frames, shape, tuple(work.seams), rate is not None)
+
+
+class _Work:
+    """A film on its way to the disk."""
+
+    def __init__(
+        self,
+        film: OutputContainer,
+        shape: Shape,
+        sound_rate: int | None,
+        on_frame: OnProgress | None,
+        should_stop: ShouldStop | None,
+    ) -> None:
+        self._film, self._shape = film, shape
+        self._on_frame, self._should_stop = on_frame, should_stop
+        self._video = _video(film, shape)
+        self._sound = SoundLine(film, sound_rate) if sound_rate else None
+        self._ending: Ending | None = None
+        self.frames = 0
+        self.seams: list[Seam] = []
+
+    def add(self, part: Part) -> None:
+        """All of one part, its pictures first: only they tell how long it is."""
+        before = self.frames
+        found = self._matched(part, pictures(part.path, self._shape))
+        for picture in found:
+            if self._should_stop is not None and self._should_stop():
+                raise DecodeStopped
+            self._write(picture)
+        if self.frames == before:
+            raise DecodeError(f"{part.path.name} holds no frame after its first {part.skip}.")
+        if self._sound is None:
+            return
+        faded = self._sound.add(part, self._moment(before), self._moment(self.frames), float(self._shape.rate))
+        if before:
+            self.seams[-1] = Seam(self.seams[-1].frame, self.seams[-1].match, faded)
+
+    def finish(self) -> None:
+        """What the encoders hold back."""
+        self._film.mux(self._video.encode())
+        if self._sound is not None:
+            self._sound.finish()
+
+    def _moment(self, frames: int) -> int:
+        """A time in samples of sound."""
+        return round(frames / self._shape.rate * (self._sound.rate if self._sound else 0))
+
+    def _matched(self, part: Part, found: Iterator[Packed]) -> Iterator[Packed]:
+        """The pictures after the skipped ones, their colours matched where this part meets the one before."""
+        change: Match | None = None
+        repeated: Packed | None = None
+        before = self._ending
+        for number, picture in enumerate(found):
+            if number < part.skip:
+                repeated = picture
+                continue
+            if change is None:
+                # The last repeated frame and the film's last one show the same; else two neighbours nearly do.
+                meets = picture if repeated is None else repeated
+                change = match(before, meets, is_repeated=repeated is not None)
+                if before is not None:
+                    self.seams.append(Seam(self.frames, change, 0.0))
+            shown = change.applied(picture, number - part.skip)
+            self._ending = Ending(picture, shown, change)
+            yield shown
+
+    def _write(self, picture: Packed) -> None:
+        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts, frame.time_base = self.frames, 1 / self._shape.rate
+        self._film.mux(self._video.encode(frame))
+        self.frames += 1
+        if self._on_frame is not None:
+            self._on_frame(self.frames)
+
+
+class SoundLine:
+    """The film's track of sound. What could still be faded into the next part is held back."""
+
+    def __init__(self, film: OutputContainer, rate: int) -> None:
+        self.rate = rate
+        self._film = film
+        self._stream: Any = film.add_stream("aac", rate=rate)
+        self._stream.layout = "stereo"
+        self._stream.bit_rate = SOUND_BITS
+        # Else the encoder writes its name into the first packet.
+        self._stream.options = {"flags": "+bitexact"}
+        self._held: NDArray[np.float32] = np.zeros((2, 0), np.float32)
+        self._written = 0
+
+    def add(self, part: Part, begin: int, end: int, frame_rate: float) -> float:
+        """The sound of a part that the film shows from ``begin`` to ``end``, in samples. Gives the fade's seconds."""
+        found = sound(part.path, self.rate)
+        skipped = round(part.skip / frame_rate * self.rate)
+        whole = _padded(found, skipped + end - begin)
+        length = min(self._held.shape[1], skipped, round(LONGEST_FADE * self.rate))
+        if length:
+            self._held[:, -length:] = fade(self._held[:, -length:], whole[:, skipped - length : skipped])
+        line = np.concatenate([self._held, whole[:, skipped:]], axis=1)
+        keep = min(line.shape[1], round(LONGEST_FADE * self.rate))
+        self._write(line[:, : line.shape[1] - keep])
+        self._held = line[:, line.shape[1] - keep :].copy()
+        return length / self.rate
+
+    def finish(self) -> None:
+        """All that is held back."""
+        self._write(self._held)
+        self._film.mux(self._stream.encode())
+
+    def _write(self, samples: NDArray[np.float32]) -> None:
+        for at in range(0, samples.shape[1], 1024):
+            piece = np.ascontiguousarray(samples[:, at : at + 1024])
+            frame = AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = self.rate, self._written, Fraction(1, self.rate)
+            self._film.mux(self._stream.encode(frame))
+            self._written += piece.shape[1]
+
+
+def _padded(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.float32]:
+    """Cut, or filled up with silence, to ``length``."""
+    made = np.zeros((2, length), np.float32)
+    if samples is not None:
+        known = min(length, samples.shape[1])
+        made[:, :known] = samples[:, :known]
+    return made
+
+
+def _video(film: OutputContainer, shape: Shape) -> Any:
+    stream: Any = film.add_stream("libx264", rate=shape.rate)
+    stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, "yuv420p"
+    context = stream.codec_context
+    context.time_base = 1 / shape.rate
+    context.thread_type, context.thread_count = "FRAME", THREADS
+    context.color_range = LIMITED
+    context.colorspace, context.color_primaries = shape.colours.space, shape.colours.primaries
+    context.color_trc = shape.colours.transfer
+    stream.options = {**X264, "crf": f"{RATE_FACTOR}"}
+    return stream

@@ -1,0 +1,241 @@
+"""One part of a longer film: its pictures in the film's size, rate and matrix, its sound, and its last frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.error import InvalidDataError
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from ...errors import DecodeError
+from ..audio import SoundTrack
+from ..frames.convert import convert
+from ..frames.resize import Geometry
+from ..frames.scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
+from ..mux.transcode import BT709, LIMITED, SOUND_RATES, USUAL_RATE
+from ..open import HIGHEST_RATE, fraction, frame_rate, open_video, stream_duration
+from ..orientation import Orientation
+
+Packed = NDArray[np.uint8]
+"""A picture as FFmpeg packs 4:2:0: ``[H * 3 / 2, W]``, all of Y, then U, then V."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What a film says of its colours, in FFmpeg's numbers (AVColorSpace and its kin). The range is always limited."""
+
+    space: int
+    primaries: int
+    transfer: int
+    matrix: int
+    """swscale's number for ``space``."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all pictures of a film have in common: even sides in pixels, upright, frames per second, and colours."""
+
+    width: int
+    height: int
+    rate: Fraction
+    colours: Colours
+
+
+def shape_of(path: Path) -> Shape:
+    """The shape of the film that begins with the clip at ``path``. Raises DecodeError."""
+    frame = next(_frames(path), None)
+    if frame is None:
+        raise DecodeError(f"{path.name} has no frame that can be decoded.")
+    with open_video(path) as source:
+        rate = frame_rate(source.video) or USUAL_RATE
+        given: Any = source.video.codec_context
+        colours = Colours(
+            int(given.colorspace), int(given.color_primaries), int(given.color_trc), source_colours(frame)[0]
+        )
+    if frame.format.is_rgb:
+        colours = Colours(BT709, BT709, BT709, BT709)
+    width, height = Orientation.of(frame).size(frame.width, frame.height)
+    return Shape(width - width % 2, height - height % 2, rate if rate <= HIGHEST_RATE else USUAL_RATE, colours)
+
+
+def last_frame(path: Path) -> NDArray[np.float32]:
+    """The last picture of the clip at ``path``, upright, ``[H, W, 3]``, RGB in 0..1. Raises DecodeError."""
+    last: VideoFrame | None = None
+    for frame in _frames(path):
+        last = frame
+    if last is None:
+        raise DecodeError(f"{path.name} has no frame that can be decoded.")
+    orientation = Orientation.of(last)
+    width, height = orientation.size(last.width, last.height)
+    picture = np.empty((height, width, 3), np.float32)
+    convert(new_scaler(), last, Geometry((width, height), (width, height)), orientation, [picture])
+    return picture
+
+
+def count_frames(path: Path) -> int:
+    """How many pictures can be decoded, one by one."""
+    return sum(1 for _ in _frames(path))
+
+
+def pictures(path: Path, shape: Shape) -> Iterator[Packed]:
+    """Every picture in the film's size and colours, upright. What has these already stays as it is, to the last bit.
+
+    At the film's own rate each comes once; of another rate, each moment of the film shows the picture nearest to it.
+    A picture of another ratio is cut at its longer side, in the middle.
+    """
+    with open_video(path) as source:
+        rate = frame_rate(source.video) or USUAL_RATE
+    fit, reformatter = _Fit(shape), VideoReformatter()
+    if rate == shape.rate:
+        yield from (fit.picture(frame, reformatter) for frame in _frames(path))
+        return
+    yield from _paced(((_time(frame), fit.picture(frame, reformatter)) for frame in _frames(path)), shape.rate, rate)
+
+
+def _paced(timed: Iterator[tuple[Fraction, Packed]], wanted: Fraction, given: Fraction) -> Iterator[Packed]:
+    """Pictures at the ``wanted`` rate: each is shown until half-way to the next, the last for its usual time."""
+    made, start = 0, Fraction(0)
+    waiting: tuple[Fraction, Packed] | None = None
+    for at, picture in timed:
+        if waiting is None:
+            start = at
+        else:
+            until = (waiting[0] + at) / 2 - start
+            while made / wanted < until:
+                yield waiting[1]
+                made += 1
+        waiting = at, picture
+    if waiting is not None:
+        whole = max(1, round((waiting[0] - start + 1 / given) * wanted))
+        yield from (waiting[1] for _ in range(whole - made))
+
+
+def _time(frame: VideoFrame) -> Fraction:
+    return Fraction(frame.pts or 0) * (fraction(frame.time_base) or Fraction(1))
+
+
+def sound_rate(path: Path) -> int | None:
+    """The rate at which a film that begins so has its sound; None for a silent clip."""
+    with open_video(path) as source:
+        if source.audio is None:
+            return None
+        given = source.audio.codec_context.sample_rate
+        return given if given in SOUND_RATES else SOUND_RATES[-1]
+
+
+def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
+    """The sound from the first picture on, ``[2, N]`` in -1..1; None for a silent clip."""
+    with open_video(path) as source:
+        if source.audio is None:
+            return None
+        track = SoundTrack(source.audio)
+        for packet in source.container.demux(source.audio):
+            track.add(packet)
+        base = fraction(source.video.time_base) or Fraction(1)
+        start = (source.video.start_time or 0) * base
+        found = track.finish(start, stream_duration(source) or Fraction(0))
+    if found is None:
+        return None
+    samples = found.samples[0]
+    if samples.shape[0] == 2 and found.rate == rate:
+        return samples
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(samples.shape[0])
+    if layout is None:
+        samples, layout = samples[:1], "mono"
+    return _resampled(np.ascontiguousarray(samples), layout, found.rate, rate)
+
+
+def _resampled(samples: NDArray[np.float32], layout: str, given: int, rate: int) -> NDArray[np.float32]:
+    frame = AudioFrame.from_ndarray(cast(Any, samples), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts = given, 0
+    resampler = AudioResampler(format="fltp", layout="stereo", rate=rate)
+    # A resampler with nothing to do hands None back; the stubs do not say so.
+    pieces = cast("list[AudioFrame | None]", [*resampler.resample(frame), *resampler.resample(None)])
+    return np.concatenate([piece.to_ndarray() for piece in pieces if piece is not None], axis=1).astype(
+        np.float32, copy=False
+    )
+
+
+def _frames(path: Path) -> Iterator[VideoFrame]:
+    """Every picture that can be decoded; a damaged packet is left out."""
+    with open_video(path) as source:
+        cast(Any, source.video).thread_type = "AUTO"
+        for packet in source.container.demux(source.video):
+            try:
+                yield from packet.decode()
+            except InvalidDataError:
+                continue
+
+
+@dataclass
+class _Fit:
+    """Turns frames into pictures of one shape."""
+
+    shape: Shape
+
+    def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> Packed:
+        orientation = Orientation.of(frame)
+        width, height = self._cover(*orientation.size(frame.width, frame.height))
+        stored = orientation.size(width, height)
+        matrix, range_ = source_colours(frame)
+        if range_ == UNSPECIFIED_RANGE:
+            range_ = LIMITED  # which goes without saying; said, there is nothing to convert
+        made = (
+            frame
+            if self._fits(frame, stored, matrix, range_)
+            else reformatter.reformat(
+                frame,
+                *stored,
+                "yuv420p",
+                src_colorspace=matrix,
+                dst_colorspace=self.shape.colours.matrix,
+                src_color_range=range_,
+                dst_color_range=LIMITED,
+                interpolation=Interpolation.LANCZOS,
+                **one_thread(),
+            )
+        )
+        packed = np.empty((self.shape.height * 3 // 2, self.shape.width), np.uint8)
+        for plane, place, shrink in zip(made.planes, planes(packed), (1, 2, 2), strict=True):
+            lines: Packed = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
+            upright = orientation.upright(lines[: plane.height, : plane.width, np.newaxis])[..., 0]
+            top = ((height - self.shape.height) // 2 // 2 * 2) // shrink
+            left = ((width - self.shape.width) // 2 // 2 * 2) // shrink
+            place[:] = upright[top : top + place.shape[0], left : left + place.shape[1]]
+        return packed
+
+    def _fits(self, frame: VideoFrame, size: tuple[int, int], matrix: int, range_: int) -> bool:
+        """Whether there is nothing to convert; swscale would round all the same."""
+        kind = (frame.format.name, frame.width, frame.height, matrix, range_)
+        return kind == ("yuv420p", *size, self.shape.colours.matrix, LIMITED)
+
+    def _cover(self, width: int, height: int) -> tuple[int, int]:
+        """The size in which a picture of ``width`` and ``height`` covers the film's, without distortion."""
+        wanted = Fraction(self.shape.width, self.shape.height)
+        # A tier's sides are rounded (854 x 480): that little is no other ratio.
+        if abs(Fraction(width, height) / wanted - 1) < Fraction(1, 100):
+            return self.shape.width, self.shape.height
+        scale = max(self.shape.width / width, self.shape.height / height)
+        return _even_up(width * scale, self.shape.width), _even_up(height * scale, self.shape.height)
+
+
+def _even_up(side: float, least: int) -> int:
+    return max(least, 2 * math.ceil(round(side, 3) / 2))
+
+
+def planes(packed: Packed) -> tuple[Packed, Packed, Packed]:
+    """Y, U and V of a packed picture, without a copy."""
+    height, width = packed.shape[0] * 2 // 3, packed.shape[1]
+    small = (height // 2, width // 2)
+    chroma = packed[height:].reshape(2, *small)
+    return packed[:height], chroma[0], chroma[1]

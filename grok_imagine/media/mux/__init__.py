@@ -1,0 +1,1 @@
+"""Writing video files: copying, transcoding, metadata."""

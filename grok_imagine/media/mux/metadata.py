@@ -1,0 +1,119 @@
+"""Writes into an MP4 how its clip was made, and reads it again. The streams are copied, bit for bit.
+
+The facts are JSON under one key of the file's metadata (an ``mdta`` item of ``moov/meta``, as QuickTime has them).
+ComfyUI's Save Video keeps it, and writes the workflow beside it, under ``workflow`` and ``prompt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+
+from ...errors import DecodeError, EncodeError
+from ...filelock import put_in_place
+from ..open import open_container
+from .mp4_writer import new_film
+
+KEY = "grok_imagine"
+_OF_THE_FILE = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+"""What the muxer writes itself: it belongs to the file, not to the clip."""
+Packet = tuple[int, Fraction | None, Fraction, bool]
+
+
+def stamp(path: Path, facts: Mapping[str, Any], description: str = "") -> None:
+    """Write ``facts`` into the MP4, in one step. Raises EncodeError, and then the file is as it was.
+
+    Before it takes the file's place, the copy is read again: every packet, its times and the codec's own data must be
+    those of the file.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(path, part, {KEY: json.dumps(facts, ensure_ascii=False), "description": description})
+        if _content(path) != _content(part):
+            raise EncodeError(
+                "a copy of the clip with its metadata would differ from the clip, so it was left as it is"
+            )
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        put_in_place(part, path)
+    except EncodeError:
+        raise
+    except Exception as error:  # whatever it is: the paid clip is worth more than its metadata
+        raise EncodeError(f"metadata cannot be written into the clip: {type(error).__name__}: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The facts in an MP4; None where there are none. Raises DecodeError for a file that cannot be opened."""
+    try:
+        with closing(open_container(path)) as container:
+            text = container.metadata.get(KEY)
+    except (FFmpegError, OSError, ValueError) as error:
+        raise DecodeError(f"{path.name} cannot be opened: {error}") from error
+    with suppress(ValueError, TypeError, RecursionError):
+        found: object = json.loads(text or "")
+        if isinstance(found, dict):
+            return cast("dict[str, Any]", found)
+    return None
+
+
+def _copy(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
+    options = {"movflags": "use_metadata_tags+faststart"}
+    with closing(open_container(source)) as clip, new_film(target, options) as copy:
+        kept = {name: value for name, value in clip.metadata.items() if name not in _OF_THE_FILE}
+        copy.metadata.update({**kept, **metadata})
+        _copy_streams(clip, copy)
+
+
+def _copy_streams(clip: InputContainer, copy: OutputContainer) -> None:
+    streams: dict[int, Any] = {}
+    for stream in clip.streams:
+        if stream.type not in ("video", "audio"):
+            raise EncodeError(f"the clip holds a stream of the type {stream.type!r}, which cannot be copied")
+        made: Any = copy.add_stream_from_template(cast("Any", stream), opaque=True)
+        made.time_base = stream.time_base
+        made.metadata.update(stream.metadata)
+        streams[stream.index] = made
+    for packet in clip.demux():
+        if packet.dts is not None:  # the last one of each stream is empty
+            packet.stream = streams[packet.stream_index]
+            copy.mux(packet)
+
+
+def _content(path: Path) -> list[tuple[Any, ...]]:
+    """All that makes the clip this clip: codecs, sizes, and each packet's times and bytes."""
+    with closing(open_container(path)) as container:
+        found: list[tuple[Any, ...]] = [_kind(stream) for stream in container.streams]
+        packets: dict[int, Any] = {stream.index: hashlib.sha256() for stream in container.streams}
+        times: dict[int, list[Packet]] = {stream.index: [] for stream in container.streams}
+        for packet in container.demux():
+            if packet.dts is None:
+                continue
+            base = packet.time_base
+            shown = None if packet.pts is None else packet.pts * base
+            packets[packet.stream_index].update(bytes(packet))
+            times[packet.stream_index].append((packet.size, shown, packet.dts * base, packet.is_keyframe))
+    return [*found, *((index, digest.hexdigest(), times[index]) for index, digest in packets.items())]
+
+
+def _kind(stream: Any) -> tuple[Any, ...]:
+    context = stream.codec_context
+    return (
+        stream.type,
+        context.name,
+        bytes(context.extradata or b""),
+        getattr(stream, "width", 0),
+        str(stream.duration),
+    )

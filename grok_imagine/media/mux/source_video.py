@@ -1,0 +1,248 @@
+"""A local clip made fit to be uploaded, as the source of an edit or an extension."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+from av.video.frame import VideoFrame
+
+from ...errors import DecodeError, EncodeError, MediaError
+from ...models.blob import Blob
+from ..frames.decode import ShouldStop
+from ..images.image_format import MP4
+from ..open import OpenVideo, fraction, frame_rate, open_video
+from ..orientation import Orientation
+from ..probe import first_frame
+from .mp4_writer import Copy, TooLarge, Track, Uncopyable, new_film, start_of, write
+from .transcode import USUAL_RATE, Picture, Plan, Sound
+
+MAX_BYTES = 50 * 1024 * 1024
+COPIED_PICTURES, COPIED_SOUNDS = ("h264", "hevc"), ("aac",)
+
+# By its last block, sound lasts a little longer than its picture. Less than that is missing in a file that is whole.
+OVERHANG, MISSING = Fraction(1, 10), Fraction(1, 2)
+
+# x264's rate factor: with the first the eye sees no loss, past the second half the size looks better. Six more make
+# the film half as large. Source: "H.264 Video Encoding Guide" of the FFmpeg wiki.
+FINEST, COARSEST, HALF = 16.0, 32.0, 6.0
+# With fewer bits for each pixel than this, the rate factor would pass COARSEST anyway.
+LEAST_BITS, LEAST_SIDE = 0.03, 32
+BEST_SOUND, LEAST_SOUND = 192_000, 24_000
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """An MP4 for upload, and the length of its picture in seconds."""
+
+    blob: Blob
+    seconds: float
+
+
+def prepare_video(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = MAX_BYTES,
+    min_seconds: float | None = None,
+    max_seconds: float | None = None,
+    should_stop: ShouldStop | None = None,
+) -> SourceVideo:
+    """The video file at ``path`` as an MP4 of at most ``max_bytes``, without any metadata. Blocks: call it in a thread.
+
+    H.264, HEVC and AAC are copied, to the last bit; everything else, and what is too large, becomes H.264 and AAC.
+    The picture is halved only if there are too few bits for it. The same file gives the same bytes.
+
+    Nothing is ever cut off: MediaError says that the clip is too long or too short. Raises DecodeError if the file is
+    missing, empty, no video, damaged or cut short, EncodeError if it cannot be made so small, and DecodeStopped when
+    ``should_stop()`` says so; it is asked before each packet.
+    """
+    file, limits = Path(path), _Limits(Path(path).name, min_seconds, max_seconds)
+    facts = _examine(file)
+    limits.check_longest(facts)
+    with TemporaryDirectory(prefix="grok-imagine-") as folder:
+        work = _Work(file, facts, Path(folder) / "film.mp4", max_bytes, should_stop)
+        result = work.copied() or work.encoded()
+        if result.whole + MISSING < facts.promised:
+            has, promised = float(result.whole), float(facts.promised)
+            raise DecodeError(f"{file.name} is damaged or cut short: it has {has:.2f} s of {promised:.2f} s.")
+        limits.check_longest(result)
+        limits.check_shortest(result)
+        return SourceVideo(Blob(work.target.read_bytes(), MP4), float(result.seconds))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the plan depends on. Times are in seconds.
+
+    ``seconds`` is the length of the picture, ``whole`` that of picture and sound, and ``promised`` what must come out
+    if nothing is lost; 0 if that is not known.
+    """
+
+    codecs: tuple[str, str | None]
+    first: VideoFrame
+    orientation: Orientation
+    rate: Fraction
+    seconds: Fraction
+    whole: Fraction
+    promised: Fraction
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of the stored picture."""
+        return self.first.width, self.first.height
+
+
+def _examine(file: Path, exactly: bool = False) -> _Facts:
+    """By the header, or ``exactly``, by every packet: where the rate varies, FFmpeg's headers name too little."""
+    with open_video(file) as source:
+        frame = first_frame(source)
+        seconds, whole, promised = _lengths(source, file, exactly)
+        audio = source.audio
+        return _Facts(
+            codecs=(source.video.codec_context.name, audio.codec_context.name if audio else None),
+            first=frame,
+            orientation=Orientation.of(frame),
+            rate=frame_rate(source.video) or USUAL_RATE,
+            seconds=seconds,
+            whole=whole,
+            promised=promised,
+        )
+
+
+def _lengths(source: OpenVideo, file: Path, exactly: bool) -> tuple[Fraction, Fraction, Fraction]:
+    base, microseconds = fraction(source.video.time_base), source.container.duration
+    whole = Fraction(max(microseconds or 0, 0), av.time_base)
+    promised = source.video.duration * base if source.video.duration and base else Fraction(0)
+    if not promised and len(source.container.streams) == (2 if source.audio else 1):
+        promised = whole
+    seconds = promised or whole
+    if exactly or not seconds:
+        seconds = max(promised, _measured(file))
+    return seconds, whole if whole > seconds + OVERHANG else seconds, promised
+
+
+def _measured(file: Path) -> Fraction:
+    """The length of the picture, from the first of its frames to the end of the last."""
+    # Opened anew: seeking back to the beginning would lose what comes before the first keyframe.
+    with open_video(file) as source:
+        usual, base = 1 / (frame_rate(source.video) or USUAL_RATE), fraction(source.video.time_base) or Fraction(0)
+        packets = source.container.demux(source.video)
+        times = [
+            (each.pts, each.pts + (each.duration or 0))
+            for each in packets
+            if each.pts is not None and not each.is_discard
+        ]
+    if not times:
+        return usual
+    first, last, end = min(times)[0], max(times)[0], max(end for _, end in times)
+    return (end - first) * base if end > last else (last - first) * base + usual
+
+
+@dataclass(frozen=True)
+class _Limits:
+    name: str
+    min_seconds: float | None
+    max_seconds: float | None
+
+    def check_longest(self, facts: _Facts) -> None:
+        whole, seconds = _shown(facts.whole), _shown(facts.seconds)
+        if self.max_seconds is not None and whole > self.max_seconds:
+            sound = f" (its picture only {seconds:.2f} s)" if whole > seconds else ""
+            raise MediaError(
+                f"{self.name} lasts {whole:.2f} s{sound}, and at most {self.max_seconds:g} s are taken. Trim it first, "
+                f'with ComfyUI\'s node Video Slice or with: ffmpeg -i "{self.name}" -t {self.max_seconds:g} trimmed.mp4'
+            )
+
+    def check_shortest(self, facts: _Facts) -> None:
+        seconds = _shown(facts.seconds)
+        if self.min_seconds is not None and seconds < self.min_seconds:
+            raise MediaError(
+                f"{self.name} lasts {seconds:.2f} s, and at least {self.min_seconds:g} s are needed. Use a longer clip."
+            )
+
+
+def _shown(seconds: Fraction) -> float:
+    """To the hundredth, which is what the user reads: the times in a file are rounded, too."""
+    return round(float(seconds), 2)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One file on its way to ``target``."""
+
+    file: Path
+    facts: _Facts
+    target: Path
+    max_bytes: int
+    should_stop: ShouldStop | None
+
+    def copied(self) -> _Facts | None:
+        """Copies the picture; None if that cannot be done, or is too large, or would not be upright any more."""
+        if self.facts.codecs[0] not in COPIED_PICTURES:
+            return None
+        try:
+            self._make(None, keeps_sound=True)
+            result = _examine(self.target, exactly=True)
+        # Should the source be damaged, then encoding it says so again.
+        except (Uncopyable, TooLarge, DecodeError):
+            return None
+        same = (result.orientation, result.size) == (self.facts.orientation, self.facts.size)
+        return result if same and self.target.stat().st_size <= self.max_bytes else None
+
+    def encoded(self) -> _Facts:
+        """Encodes the picture, coarser and then smaller each time, until it fits."""
+        bits = self.max_bytes * 8 / max(float(self.facts.whole), 0.1)
+        plan = Plan(self._size_for(bits), FINEST, max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8))))
+        for attempt in range(ATTEMPTS):
+            try:
+                self._make(plan, keeps_sound=attempt == 0)
+                size = self.target.stat().st_size
+                if size <= self.max_bytes:
+                    return _examine(self.target, exactly=True)
+                excess = size / self.max_bytes
+            except TooLarge as error:
+                excess = float(self.facts.whole / max(error.at, Fraction(1, 10)))
+            plan = _coarser(plan, max(excess, 1.05))
+        raise EncodeError(f"{self.file.name} cannot be made to fit into {self.max_bytes / 1e6:.2f} MB. Trim it first.")
+
+    def _size_for(self, bits: float) -> tuple[int, int]:
+        """The size of picture for which so many bits per second suffice: the full one, its half, and so on."""
+        size = self.facts.size
+        while _can_halve(size) and bits < LEAST_BITS * size[0] * size[1] * self.facts.rate:
+            size = _halved(size)
+        return max(2, size[0]), max(2, size[1])
+
+    def _make(self, plan: Plan | None, keeps_sound: bool) -> None:
+        with open_video(self.file) as source, new_film(self.target) as film:
+            start, audio, tracks = start_of(source), source.audio, dict[int, Track]()
+            tracks[source.video.index] = (
+                Picture(film, source, self.facts.first, plan, start) if plan else Copy(film, source.video, start)
+            )
+            if audio and keeps_sound and self.facts.codecs[1] in COPIED_SOUNDS:
+                tracks[audio.index] = Copy(film, audio, start)
+            elif audio:
+                tracks[audio.index] = Sound(film, audio, plan.sound_rate if plan else BEST_SOUND, start)
+            write(source, film, tracks, self.max_bytes, self.should_stop)
+
+
+def _can_halve(size: tuple[int, int]) -> bool:
+    return min(size) >= 2 * LEAST_SIDE
+
+
+def _halved(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] // 2, size[1] // 2
+
+
+def _coarser(plan: Plan, excess: float) -> Plan:
+    """The next plan, where a film came out ``excess`` times too large."""
+    size, factor = plan.size, plan.rate_factor + HALF * math.log2(excess * 1.02)
+    while factor > COARSEST and _can_halve(size):
+        # A quarter of the pixels takes a little more than a quarter of the bits.
+        size, factor = _halved(size), max(FINEST, factor - 1.5 * HALF)
+    return replace(plan, size=size, rate_factor=min(factor, 51.0))

@@ -1,0 +1,175 @@
+"""Picture and sound encoded anew, as H.264 and AAC of high quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from av.audio.stream import AudioStream
+from av.codec.codec import UnknownCodecError
+from av.codec.context import ThreadType
+from av.container import OutputContainer
+from av.error import InvalidDataError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from ...errors import EncodeError
+from ..frames.scale import one_thread, source_colours
+from ..open import HIGHEST_RATE, OpenVideo, fraction, frame_rate
+from ..orientation import Orientation
+from .mp4_writer import is_end
+
+# x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
+# bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
+# of a row whose length is no multiple of 8 (seen in x264 165, at widths of 64, 160, 320, 480 and 854).
+# Source: doc/threads.txt and doc/ratecontrol.txt of x264.
+X264 = {"preset": "medium", "mbtree": "0"}
+THREADS = 4
+
+SOUND_RATES = (44_100, 48_000)
+USUAL_RATE = Fraction(30)
+
+# Numbers of AVColorSpace and AVColorRange. Source: libavutil/pixfmt.h.
+BT709, LIMITED = 1, 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the film is encoded: the stored picture in pixels, x264's rate factor, and the sound in bits per second."""
+
+    size: tuple[int, int]
+    rate_factor: float
+    sound_rate: int
+
+
+class Picture:
+    """A track of H.264: upright, with even sides, 8 bits of 4:2:0, and the times of the source."""
+
+    def __init__(
+        self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: Plan, start: Fraction
+    ) -> None:
+        self._size = plan.size
+        self._orientation = Orientation.of(first)
+        self._reformatter = VideoReformatter()
+        self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
+        self._late, self._next = round(start / self._base), 0
+        rate = frame_rate(source.video)
+        rate = rate if rate and rate <= HIGHEST_RATE else USUAL_RATE
+        self._usual = max(1, round(1 / rate / self._base))
+        self._stream = _h264(film, rate)
+        self._configure(plan)
+        self._colours(first, source.video)
+
+    def _configure(self, plan: Plan) -> None:
+        stream = self._stream
+        width, height = self._orientation.size(*plan.size)
+        stream.width, stream.height, stream.pix_fmt = _even(width), _even(height), "yuv420p"
+        context: Any = stream.codec_context
+        context.time_base = self._base
+        context.thread_type, context.thread_count = ThreadType.FRAME, THREADS
+        stream.options = {**X264, "crf": f"{plan.rate_factor:.1f}"}
+
+    def _colours(self, first: VideoFrame, video: VideoStream) -> None:
+        context, given = cast(Any, self._stream.codec_context), cast(Any, video.codec_context)
+        context.color_range = LIMITED
+        if first.format.is_rgb:
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+        else:
+            context.colorspace, context.color_primaries = given.colorspace, given.color_primaries
+            context.color_trc = given.color_trc
+        shape = fraction(given.sample_aspect_ratio)
+        if shape:
+            context.sample_aspect_ratio = 1 / shape if self._orientation.swap else shape
+
+    def take(self, packet: Packet[Any]) -> list[Packet[Any]]:
+        """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
+        made: list[Packet[Any]] = []
+        for frame in _decoded(packet):
+            made += self._stream.encode(self._prepared(frame))
+        if is_end(packet):
+            made += self._stream.encode()
+        for each in made:
+            # The last frame lasts as long as this says. PyAV 14 says the shortest time there is.
+            each.duration = max(each.duration or 0, self._usual)
+        return made
+
+    def _prepared(self, frame: VideoFrame) -> VideoFrame:
+        # Only the pixels go into a new frame: the old one may carry texts of its own.
+        planes = list(self._planes(frame))
+        packed = np.concatenate([plane.reshape(-1) for plane in planes])
+        made = VideoFrame.from_ndarray(packed.reshape(-1, planes[0].shape[1]), format="yuv420p")
+        at = frame.pts if frame.pts is not None else frame.dts
+        # Frames of the same moment, or of none, follow each other by the smallest step.
+        made.pts, made.time_base = max(self._next, at - self._late) if at is not None else self._next, self._base
+        self._next = made.pts + 1
+        return made
+
+    def _planes(self, frame: VideoFrame) -> Iterator[NDArray[np.uint8]]:
+        """Luma and both chromas, upright, and without the last line or column of an odd side."""
+        matrix, range_ = source_colours(frame)
+        width, height = self._size
+        picture = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            "yuv420p",
+            src_colorspace=matrix,
+            dst_colorspace=BT709 if frame.format.is_rgb else matrix,
+            src_color_range=range_,
+            dst_color_range=LIMITED,
+            interpolation=Interpolation.LANCZOS,
+            **one_thread(),
+        )
+        wide, tall = self._stream.width, self._stream.height
+        for plane, shrink in zip(picture.planes, (1, 2, 2), strict=True):
+            lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(-1, plane.line_size)
+            upright = self._orientation.upright(lines[: plane.height, : plane.width, np.newaxis])
+            yield upright[: tall // shrink, : wide // shrink, 0]
+
+
+class Sound:
+    """A track of AAC in mono or stereo."""
+
+    def __init__(self, film: OutputContainer, audio: AudioStream, bit_rate: int, start: Fraction) -> None:
+        self._start = start
+        given: Any = audio.codec_context
+        rate = given.sample_rate if given.sample_rate in SOUND_RATES else SOUND_RATES[-1]
+        self._stream: Any = film.add_stream("aac", rate=rate)
+        self._stream.layout = "mono" if len(given.layout.channels) == 1 else "stereo"
+        self._stream.bit_rate = bit_rate
+        # Else the encoder writes its name into the first packet.
+        self._stream.options = {"flags": "+bitexact"}
+
+    def take(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """What the encoder makes of the sound in ``packet``. A packet that cannot be decoded is left out."""
+        for frame in _decoded(packet):
+            base = fraction(frame.time_base)
+            if frame.pts is not None and base:
+                frame.pts -= round(self._start / base)
+            yield from self._stream.encode(frame)
+        if is_end(packet):
+            yield from self._stream.encode()
+
+
+def _decoded(packet: Packet[Any]) -> list[Any]:
+    try:
+        return packet.decode()
+    except InvalidDataError:
+        return []
+
+
+def _even(side: int) -> int:
+    return max(2, side - side % 2)
+
+
+def _h264(film: OutputContainer, rate: Fraction) -> VideoStream:
+    try:
+        return film.add_stream("libx264", rate=rate)
+    except UnknownCodecError as error:
+        raise EncodeError("This FFmpeg cannot write H.264. Convert the video to MP4 (H.264, AAC) first.") from error

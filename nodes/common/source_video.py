@@ -1,0 +1,59 @@
+"""What the nodes share that take a video in: its inputs, and the walk from a VIDEO to a clip made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from ...grok_imagine.errors import RequestError
+from ...grok_imagine.models import VideoRequest
+from ..host import execution, files
+from . import generate
+
+if TYPE_CHECKING:
+    from ...grok_imagine.jobs.session import Result
+
+
+def inputs(limits: str) -> list[Any]:
+    """The source, as a VIDEO or as a URL. ``limits`` says how long it may be."""
+    return [
+        io.Video.Input(
+            "video",
+            optional=True,
+            tooltip=f"The clip to work on. {limits} Its length is measured and checked before anything is uploaded; "
+            "what fits is uploaded as it is, without its metadata. Some providers charge by its seconds, too.",
+        ),
+        io.String.Input(
+            "video_url",
+            default="",
+            optional=True,
+            dynamic_prompts=False,
+            placeholder="https://… the clip's public URL, if it is online already",
+            tooltip="A clip that is online already, as the output url of another node: it needs no upload. With both, "
+            "this URL is sent, and the connected video is only measured. Result URLs live for hours or days.",
+        ),
+    ]
+
+
+async def make(hidden: Any, connection: str, request: VideoRequest, video: Any, video_url: str) -> Result:
+    """Make the clip of ``request`` from its source."""
+    url = (video_url or "").strip() or None
+    if video is None and url is None:
+        raise RequestError("There is no source: connect a video, or give its URL. Nothing was sent or charged.")
+    node_id = hidden.unique_id
+    kept = generate.workflow(hidden)
+    wish = request.model_copy(update={"source_video": url})
+
+    async def work(progress: execution.NodeProgress) -> Result:
+        from ...grok_imagine.jobs.source_video import with_source
+
+        async with execution.runtime().session() as session:
+            complete = wish
+            if video is not None:
+                progress.tell("Measuring the source")
+                async with files.file_of(video) as (path, should_stop):
+                    complete = await with_source(session, connection, wish, path, should_stop=should_stop)
+            return await session.generate(complete, connection, owner=node_id or "", progress=progress, workflow=kept)
+
+    return await execution.run(node_id, work)

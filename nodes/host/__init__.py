@@ -1,0 +1,1 @@
+"""Everything that touches ComfyUI at run time."""

@@ -1,0 +1,104 @@
+"""The bridge to ComfyUI's videos and files: what a VIDEO shows, what a name in a graph means, what memory is free."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import folder_paths
+
+from ...grok_imagine.errors import RequestError
+from . import execution
+
+if TYPE_CHECKING:
+    from ...grok_imagine.media.mux.source_video import SourceVideo
+
+
+def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
+    """A VIDEO as an MP4 that can be uploaded: its file as it is where that fits, nothing of its metadata."""
+    from ...grok_imagine.media.mux.source_video import prepare_video
+
+    with tempfile.TemporaryDirectory(prefix="grok-imagine-") as folder:
+        return prepare_video(_saved(video, folder), should_stop=should_stop)
+
+
+@asynccontextmanager
+async def file_of(video: Any) -> AsyncIterator[tuple[Path, Callable[[], bool]]]:
+    """The file of a VIDEO, written for this block where there is none, and what tells work on it to stop."""
+    stop = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="grok-imagine-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield await asyncio.to_thread(_saved, video, folder), stop.is_set
+        finally:
+            stop.set()
+
+
+def _saved(video: Any, folder: str) -> Path:
+    path = whole_file(video)
+    if path is None:
+        path = Path(folder) / "source.mp4"
+        video.save_to(str(path))
+    return path
+
+
+def video_from_file(path: Path) -> Any:
+    """ComfyUI's VIDEO on a file. It reads the file when it is used, so the file stays."""
+    from comfy_api.latest import InputImpl
+
+    return InputImpl.VideoFromFile(str(path))
+
+
+def whole_file(video: Any) -> Path | None:
+    """The file that a VIDEO shows from its beginning to its end; None for one that is trimmed or made in memory."""
+    source = video.get_stream_source() if type(video).__name__ == "VideoFromFile" else None
+    if not isinstance(source, str):
+        return None
+    # ComfyUI has no question for "is it trimmed"; the same file untrimmed has the same length only if it is not.
+    is_whole = type(video)(source).get_duration() == video.get_duration()
+    return Path(source) if is_whole else None
+
+
+def find_file(text: str) -> Path:
+    """The video file that ``text`` names: a path, or a name within ComfyUI's folders, ``clip.mp4 [output]`` too.
+
+    Raises RequestError for one that is missing, or that lies anywhere else: a workflow may come from a stranger.
+    """
+    name, stated = folder_paths.annotated_filepath(text)
+    folders = {
+        "input": folder_paths.get_input_directory(),
+        "output": folder_paths.get_output_directory(),
+        "temp": folder_paths.get_temp_directory(),
+        "results": str(execution.runtime().home / "results"),
+    }
+    candidates = [os.path.join(folder, name) for folder in ([stated] if stated else folders.values())]
+    roots = [_plain(folder) for folder in folders.values()]
+    # Links are followed first: one may lead out of the folder that it lies in.
+    is_inside = {path: any(_plain(path).startswith(root + os.sep) for root in roots) for path in candidates}
+    for path in candidates:
+        if is_inside[path] and os.path.isfile(path):
+            return Path(path)
+    if all(is_inside.values()):
+        raise RequestError(f"There is no file {text!r} in ComfyUI's input, output or temp folder.")
+    raise RequestError(
+        f"{text!r} lies outside ComfyUI's input, output and temp folders. Copy the video into the input folder, "
+        "or connect a VIDEO."
+    )
+
+
+def _plain(path: str) -> str:
+    return os.path.normcase(os.path.realpath(path)).rstrip(os.sep)
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that are free for frames; None where the host cannot tell."""
+    with suppress(Exception):
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    return None

@@ -1,0 +1,69 @@
+"""What a node's face in the page is told: the steps of its job, then its ids and cost, or what went wrong."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from ...grok_imagine.redact import redact
+
+if TYPE_CHECKING:
+    from ...grok_imagine.jobs.progress import Update
+    from ...grok_imagine.jobs.session import Result
+    from ...grok_imagine.models import Cost, Job
+
+EVENT = "grok_imagine.node"
+UI = "grok_imagine"
+"""The entry of a node's ui output that holds its finished jobs. ComfyUI keeps it with the prompt's history."""
+_MOST_PAGES = 100
+
+_pages: OrderedDict[str, None] = OrderedDict()
+"""The pages that show faces, by ComfyUI's client id: these need no progress text."""
+
+
+def welcome(client_id: str) -> None:
+    """Remember a page, and forget the one that was heard of longest ago once there are too many."""
+    _pages[client_id] = None
+    _pages.move_to_end(client_id)
+    while len(_pages) > _MOST_PAGES:
+        _pages.popitem(last=False)
+
+
+def is_shown(client_id: str | None) -> bool:
+    """Whether that page shows faces. Other clients get the text that every ComfyUI can show."""
+    return client_id in _pages
+
+
+def step(update: Update) -> dict[str, Any]:
+    """A job on its way. ``percent`` is the provider's own, ``elapsed`` the seconds of this run."""
+    note = redact(update.note, limit=500) if update.note else ""
+    return {**_job(update.job), "step": update.step, "percent": update.percent, "elapsed": update.elapsed, "note": note}
+
+
+def card(result: Result) -> dict[str, Any]:
+    """A finished job. No URL and no path: the page asks for the clip by the job's id."""
+    return {**_job(result.job), "step": "saved", "is_reused": result.is_reused, "warnings": list(result.warnings)}
+
+
+def trouble(error: BaseException) -> dict[str, Any]:
+    """What ended the run: the error's name in the engine's tree, its text, and the ids that it bears."""
+    told = {"step": "failed", "kind": type(error).__name__, "message": redact(str(error), limit=4000)}
+    for name, key in (("job_id", "job"), ("task_id", "task")):
+        if found := getattr(error, name, None):
+            told[key] = found
+    return told
+
+
+def _job(job: Job) -> dict[str, Any]:
+    from ...grok_imagine.jobs.pipeline.context import cost_of
+
+    times = {"submitted_at": job.submitted_at, "finished_at": job.finished_at}
+    told = {"job": job.id, "task": job.task_id, "connection": job.connection, "model": job.model, "mode": job.mode}
+    return {**told, **times, "cost": _cost(cost_of(job))}
+
+
+def _cost(cost: Cost | None) -> dict[str, Any] | None:
+    if cost is None:
+        return None
+    credits = None if cost.credits is None else f"{cost.credits:f}"
+    return {"usd": f"{cost.usd:f}", "credits": credits, "is_estimate": cost.is_estimate}

@@ -1,0 +1,284 @@
+"""What lives as long as the process: the data folder, a loop in a thread of its own, and one open session."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from ...grok_imagine.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ...grok_imagine.jobs.pipeline.callbacks import Hints
+    from ...grok_imagine.jobs.sandbox_process import SandboxProcess
+    from ...grok_imagine.jobs.session import Session
+    from ...grok_imagine.models import Job
+    from ...grok_imagine.settings import Settings
+    from ...grok_imagine.storage.comfyui_route import Shelf
+    from ...grok_imagine.transport.rate_limit import Pacers
+
+T = TypeVar("T")
+Stamp = tuple[int, int, int]
+_CLOSING_SECONDS = 5.0
+_ANSWER_SECONDS = 15.0
+"""How long the end of the process waits for the answers of paid POSTs that are out."""
+
+
+@dataclass
+class _Lease:
+    """A session, and how many nodes are using it. One that the settings have outgrown closes with its last user."""
+
+    opening: asyncio.Task[Session]
+    stamp: Stamp | None
+    users: int = 0
+    is_retired: bool = False
+
+
+class Runtime:
+    """The pack's own loop and session. Nothing is started, opened or written before the first node runs.
+
+    ComfyUI gives every prompt a new loop, and a node that does not await stops it: polling, rate limits and open
+    connections need a loop that neither ends nor stands still.
+    """
+
+    def __init__(self, home: Path, heard: Callable[[Job], None] = lambda _job: None) -> None:
+        self.home = home
+        self._heard = heard
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lease: _Lease | None = None
+        self._sessions: list[Session] = []
+        self._works: set[Future[Any]] = set()
+        self._sandbox: tuple[str | None, SandboxProcess] | None = None
+        self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
+        self._hints: Hints | None = None  # as do the waits for a callback
+        self._names: tuple[Stamp | None, list[str]] | None = None
+        self._stated: tuple[Stamp | None, Settings | None] | None = None
+
+    # -- from any thread
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start ``work`` on the pack's loop."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        self._works.add(future)
+        future.add_done_callback(self._works.discard)
+        return future
+
+    def connection_names(self) -> list[str]:
+        """Every connection that can be chosen, the sandbox first. Reads the settings file, if it has changed."""
+        stamp = self._stamp()
+        if self._names is None or self._names[0] != stamp:
+            self._names = (stamp, _names(self.home))
+        return self._names[1]
+
+    def connection_fault(self, name: str) -> str | None:
+        """Why there is no such connection, in the engine's words; None where there is one."""
+        if name in self.connection_names():
+            return None
+        from ...grok_imagine.jobs.connections import profile
+        from ...grok_imagine.settings import load
+
+        try:
+            profile(load(self.home), name)
+        except SettingsError as error:
+            return str(error)
+        return None
+
+    def public_hosts(self) -> frozenset[str]:
+        """The host names at which the internet reaches this ComfyUI, by the settings; mostly there is none."""
+        settings = self._settings()
+        stores = settings.stores.values() if settings else ()
+        named = (
+            urlsplit(one.public_base_url).hostname for one in stores if one.kind == "comfyui" and one.public_base_url
+        )
+        return frozenset(host for host in named if host)
+
+    def page_hosts(self) -> frozenset[str]:
+        """The names of the public DNS under which this ComfyUI's own users open it, by the settings."""
+        settings = self._settings()
+        return frozenset(host.lower() for host in settings.hosts) if settings else frozenset()
+
+    def takes_callbacks(self) -> bool:
+        """Whether its owner lets providers call when a clip is done."""
+        settings = self._settings()
+        return settings is not None and settings.public_callback_base is not None
+
+    def call(self, token: str) -> None:
+        """A provider, or anybody, called with this token. It returns at once."""
+        if self._hints is not None:
+            self._hints.call(token)
+
+    def has_database(self) -> bool:
+        """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
+        settings = self._settings()
+        return settings is not None and settings.database_url is not None
+
+    def takes_remote_settings(self) -> bool:
+        """Whether its owner lets keys and settings be changed from other machines."""
+        settings = self._settings()
+        return settings is not None and settings.allow_remote_settings
+
+    def shelf(self) -> Shelf:
+        """The files that this ComfyUI serves for providers."""
+        from ...grok_imagine.jobs.uploads.stores import SHELF
+        from ...grok_imagine.storage.comfyui_route import Shelf
+
+        return Shelf(self.home / SHELF)
+
+    def close(self) -> None:
+        """End the sandbox, the session and the loop. What is under way stays in the journal, to be resumed."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+        if loop is not None and thread is not None:
+            # At the interpreter's exit no executor takes work any more, so not all of this can end well then. What
+            # must, does: the answers that are still to come, and the journal, whose thread is its own.
+            with suppress(Exception):
+                shutting = asyncio.run_coroutine_threadsafe(self._shut(), loop)
+                shutting.result(_ANSWER_SECONDS + _CLOSING_SECONDS)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSING_SECONDS)
+            if not thread.is_alive():
+                loop.close()
+            atexit.unregister(self.close)
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            sandbox[1].close()
+
+    # -- on the pack's loop
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """The open session. It is opened on first use, and anew once the settings file has changed."""
+        lease = self._current()
+        lease.users += 1
+        try:
+            # Whoever is interrupted here leaves the others their session, and it is never left half open.
+            yield await asyncio.shield(lease.opening)
+        finally:
+            lease.users -= 1
+            if lease.is_retired and not lease.users:
+                await asyncio.shield(asyncio.ensure_future(self._closed(lease)))
+
+    def _current(self) -> _Lease:
+        stamp, lease = self._stamp(), self._lease
+        if lease is not None and lease.stamp == stamp and not _has_failed(lease.opening):
+            return lease
+        if lease is not None:
+            lease.is_retired = True
+            if not lease.users:
+                asyncio.ensure_future(self._closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
+        self._lease = _Lease(asyncio.ensure_future(self._opened()), stamp)
+        return self._lease
+
+    async def _opened(self) -> Session:
+        # To load the engine, read settings and end a sandbox takes its time, and others are on this loop.
+        settings, kinds = await asyncio.to_thread(_loaded, self.home)
+        if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
+            url, before = settings.sandbox_url, self._sandbox
+            self._sandbox = (url, kinds.SandboxProcess(self.home, url))
+            if before is not None:
+                await asyncio.to_thread(before[1].close)
+        if self._pacers is None:
+            self._pacers = kinds.Pacers()
+        if self._hints is None:
+            self._hints = kinds.Hints(self.home)
+        self._hints.base = settings.public_callback_base
+        own = {"pacers": self._pacers, "hints": self._hints, "heard": self._heard}
+        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], **own)
+        await session.__aenter__()
+        self._sessions.append(session)
+        return session
+
+    async def _closed(self, lease: _Lease) -> None:
+        if lease.opening.cancelled() or _has_failed(lease.opening):
+            return
+        session = await lease.opening
+        await session.__aexit__(None, None, None)
+        self._sessions.remove(session)
+
+    async def _shut(self) -> None:
+        for work in tuple(self._works):
+            work.cancel()
+        await asyncio.sleep(0)
+        if paid := {task for session in self._sessions for task in session.in_flight}:
+            # Whoever waited is gone; what the provider answers is the only word of a paid task.
+            await asyncio.wait(paid, timeout=_ANSWER_SECONDS)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        self._lease = None
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for session in tuple(self._sessions):
+            await session.__aexit__(None, None, None)
+        self._sessions.clear()
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    # -- inside
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="grok-imagine", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            return self._loop
+
+    def _settings(self) -> Settings | None:
+        """The settings as they are now; None while they are faulty, which is told where they are used."""
+        from ...grok_imagine.settings import load
+
+        stamp = self._stamp()
+        if self._stated is None or self._stated[0] != stamp:
+            try:
+                self._stated = (stamp, load(self.home))
+            except SettingsError:
+                self._stated = (stamp, None)
+        return self._stated[1]
+
+    def _stamp(self) -> Stamp | None:
+        """What tells one state of the settings file from the next; None where there is no file."""
+        from ...grok_imagine.settings import FILE_NAME
+
+        try:
+            found = (self.home / FILE_NAME).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
+    """The settings, and the parts of the engine that a session needs."""
+    from ...grok_imagine.jobs.pipeline.callbacks import Hints
+    from ...grok_imagine.jobs.sandbox_process import SandboxProcess
+    from ...grok_imagine.jobs.session import Session
+    from ...grok_imagine.settings import load
+    from ...grok_imagine.transport.rate_limit import Pacers
+
+    return load(home), SimpleNamespace(SandboxProcess=SandboxProcess, Session=Session, Pacers=Pacers, Hints=Hints)
+
+
+def _has_failed(opening: asyncio.Task[Session]) -> bool:
+    return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
+
+def _names(home: Path) -> list[str]:
+    from ...grok_imagine.jobs.connections import profiles, sandbox_names
+    from ...grok_imagine.providers import PROVIDERS
+    from ...grok_imagine.settings import load
+
+    try:
+        return list(profiles(load(home)))
+    except SettingsError:
+        # Faulty settings are told where a connection is used; until then there is what needs no settings.
+        return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]

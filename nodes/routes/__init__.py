@@ -1,0 +1,1 @@
+"""The pack's HTTP routes in ComfyUI's server."""

@@ -1,0 +1,54 @@
+"""The route at which a provider may say that a task has ended. Whoever calls is not believed, and hears nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ...grok_imagine.jobs.pipeline.callbacks import ROUTE
+from ...grok_imagine.transport.timeouts import within
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ..host.runtime import Runtime
+
+_LARGEST_BODY = 64 * 1024
+_BODY_SECONDS = 5.0
+
+
+def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
+    """Add ``POST /grok_imagine/callback/<token>``, which brings the next poll of the token's job forward."""
+    from aiohttp import web
+
+    # What does not look like a token finds no route at all.
+    @routes.post(ROUTE + "/{token:[A-Za-z0-9_-]{43}}")
+    async def hear(request: web.Request) -> web.Response:
+        """An empty 204 whatever the token; the same for a stranger, a second call and one that comes too late."""
+        if not runtime.takes_callbacks():
+            return web.Response(status=404)
+        if not await _is_small(request):
+            refused = web.Response(status=413)
+            refused.force_close()
+            return refused
+        runtime.call(request.match_info["token"])
+        return web.Response(status=204)
+
+
+async def _is_small(request: web.Request) -> bool:
+    """Take the body off the wire and drop it. What it says is never looked at."""
+    if (request.content_length or 0) > _LARGEST_BODY:
+        return False
+    try:
+        return await within(_BODY_SECONDS, _dropped(request))
+    except asyncio.TimeoutError:
+        return False
+
+
+async def _dropped(request: web.Request) -> bool:
+    size = 0
+    async for chunk in request.content.iter_chunked(8192):
+        size += len(chunk)
+        if size > _LARGEST_BODY:
+            return False
+    return True

@@ -1,0 +1,262 @@
+"""The routes of the Jobs panel: the list, one job, its picture and clip, and what its user can do with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...grok_imagine.errors import GrokImagineError
+from ...grok_imagine.models import State
+from ...grok_imagine.redact import redact
+from ..host.job_view import clip, view
+from .security import Asked, File, Guard, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from ...grok_imagine.jobs.session import Session
+    from ...grok_imagine.models import Job
+    from ..host.runtime import Runtime
+
+_LONGEST_PAGE = 1000
+_PATIENCE = 1.5
+"""Seconds in which an action that cannot work says so; after them it goes on behind the page's back."""
+_JOB = "/grok_imagine/jobs/{job:[A-Za-z0-9_-]{1,40}}"
+
+
+def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
+    """Add the routes. ``show(event, message)`` sends to every open page."""
+    desk, guard = _Desk(runtime, show), Guard(runtime)
+    routes.get("/grok_imagine/jobs")(guard.reads(desk.page))
+    routes.get(_JOB)(guard.reads(desk.job))
+    routes.get(_JOB + "/thumbnail")(guard.shows(desk.thumbnail))
+    routes.get(_JOB + "/video")(guard.shows(desk.video))
+    routes.get(_JOB + "/workflow")(guard.reads(desk.workflow))
+    routes.get(_JOB + "/prices")(guard.reads(desk.prices))
+    routes.get("/grok_imagine/spend")(guard.reads(desk.spend))
+    routes.post(_JOB + "/resume")(guard.acts(desk.resume))
+    routes.post(_JOB + "/attach")(guard.acts(desk.attach))
+    routes.post(_JOB + "/again")(guard.acts(desk.again))
+    routes.post(_JOB + "/drop")(guard.acts(desk.drop))
+    routes.post(_JOB + "/remove")(guard.acts(desk.remove))
+
+
+class _Desk:
+    """Does what the routes ask, on the pack's loop."""
+
+    def __init__(self, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
+        self._runtime = runtime
+        self._show = show
+        self._busy: dict[str, asyncio.Future[Any]] = {}
+        self._drawing: dict[str, asyncio.Future[Any]] = {}
+
+    # -- looking
+
+    async def page(self, asked: Asked) -> dict[str, Any]:
+        """Some jobs, newest first: ``?group=&search=&before=&limit=``."""
+        from ...grok_imagine.journal.job_query import GROUPS, Wanted, browse
+
+        if self._is_new():
+            return {"jobs": [], "next": "", "counts": dict.fromkeys(GROUPS, 0)}
+        async with self._runtime.session() as session:
+            wait = session.settings.answer_seconds
+            query = asked.query
+            try:
+                limit = max(1, min(int(query.get("limit", 100)), _LONGEST_PAGE))
+                words = (query.get("group", "all"), query.get("search", "")[:200], query.get("before", ""))
+                wanted = Wanted(*words, limit, time.time() - wait)
+                if wanted.group not in GROUPS:
+                    raise ValueError(f"group must be one of {', '.join(GROUPS)}")
+                if wanted.before:
+                    float(wanted.before.partition("~")[0])
+            except ValueError as error:
+                raise Refused(400, f"That cannot be listed: {error}.") from None
+            found = await session.journal.work(lambda connection: browse(connection, wanted))
+            jobs = await asyncio.to_thread(lambda: [self._view(job, session) for job in found.jobs])
+            for job in jobs:
+                job["has_workflow"] = job["id"] in found.with_workflow
+            return {"jobs": jobs, "next": found.next, "counts": found.counts}
+
+    async def job(self, asked: Asked) -> dict[str, Any]:
+        """One job, whole, with its history."""
+        from ...grok_imagine.journal import workflows
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            history = [
+                {**step, "note": redact(step["note"] or "", limit=1000)}
+                for step in await session.journal.history(job.id)
+            ]
+            kept = await session.journal.work(lambda connection: workflows.has_workflow(connection, job.id))
+            return {**self._view(job, session, whole=True), "has_workflow": kept, "history": history}
+
+    async def workflow(self, asked: Asked) -> dict[str, Any]:
+        """The workflow that the job came from: ``{"workflow": …}``, or ``{"prompt": …}`` for one queued without it."""
+        from ...grok_imagine.journal import workflows
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            data = await session.journal.work(lambda connection: workflows.read_workflow(connection, job.id))
+        if data is None:
+            raise Refused(404, "The workflow of this job is not kept here.", "NoWorkflow")
+        return await asyncio.to_thread(json.loads, data)
+
+    async def prices(self, asked: Asked) -> dict[str, Any]:
+        """What the same clip would cost at every connection, the cheapest first."""
+        from ...grok_imagine.jobs.failover import quotes_again
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            found = await asyncio.to_thread(quotes_again, session.settings, {**job.request, "mode": job.mode})
+        return {"prices": [one.as_json for one in found]}
+
+    async def spend(self, _asked: Asked) -> dict[str, Any]:
+        """What is spent and pending this day and month, and what is left of the budget."""
+        if self._is_new():
+            return {}
+        async with self._runtime.session() as session:
+            return (await session.spend()).as_json()
+
+    async def video(self, asked: Asked) -> File:
+        """The clip itself. aiohttp answers ranges of it, so that it can be sought in."""
+        async with self._runtime.session() as session:
+            path = clip(await self._known(session, asked), self._runtime.home)
+        if path is None:
+            raise Refused(404, "The clip's file is not here.", "NoFile")
+        return File(path, "video/mp4")
+
+    async def thumbnail(self, asked: Asked) -> File:
+        """A small picture from the middle of the clip, made when it is first asked for."""
+        from ...grok_imagine.media.images.thumbnail import thumbnail
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+        film = clip(job, self._runtime.home)
+        if film is None:
+            raise Refused(404, "The clip's file is not here.", "NoFile")
+        picture = _picture_of(film)
+        drawing = self._drawing.get(job.id)
+        if drawing is None:
+            drawing = asyncio.ensure_future(asyncio.to_thread(thumbnail, film, picture))
+            self._drawing[job.id] = drawing
+            drawing.add_done_callback(lambda _done: self._drawing.pop(job.id, None))
+        await asyncio.shield(drawing)
+        return File(picture, "image/jpeg")
+
+    # -- doing
+
+    async def resume(self, asked: Asked) -> dict[str, Any]:
+        """Go on with a job: wait for it, fetch its clip, or ask about it once more. Submits nothing."""
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+        return await self._begin(job.id, self._resumed(job.id))
+
+    async def attach(self, asked: Asked) -> dict[str, Any]:
+        """Give a job of unknown outcome its task id, and go on with it."""
+        task_id = asked.text("task_id")
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            await session.attach(job.id, task_id)
+        return await self._begin(job.id, self._resumed(job.id))
+
+    async def again(self, asked: Asked) -> dict[str, Any]:
+        """Submit a job of unknown outcome anew, as its user has decided: this may be paid twice."""
+        if asked.body.get("knowingly") is not True:
+            raise Refused(400, "Submitting again may be paid twice; it has to be confirmed.", "NotConfirmed")
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            anew = await session.again(job.id)
+        return await self._begin(anew.id, self._resumed(anew.id))
+
+    async def drop(self, asked: Asked) -> dict[str, Any]:
+        """Give up a job that is under way; says what that means for the money."""
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            dropped = await session.drop(job.id)
+            return {"job": self._view(dropped.job, session), "message": dropped.text}
+
+    async def remove(self, asked: Asked) -> dict[str, Any]:
+        """Take a job from the list and its clip from the disk. What it cost still counts, and nothing is undone."""
+        from ...grok_imagine.journal import workflows
+
+        async with self._runtime.session() as session:
+            job = await self._known(session, asked)
+            shown = self._view(job, session)
+            if "remove" not in shown["actions"] or shown["is_busy"]:
+                raise Refused(409, "This job is not over: it would be lost. Let it end or give it up first.", "NotOver")
+            if job.state is State.PREPARED:
+                job = (await session.drop(job.id)).job
+            now = time.time()
+            await session.journal.work(lambda connection: workflows.remove(connection, job, now))
+            await asyncio.to_thread(_discard, clip(job, self._runtime.home))
+        message = {"id": job.id}
+        self._show("grok_imagine.removed", message)
+        return message
+
+    async def _resumed(self, job_id: str) -> Job:
+        async with self._runtime.session() as session:
+            return (await session.resume(job_id)).job
+
+    # -- inside
+
+    async def _begin(self, job_id: str, work: Awaitable[Job]) -> dict[str, Any]:
+        """Start what takes long, unless it is under way. A fault that shows at once is the answer."""
+        task = self._busy.get(job_id)
+        if task is None:
+            task = asyncio.ensure_future(work)
+            self._busy[job_id] = task
+            task.add_done_callback(lambda done: self._ended(job_id, done))
+        elif asyncio.iscoroutine(work):
+            work.close()
+        await asyncio.wait({task}, timeout=_PATIENCE)
+        if task.done():
+            task.result()
+        async with self._runtime.session() as session:
+            job = await session.journal.get(job_id)
+            return {"job": self._view(job, session) if job else None, "is_done": task.done()}
+
+    def _ended(self, job_id: str, done: asyncio.Future[Any]) -> None:
+        self._busy.pop(job_id, None)
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, GrokImagineError):
+            with suppress(Exception):  # nobody may be there to hear it
+                message = {"job_id": job_id, "kind": type(error).__name__, "message": redact(str(error), limit=2000)}
+                self._show("grok_imagine.trouble", message)
+
+    def _view(self, job: Job, session: Session, *, whole: bool = False) -> dict[str, Any]:
+        shown = view(job, self._runtime.home, answer_seconds=session.settings.answer_seconds, whole=whole)
+        return {**shown, "is_busy": job.id in self._busy}
+
+    async def _known(self, session: Session, asked: Asked) -> Job:
+        from ...grok_imagine.journal import workflows
+
+        job_id = asked.match["job"]
+        job = await session.journal.get(job_id)
+        is_removed = await session.journal.work(lambda connection: workflows.is_removed(connection, job_id))
+        if job is None or is_removed:
+            raise Refused(404, "There is no such job.", "NoJob")
+        return job
+
+    def _is_new(self) -> bool:
+        """Whether nothing was ever journaled here: then there is nothing to open, and looking makes no files."""
+        from ...grok_imagine.journal.database import FILE_NAME
+
+        return not self._runtime.has_database() and not (self._runtime.home / FILE_NAME).exists()
+
+
+def _picture_of(film: Path) -> Path:
+    return film.parent / "thumbnails" / f"{film.stem}.jpg"
+
+
+def _discard(film: Path | None) -> None:
+    if film is not None:
+        _picture_of(film).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps it while it is played; it lies with the old results then
+            film.unlink(missing_ok=True)

@@ -1,0 +1,223 @@
+"""The routes of the settings: what is set up, and changing it. Keys go in here and never come out again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ...grok_imagine.errors import SettingsError
+from ...grok_imagine.redact import redact
+from .security import Asked, Guard, Refused
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ...grok_imagine.jobs.checks.store import Finding
+    from ..host.runtime import Runtime
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_CONNECTION_FIELDS = ("dialect", "base_url", "store", "pace", "assumed_usd_per_second", "assumed_usd_per_clip")
+
+
+def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
+    """Add the routes."""
+    desk, guard = _Desk(runtime), Guard(runtime)
+    root = "/grok_imagine/settings"
+    routes.get(root)(guard.reads(desk.all))
+    routes.post(root + "/connection")(guard.sets(desk.put_connection))
+    routes.post(root + "/connection/remove")(guard.sets(desk.remove_connection))
+    routes.post(root + "/connection/test")(guard.acts(desk.try_connection))
+    routes.post(root + "/store")(guard.sets(desk.put_store))
+    routes.post(root + "/store/remove")(guard.sets(desk.remove_store))
+    routes.post(root + "/store/test")(guard.acts(desk.check_store))
+    routes.post(root + "/options")(guard.sets(desk.put_options))
+
+
+class _Desk:
+    """Does what the routes ask, on the pack's loop; files are read and written in a thread."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._home = runtime.home
+
+    async def all(self, _asked: Asked) -> dict[str, Any]:
+        """Everything that the page shows."""
+        return await asyncio.to_thread(self._view)
+
+    async def put_connection(self, asked: Asked) -> dict[str, Any]:
+        """Add a connection or change one. The key is changed only where one is given, ``""`` takes it out."""
+        name = _name(asked)
+
+        def work() -> dict[str, Any]:
+            from ...grok_imagine import settings_file
+
+            fields = _given(asked, _CONNECTION_FIELDS)
+            found = self._connection_to_change(name, fields)
+            key = asked.body.get("api_key")
+            _keep_key_at_home(found, fields, has_new_key=isinstance(key, str))
+            if isinstance(key, str):
+                fields["api_key"] = _clean(key) if key.strip() else None
+            settings_file.put(self._home, "connections", name, fields)
+            return self._view()
+
+        return await asyncio.to_thread(work)
+
+    async def remove_connection(self, asked: Asked) -> dict[str, Any]:
+        """Take a connection out of the file, its key with it. A known provider is then as it was at first."""
+        return await self._removed("connections", _name(asked))
+
+    async def try_connection(self, asked: Asked) -> dict[str, Any]:
+        """Whether the connection is reached and takes its key. Nothing is submitted."""
+        name = _name(asked)
+        async with self._runtime.session() as session:
+            return _findings(await session.try_connection(name))
+
+    async def put_store(self, asked: Asked) -> dict[str, Any]:
+        """Add a store or change one; secrets as with keys of connections."""
+        from .settings_view import STORE_FIELDS, STORE_SECRETS
+
+        name = _name(asked)
+
+        def work() -> dict[str, Any]:
+            from ...grok_imagine import settings_file
+
+            fields = _given(asked, STORE_FIELDS)
+            for secret in STORE_SECRETS:
+                value = asked.body.get(secret)
+                if isinstance(value, str):
+                    fields[secret] = value.strip() or None
+            self._keep_secrets_at_home(name, fields)
+            settings_file.put(self._home, "stores", name, fields)
+            return self._view()
+
+        return await asyncio.to_thread(work)
+
+    async def remove_store(self, asked: Asked) -> dict[str, Any]:
+        """Take a store out of the file, its keys with it. What was uploaded there stays."""
+        return await self._removed("stores", _name(asked))
+
+    async def check_store(self, asked: Asked) -> dict[str, Any]:
+        """Put, fetch and delete a picture there."""
+        name = _name(asked)
+        async with self._runtime.session() as session:
+            return _findings(await session.check_store(name))
+
+    async def put_options(self, asked: Asked) -> dict[str, Any]:
+        """Change settings that are no connections or stores; null is the default."""
+        from .settings_view import known_options
+
+        def work() -> dict[str, Any]:
+            from ...grok_imagine import settings_file
+
+            settings_file.put_options(self._home, _given(asked, known_options()))
+            return self._view()
+
+        return await asyncio.to_thread(work)
+
+    # -- in a thread
+
+    def _view(self) -> dict[str, Any]:
+        from ...grok_imagine.settings import load
+        from ...grok_imagine.settings_file import read
+        from .settings_view import view
+
+        return view(load(self._home), read(self._home))
+
+    async def _removed(self, section: str, name: str) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            from ...grok_imagine import settings_file
+
+            settings_file.remove(self._home, section, name)
+            return self._view()
+
+        return await asyncio.to_thread(work)
+
+    def _connection_to_change(self, name: str, fields: dict[str, Any]) -> Any:
+        """The connection as it is now; None for a new one. Raises SettingsError for one that cannot be."""
+        from ...grok_imagine.jobs.connections import profiles
+        from ...grok_imagine.providers import PROVIDERS
+        from ...grok_imagine.settings import load
+
+        found = profiles(load(self._home)).get(name)
+        if found is not None and found.is_sandbox:
+            raise SettingsError("The sandbox needs no settings.")
+        dialect = fields.get("dialect") or (found.provider.name if found else None)
+        if dialect not in PROVIDERS:
+            raise SettingsError(f"Not saved: choose what the connection speaks: {', '.join(PROVIDERS)}.")
+        if not (fields.get("base_url") or PROVIDERS[dialect].default_base_url or (found and found.base_url)):
+            raise SettingsError(f"Not saved: {PROVIDERS[dialect].label} needs a base URL.")
+        return found
+
+    def _keep_secrets_at_home(self, name: str, fields: dict[str, Any]) -> None:
+        """A store that is pointed elsewhere needs its secrets again: who changes it may not be who entered them."""
+        from ...grok_imagine.settings import load
+        from .settings_view import STORE_SECRETS
+
+        found = load(self._home).stores.get(name)
+        if found is None:
+            return
+        moved = any(
+            field in fields and (fields[field] or None) != getattr(found, field) for field in ("endpoint", "kind")
+        )
+        kept = [secret for secret in STORE_SECRETS if getattr(found, secret) is not None and secret not in fields]
+        if moved and kept:
+            raise SettingsError(f"Not saved: for another address enter the keys again ({', '.join(kept)}).")
+
+
+def _keep_key_at_home(found: Any, fields: dict[str, Any], *, has_new_key: bool) -> None:
+    """A key is not sent to a new address only because somebody changed the address: it has to be entered again."""
+    if found is None or found.key is None:
+        return
+    stated = fields.get("base_url", found.base_url)
+    dialect = fields.get("dialect") or found.provider.name
+    target = stated or _default_url(dialect)
+    if dialect == found.provider.name and _origin(target) == _origin(found.base_url):
+        return
+    if found.key_source == "environment":
+        raise SettingsError(
+            "Not saved: this connection's key comes from the environment, so where it is sent is set there too. "
+            "Add a connection with another name instead."
+        )
+    if not has_new_key:
+        raise SettingsError("Not saved: enter the key again, as it would be sent to another address from now on.")
+
+
+def _default_url(dialect: str) -> str | None:
+    from ...grok_imagine.providers import PROVIDERS
+
+    return PROVIDERS[dialect].default_base_url
+
+
+def _origin(url: str | None) -> tuple[str, str]:
+    parts = urlsplit((url or "").strip().lower())
+    return parts.scheme, parts.netloc
+
+
+def _clean(key: str) -> str:
+    from pydantic import SecretStr
+
+    from ...grok_imagine.settings import clean_key
+
+    try:
+        return clean_key(SecretStr(key)).get_secret_value()
+    except ValueError as error:
+        raise SettingsError(f"Not saved: {error}.") from None
+
+
+def _given(asked: Asked, names: Any) -> dict[str, Any]:
+    """Those of the named fields that the body has; an empty text is none."""
+    return {name: asked.body[name] if asked.body[name] != "" else None for name in names if name in asked.body}
+
+
+def _name(asked: Asked) -> str:
+    name = asked.text("name").strip()
+    if not _NAME.fullmatch(name):
+        raise Refused(400, "A name has up to 40 lower-case letters, digits, - _ and ., such as my-gateway.", "BadName")
+    return name
+
+
+def _findings(found: list[Finding]) -> dict[str, Any]:
+    steps = [{"step": one.step, "fault": redact(one.fault, limit=1000)} for one in found]
+    return {"is_good": all(one.is_good for one in found), "steps": steps}

@@ -1,0 +1,76 @@
+"""Wait for Task: the clip of a job that was started before, here or anywhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+
+from ..grok_imagine.errors import RequestError
+from .common import generate, inputs
+from .host import execution
+
+if TYPE_CHECKING:
+    from ..grok_imagine.jobs.session import Result, Session
+
+
+class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
+    """The clip of a job that was started before."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return inputs.schema(
+            node_id="GIVWaitForTask",
+            display_name="Grok Wait for Task",
+            category=inputs.CATEGORY,
+            description="Waits for a job by its id here, or for a task by its id at the provider, and gives its clip. "
+            "It submits nothing and costs nothing. With both ids it gives a job of unknown outcome its task.",
+            search_aliases=["grok", "resume", "poll", "task id", "job id", "collect video", "recover"],
+            inputs=[
+                io.String.Input(
+                    "job_id",
+                    default="",
+                    optional=True,
+                    tooltip="The job's id here, as an error message or the output job_id of a node says it. With it, "
+                    "the connection is not needed. Waiting is free.",
+                ),
+                inputs.connection(" Used with a task_id alone."),
+                io.String.Input(
+                    "task_id",
+                    default="",
+                    optional=True,
+                    tooltip="The task's id at the provider of that connection, also one that was submitted elsewhere. "
+                    "Together with the job_id of a job whose outcome is unknown, it tells that job its task. "
+                    "Waiting is free.",
+                ),
+            ],
+            outputs=inputs.job_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, connection: str, job_id: str = "", task_id: str = "") -> io.NodeOutput:
+        """Wait, then give the clip."""
+        job_id, task_id = (job_id or "").strip(), (task_id or "").strip()
+        if not job_id and not task_id:
+            raise RequestError("Give a job_id, or a connection and a task_id: there is nothing to wait for yet.")
+
+        async def work(progress: execution.NodeProgress) -> Result:
+            async with execution.runtime().session() as session:
+                if not job_id:
+                    return await session.collect(connection, task_id, progress=progress)
+                if task_id:
+                    await _introduce(session, job_id, task_id)
+                return await session.resume(job_id, progress=progress)
+
+        return generate.outcome(await execution.run(cls.hidden.unique_id, work))
+
+
+async def _introduce(session: Session, job_id: str, task_id: str) -> None:
+    """Give the job its task, unless it has that one already."""
+    job = await session.journal.get(job_id)
+    if job is None or job.task_id is None:
+        await session.attach(job_id, task_id)  # which says so, where there is no such job or it needs no task
+    elif job.task_id != task_id:
+        raise RequestError(f"Job {job_id} has the task {job.task_id}, not {task_id}. Clear one of the two inputs.")
