@@ -14,10 +14,10 @@ from ..grok_imagine.errors import GrokImagineError, JobFailed, RequestError
 from ..grok_imagine.models import Mode
 from .common import inputs
 from .common.inputs import value
-from .host import execution, tensors
+from .host import execution, files, tensors
 
 if TYPE_CHECKING:
-    from ..grok_imagine.batch.run import Outcome
+    from ..grok_imagine.batch.run import BatchResult
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.journal.batches import Row, Summary
 
@@ -25,7 +25,7 @@ _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
 
 
 @dataclass
-class _Last:
+class _LastRun:
     """How a node's last run ended, in this process. ``turn`` is what tells ComfyUI one run from the next."""
 
     turn: int = 0
@@ -33,7 +33,7 @@ class _Last:
     files: list[Path] = field(default_factory=list[Path])
 
 
-_last: dict[str, _Last] = {}
+_last: dict[str, _LastRun] = {}
 
 
 class GIVBatch(io.ComfyNode):
@@ -101,7 +101,7 @@ class GIVBatch(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> int:
         """Another value as long as rows are left, or a clip is gone: then Run goes on, though no input has changed."""
-        last = _last.get(str(cls.hidden.unique_id), _Last())
+        last = _last.get(str(cls.hidden.unique_id), _LastRun())
         if last.is_left or not all(file.is_file() for file in last.files):
             last.turn += 1
         return last.turn
@@ -113,7 +113,7 @@ class GIVBatch(io.ComfyNode):
         single = {name: each[0] if isinstance(each, list) else each for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
-        async def work(progress: execution.NodeProgress) -> tuple[Outcome, list[Row]]:
+        async def work(progress: execution.NodeProgress) -> tuple[BatchResult, list[Row]]:
             from ..grok_imagine.batch.run import Batch, run_batch
             from ..grok_imagine.journal.batches import Batches
 
@@ -160,24 +160,24 @@ def _clip(row: Row) -> Path:
 def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
     from ..grok_imagine.journal.batches import RowState
 
-    last = _last.setdefault(node_id, _Last())
+    last = _last.setdefault(node_id, _LastRun())
     over = {RowState.DONE} if retry_failed else {RowState.DONE, RowState.FAILED}
     last.is_left = any(row.state not in over for row in rows)
     last.files = [_clip(row) for row in rows if row.state is RowState.DONE]
 
 
-def _outputs(outcome: Outcome, rows: list[Row]) -> io.NodeOutput:
+def _outputs(outcome: BatchResult, rows: list[Row]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import as_plain
     from ..grok_imagine.journal.batches import RowState
 
     told = _told(outcome.summary) + (f". Stopped: {outcome.stopped_by}" if outcome.stopped_by else "")
-    files = [_clip(row) for row in rows if row.state is RowState.DONE]
-    if not files:
+    clips = [_clip(row) for row in rows if row.state is RowState.DONE]
+    if not clips:
         first = next((row for row in rows if row.error), None)
         why = f" Row {first.number}: {first.error}" if first else ""
         raise JobFailed(f"No row has become a clip: {told}.{why}", job_id=outcome.id)
     lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([files.video_from_file(file) for file in files], lines, told)
+    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, told)
 
 
 def _told(summary: Summary) -> str:

@@ -180,7 +180,7 @@ class GIVJoinChunks(io.ComfyNode):
                 f"Chunk {chunk.chunk.index} is kept, but the next run could not be queued. Set chunk to {missing} at "
                 "Split Video and run again."
             )
-        return io.NodeOutput(queue.nothing_yet())
+        return io.NodeOutput(queue.execution_blocker())
 
 
 def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .common import generate, inputs
 from .host import execution, files
 
 if TYPE_CHECKING:
-    from ..grok_imagine.chain.run import Film
+    from ..grok_imagine.chain.run import ChainResult
 
 _MODES = (Mode.IMAGE, Mode.EXTEND)
 _HOWS: dict[str, Mode | None] = {inputs.AUTO: None, "extend": Mode.EXTEND, "last_frame": Mode.IMAGE}
@@ -72,7 +72,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         lines = tuple(line.strip() for line in prompts.splitlines() if line.strip())
         if not lines:
             raise RequestError("Write at least one prompt: each line is a segment. Nothing was sent or charged.")
-        base = generate.wish(
+        base = generate.build_request(
             mode=_HOWS[how],
             model=model,
             prompt="",
@@ -82,7 +82,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
             seed=seed,
         )
 
-        async def work(progress: execution.NodeProgress) -> Film:
+        async def work(progress: execution.NodeProgress) -> ChainResult:
             from ..grok_imagine.chain.run import Chain, run_chain
 
             async with execution.runtime().session() as session, files.file_of(video) as (path, should_stop):
@@ -95,7 +95,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         return io.NodeOutput(files.video_from_file(film.file), ids, info)
 
 
-def _describe(film: Film) -> dict[str, Any]:
+def _describe(film: ChainResult) -> dict[str, Any]:
     joined = film.joined
     seams = [
         {

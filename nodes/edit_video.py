@@ -52,6 +52,6 @@ class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
         """Edit the clip, or go on with the job that already does."""
-        request = generate.wish(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
-        made = source_video.make(cls.hidden, connection, request, video, video_url)
-        return await generate.outcome_of(made, request, on_rejected)
+        request = generate.build_request(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
+        made = source_video.generate_from_video(cls.hidden, connection, request, video, video_url)
+        return await generate.outputs_or_placeholder(made, request, on_rejected)

@@ -67,7 +67,7 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
         chosen = inputs.value(mode)
-        request = generate.wish(
+        request = generate.build_request(
             # Without an image the mode would be text-to-video; here that is a fault, and is named as one.
             mode=Mode(chosen) if chosen else _inferred(sockets, image_urls),
             model=model,
@@ -80,8 +80,8 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
             reference_images=tuple(line.strip() for line in (image_urls or "").splitlines() if line.strip()),
         )
         images = [sockets[name] for name in _SOCKETS if sockets.get(name) is not None]
-        made = generate.make(cls.hidden, connection, request, images, fallbacks)
-        return await generate.outcome_of(made, request, on_rejected)
+        made = generate.generate(cls.hidden, connection, request, images, fallbacks)
+        return await generate.outputs_or_placeholder(made, request, on_rejected)
 
 
 def _inferred(sockets: dict[str, Any], image_urls: str) -> Mode | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..grok_imagine.media.clip import Clip
     from ..grok_imagine.media.frames.plan import Plan
     from ..grok_imagine.media.frames.resize import Resize
-    from ..grok_imagine.media.frames.selection import Window
+    from ..grok_imagine.media.frames.selection import FrameSelection
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -109,7 +109,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
 class _Wanted:
     """Which frames, and how large."""
 
-    window: Window
+    window: FrameSelection
     resize: Resize
 
 

@@ -53,7 +53,7 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
         """Make the clip, or go on with the job that already makes it."""
-        request = generate.wish(
+        request = generate.build_request(
             model=model,
             prompt=prompt,
             resolution=resolution,
@@ -62,5 +62,5 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
             motion_mode=motion_mode,
             seed=seed,
         )
-        made = generate.make(cls.hidden, connection, request, fallbacks=fallbacks)
-        return await generate.outcome_of(made, request, on_rejected)
+        made = generate.generate(cls.hidden, connection, request, fallbacks=fallbacks)
+        return await generate.outputs_or_placeholder(made, request, on_rejected)

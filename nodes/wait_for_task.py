@@ -64,7 +64,7 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
                     await _introduce(session, job_id, task_id)
                 return await session.resume(job_id, progress=progress)
 
-        return generate.outcome(await execution.run(cls.hidden.unique_id, work))
+        return generate.job_outputs(await execution.run(cls.hidden.unique_id, work))
 
 
 async def _introduce(session: Session, job_id: str, task_id: str) -> None:

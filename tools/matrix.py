@@ -73,9 +73,9 @@ def install(cell: Cell, python: Path) -> str | None:
     target = ["--python", str(environment)]
     _run(uv, "venv", "--quiet", "--python", str(python), str(environment))
     if cell.av == LOWEST:
-        _run(uv, "pip", "install", "--quiet", *target, "--resolution", "lowest-direct", "-e", ".[cli]")
+        _run(uv, "pip", "install", "--quiet", *target, "--resolution", "lowest-direct", "-e", ".[cli,postgres]")
     exact = [] if cell.av in (LOWEST, NEWEST) else [f"av=={cell.av}.*", "--only-binary", "av"]
-    done = _run(uv, "pip", "install", "--quiet", *target, "-e", ".[cli,test]", *exact, check=False)
+    done = _run(uv, "pip", "install", "--quiet", *target, "-e", ".[cli,postgres,test]", *exact, check=False)
     if done.returncode == 0:
         return None
     if exact and re.search(r"no (version|wheel)s?\b.*\bav\b|av==|\bav\b.*no wheels", done.stderr, re.IGNORECASE):

@@ -77,7 +77,7 @@ def read_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
     return _counted(rows, faults)
 
 
-def spelled(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def spell_row(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The row's fields under their own names, the defaults where it says nothing."""
     named = {_SPELLINGS.get(name, name): value for name, value in row.items() if value is not None}
     if isinstance(named.get("reference_images"), str):

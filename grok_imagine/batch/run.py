@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..chain.plan import total
 from ..errors import (
     AuthRejected,
     GrokImagineError,
@@ -23,11 +22,12 @@ from ..errors import (
     SubmitUncertain,
     Violation,
 )
-from ..jobs.new_job import assumed
+from ..jobs.new_job import assumed_cost
 from ..jobs.pipeline.context import cost_of
 from ..jobs.source_video import with_source
 from ..journal.batches import Batches, Row, RowState, Summary, owner_of
 from ..models import Blob, Cost, VideoRequest
+from ..models.capability import sum_costs
 from ..providers import capability_selection
 from . import rows as reading
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 50
 _SHOWN_FAULTS = 20
 # No other row would fare better: the batch stops, and goes on with these when it is run again.
-STOPS = (SettingsError, AuthRejected, OutOfCredit, OverBudget, JournalError)
+FATAL_ERRORS = (SettingsError, AuthRejected, OutOfCredit, OverBudget, JournalError)
 _PLACEHOLDERS = {"reference_images": Blob(b"", "image/png"), "source_video": Blob(b"", "video/mp4")}
 
 
@@ -64,7 +64,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchResult:
     """Where the batch stands after a run. ``stopped_by`` says why rows are left, if some are."""
 
     id: str
@@ -80,7 +80,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
     """Check every row and add up the price, before anything is sent. Raises one RequestError that names the faults."""
     if not 1 <= batch.at_once <= MOST_AT_ONCE:
         raise RequestError(f"{batch.at_once} at once is not possible; choose 1 to {MOST_AT_ONCE}.")
-    spelled = [_named(one, batch) for one in batch.rows]
+    spelled = [_name_rows(one, batch) for one in batch.rows]
     keys = await asyncio.to_thread(reading.keys, spelled, batch.folder)
     known: dict[str, Connection] = {}
     made: list[Row] = []
@@ -90,7 +90,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
         try:
             if name not in known:
                 known[name] = await session.connect(name)
-            cost = _judged(known[name], fields, batch)
+            cost = _check_rows(known[name], fields, batch)
         except RequestError as error:
             told = error.violations or [Violation("B3", "row", str(error))]
             faults += [replace(one, field=f"row {number}, {one.field}") for one in told]
@@ -102,7 +102,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
         more = f" Here are the first {_SHOWN_FAULTS} faults." if len(faults) > _SHOWN_FAULTS else ""
         text = f"{wrong} of {len(spelled)} rows cannot be made; nothing was sent or charged.{more}"
         raise RequestError(text, faults[:_SHOWN_FAULTS])
-    price = total(costs)
+    price = sum_costs(costs)
     if batch.max_usd is not None and price is None:
         raise RequestError(
             "A limit of cost needs to know prices, and one of these connections publishes none. State "
@@ -111,7 +111,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
     return made, price
 
 
-async def run_batch(session: Session, batch: Batch, on_change: OnChange | None = None) -> Outcome:
+async def run_batch(session: Session, batch: Batch, on_change: OnChange | None = None) -> BatchResult:
     """Make every row that is not made yet, ``at_once`` at a time.
 
     A row that fails is written down, and the others go on. Interrupted, killed, or stopped by a limit, the same batch
@@ -120,7 +120,7 @@ async def run_batch(session: Session, batch: Batch, on_change: OnChange | None =
     made, price = await prepare(session, batch)
     table = Batches(session.journal, session.clock)
     identity = await table.open(batch.name, made, retry_failed=batch.retry_failed)
-    work = _Work(session, batch, table, identity, {row.key: row for row in made}, on_change)
+    work = _BatchRun(session, batch, table, identity, {row.key: row for row in made}, on_change)
     work.spent = (await table.summary(identity)).cost_usd
     crew = [asyncio.ensure_future(work.keep_going()) for _ in range(min(batch.at_once, len(made)))]
     try:
@@ -129,11 +129,11 @@ async def run_batch(session: Session, batch: Batch, on_change: OnChange | None =
         for one in crew:
             one.cancel()
         await asyncio.gather(*crew, return_exceptions=True)
-    return Outcome(identity, await table.summary(identity), price, work.stopped_by)
+    return BatchResult(identity, await table.summary(identity), price, work.stopped_by)
 
 
 @dataclass
-class _Work:
+class _BatchRun:
     """One run of a batch, shared by its crew."""
 
     session: Session
@@ -163,7 +163,7 @@ class _Work:
             try:
                 full = self.made.get(row.key, row)
                 _, took = await make_row(self.session, self.table, self.identity, full, self.batch.folder, self.run)
-            except STOPS as error:
+            except FATAL_ERRORS as error:
                 self.stopped_by, took = str(error), Decimal(0)
                 await self.table.settle(self.identity, row, RowState.WAITING)
             self.spent += took - cost
@@ -182,7 +182,7 @@ async def make_row(
     try:
         request = await _request(session, row, folder)
         made = await session.generate(request, row.connection, owner=owner, run=run)
-    except STOPS:
+    except FATAL_ERRORS:
         raise
     except GrokImagineError as error:
         return await _failed(session, table, identity, row, error)
@@ -195,7 +195,7 @@ async def _failed(
     session: Session, table: Batches, identity: str, row: Row, error: GrokImagineError
 ) -> tuple[RowState, Decimal]:
     """Write down why. Gives where the row stands, and what it may have cost."""
-    job = await session.journal.by_owner(owner_of(identity, row.key), also_failed=True)
+    job = await session.journal.find_by_owner(owner_of(identity, row.key), also_failed=True)
     state = RowState.STOPPED
     if isinstance(error, SubmitUncertain):
         state = RowState.UNKNOWN
@@ -209,12 +209,12 @@ async def _failed(
     return state, cost.usd if cost else Decimal(0)
 
 
-def _named(row: Mapping[str, Any], batch: Batch) -> tuple[str, dict[str, Any]]:
-    fields = reading.spelled(row, batch.defaults)
+def _name_rows(row: Mapping[str, Any], batch: Batch) -> tuple[str, dict[str, Any]]:
+    fields = reading.spell_row(row, batch.defaults)
     return str(fields.pop("connection", None) or batch.connection), fields
 
 
-def _judged(connection: Connection, fields: Mapping[str, Any], batch: Batch) -> Cost | None:
+def _check_rows(connection: Connection, fields: Mapping[str, Any], batch: Batch) -> Cost | None:
     """Check a row with stand-ins for its files, which are read when its turn comes; and price it."""
     loose = dict(fields)
     for name, stand_in in _PLACEHOLDERS.items():
@@ -231,7 +231,7 @@ def _judged(connection: Connection, fields: Mapping[str, Any], batch: Batch) -> 
             given.append(stand_in if path else one)
         loose[name] = given if isinstance(fields[name], list) else given[0]
     request, checked = connection.provider.read(loose, allow_private_urls=connection.is_local)
-    return connection.provider.estimate(request, checked.capability) or assumed(request, connection, checked)
+    return connection.provider.estimate(request, checked.capability) or assumed_cost(request, connection, checked)
 
 
 async def _request(session: Session, row: Row, folder: Path) -> VideoRequest:

@@ -22,10 +22,10 @@ import sqlalchemy as sa
 
 from ..errors import JournalError, RequestError, SettingsError, Violation
 from ..journal.batches import Batches, Row, RowState, Summary, owner_of
-from ..journal.queue import QUEUE, GivenBack, Queue
-from ..models import Blob, Cost, State
+from ..journal.queue import QUEUE, Queue, RetryLater
+from ..models import Blob, Cost, JobState
 from .rows import local
-from .run import MOST_AT_ONCE, STOPS, Batch, make_row, prepare
+from .run import FATAL_ERRORS, MOST_AT_ONCE, Batch, make_row, prepare
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -40,7 +40,7 @@ OnRow = Callable[[Row, str], None]
 
 
 @dataclass(frozen=True)
-class Deferred:
+class QueuedBatch:
     """A batch that is in the queue. ``put`` rows were put there by this call; those that were there stay."""
 
     id: str
@@ -49,7 +49,7 @@ class Deferred:
     put: int
 
 
-async def defer(session: Session, batch: Batch) -> Deferred:
+async def queue_batch(session: Session, batch: Batch) -> QueuedBatch:
     """Check every row, write the batch into the journal, and its rows into the queue, all or nothing.
 
     Called again it puts what is new or was left, and nothing twice. Raises RequestError or SettingsError.
@@ -66,7 +66,7 @@ async def defer(session: Session, batch: Batch) -> Deferred:
         count[0] = queue.put(connection, identity, run)
 
     identity = await table.open(batch.name, made, retry_failed=batch.retry_failed, max_usd=batch.max_usd, put=put)
-    return Deferred(identity, await table.summary(identity), price, count[0])
+    return QueuedBatch(identity, await table.summary(identity), price, count[0])
 
 
 def _refuse_files(rows: Sequence[Row], folder: Path) -> None:
@@ -89,7 +89,7 @@ def _several(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
-async def work(session: Session, *, at_once: int = 4, on_row: OnRow | None = None) -> None:
+async def run_worker(session: Session, *, at_once: int = 4, on_row: OnRow | None = None) -> None:
     """Take rows from the queue, ``at_once`` at a time, until SIGTERM or SIGINT, or until this is canceled.
 
     What is under way then goes back into the queue; its jobs go on at the provider, and whoever takes them next goes
@@ -178,9 +178,9 @@ class _Worker:
     async def row(self, batch: str, key: str, run: str) -> None:
         """One task: make the row, unless it is settled or its batch is stopped."""
         try:
-            row = await self.table.take(batch, key, self.name)
+            row = await self.table.add_rows(batch, key, self.name)
         except JournalError:
-            raise GivenBack(_AGAIN_SECONDS) from None
+            raise RetryLater(_AGAIN_SECONDS) from None
         if row is None:
             return
         try:
@@ -189,27 +189,27 @@ class _Worker:
             await asyncio.shield(self._leave(batch, row))
             raise
         except JournalError:
-            raise GivenBack(_AGAIN_SECONDS) from None
+            raise RetryLater(_AGAIN_SECONDS) from None
         except SettingsError as error:
             self._report(row, f"this worker cannot make it: {error}")
             await self._leave(batch, row)
             self.fault = error
             self.stop()
-            raise GivenBack from None
-        except STOPS as error:
+            raise RetryLater from None
+        except FATAL_ERRORS as error:
             self._report(row, f"the batch is stopped: {error}")
             await self._leave(batch, row)
             await self.table.stop(batch, str(error))
             return
         self._report(row, state.value)
         if state is RowState.STOPPED:
-            raise GivenBack(_AGAIN_SECONDS)
+            raise RetryLater(_AGAIN_SECONDS)
 
     async def _leave(self, batch: str, row: Row) -> None:
         """Leave the row to the next worker. Its job, which may be paid, counts to the batch's limit meanwhile."""
         with suppress(JournalError):
-            job = await self.session.journal.by_owner(owner_of(batch, row.key))
-            was_sent = job is not None and job.state is not State.PREPARED
+            job = await self.session.journal.find_by_owner(owner_of(batch, row.key))
+            was_sent = job is not None and job.state is not JobState.PREPARED
             state = RowState.STOPPED if was_sent else RowState.WAITING
             await self.table.settle(batch, row, state, job_id=job.id if job else None)
 

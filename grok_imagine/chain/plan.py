@@ -7,13 +7,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, Violation
 from ..models import Blob, Cost, Mode, VideoRequest
+from ..models.capability import sum_costs
 
 if TYPE_CHECKING:
     from ..jobs.connections import Connection
@@ -40,7 +40,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChainPlan:
     """What will be done and what it costs, before anything is sent. ``total`` is None without published prices."""
 
     mode: Mode
@@ -59,7 +59,7 @@ class Plan:
         return f"{segments}, {how}: {price}"
 
 
-async def plan(session: Session, chain: Chain) -> Plan:
+async def plan(session: Session, chain: Chain) -> ChainPlan:
     """Check every segment and add up the price. Raises one RequestError that names every fault of every segment."""
     from ..media.probe import probe
 
@@ -84,7 +84,7 @@ async def plan(session: Session, chain: Chain) -> Plan:
         raise RequestError(f"{connection.provider.label} cannot do this; nothing was sent or charged.", faults)
     content = await asyncio.to_thread(_hash_of, chain.source)
     digests = tuple(_digests(connection, base, content, chain.prompts))
-    return Plan(mode, base, digests, total(costs))
+    return ChainPlan(mode, base, digests, sum_costs(costs))
 
 
 def _mode(connection: Connection, seconds: Fraction) -> Mode:
@@ -128,13 +128,3 @@ def _hash_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def total(costs: list[Cost | None]) -> Cost | None:
-    """The sum; None where one of them is not known."""
-    known = [one for one in costs if one is not None]
-    if not known or len(known) < len(costs):
-        return None
-    credits = [one.credits for one in known if one.credits is not None]
-    whole = sum(credits, Decimal(0)) if len(credits) == len(known) else None
-    return Cost(whole, sum((one.usd for one in known), Decimal(0)), any(one.is_estimate for one in known))

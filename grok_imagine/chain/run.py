@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING
 
 from ..errors import GrokImagineError
 from ..filelock import put_in_place
-from ..jobs.progress import Progress, SilentProgress, Update
+from ..jobs.progress import Progress, ProgressUpdate, SilentProgress
 from ..jobs.source_video import with_source
-from ..models import Mode, State, VideoRequest
+from ..models import JobState, Mode, VideoRequest
 from ..settings import private_folder
-from .plan import TAIL_SECONDS, Chain, Plan, plan
+from .plan import TAIL_SECONDS, Chain, ChainPlan, plan
 
 if TYPE_CHECKING:
     from ..jobs.session import Result, Session
     from ..media.join.join import Joined, Part
 
-__all__ = ["Chain", "Film", "Plan", "plan", "run_chain"]
+__all__ = ["Chain", "ChainPlan", "ChainResult", "plan", "run_chain"]
 _FILM = "1"
 """Raised whenever the same parts would give another film."""
 
 
 @dataclass(frozen=True)
-class Film:
+class ChainResult:
     """The whole film, and the jobs of its segments. ``joined`` is None for a film that was made before."""
 
     file: Path
     segments: tuple[Result, ...]
-    plan: Plan
+    plan: ChainPlan
     joined: Joined | None = None
 
 
@@ -46,7 +46,7 @@ async def run_chain(
     run: str = "",
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> Film:
+) -> ChainResult:
     """Make the segments one after the other, or go on with the one that is next, and join them to the source.
 
     What is paid once is kept: the same chain again finds its segments by the source, the choices and the prompts up
@@ -62,8 +62,8 @@ async def run_chain(
         told = _SegmentProgress(tells, number, len(chain.prompts), planned.text)
         name = f"{owner}/{digest[:24]}"
         try:
-            known = await session.journal.by_owner(name)
-            if known is not None and known.state is not State.PREPARED:
+            known = await session.journal.find_by_owner(name)
+            if known is not None and known.state is not JobState.PREPARED:
                 made = await session.resume(known.id, progress=told)
             else:
                 base = planned.base.model_copy(update={"prompt": prompt})
@@ -93,9 +93,9 @@ async def _extending(
 ) -> VideoRequest:
     """The request with the end of the film so far as its source."""
     from ..media.join.join import Part, join
-    from ..media.join.segments import count_frames, shape_of
+    from ..media.join.segments import count_frames, read_format
 
-    frames, shape = await asyncio.to_thread(lambda: (count_frames(before), shape_of(before)))
+    frames, shape = await asyncio.to_thread(lambda: (count_frames(before), read_format(before)))
     skip = max(0, frames - round(TAIL_SECONDS * shape.rate))
     if not skip:
         return await with_source(session, connection, request, before, should_stop=should_stop)
@@ -108,8 +108,8 @@ async def _extending(
 
 
 async def _film(
-    session: Session, chain: Chain, planned: Plan, results: list[Result], should_stop: Callable[[], bool] | None
-) -> Film:
+    session: Session, chain: Chain, planned: ChainPlan, results: list[Result], should_stop: Callable[[], bool] | None
+) -> ChainResult:
     """Join the source and its segments, unless the same film lies there already."""
     from ..media.join.join import join
 
@@ -117,7 +117,7 @@ async def _film(
     name = hashlib.sha256("\n".join([_FILM, planned.digests[-1], *(one.job.id for one in results)]).encode())
     target = private_folder(session.home / "results") / f"film-{name.hexdigest()[:24]}.mp4"
     if target.is_file():
-        return Film(target, tuple(results), planned)
+        return ChainResult(target, tuple(results), planned)
 
     def work() -> Joined:
         made = join(list(_parts(chain.source, planned, results)), partial, should_stop=should_stop)
@@ -126,21 +126,21 @@ async def _film(
 
     partial = target.with_suffix(f".{secrets.token_hex(4)}.part")
     try:
-        return Film(target, tuple(results), planned, await asyncio.to_thread(work))
+        return ChainResult(target, tuple(results), planned, await asyncio.to_thread(work))
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _parts(source: Path, planned: Plan, results: list[Result]) -> Iterator[Part]:
+def _parts(source: Path, planned: ChainPlan, results: list[Result]) -> Iterator[Part]:
     """The film's parts, and how much each repeats of the one before."""
     from ..media.join.join import Part
-    from ..media.join.segments import shape_of
+    from ..media.join.segments import read_format
 
     yield Part(source)
     if planned.mode is Mode.IMAGE:
         yield from (Part(one.file, 1) for one in results)  # the last frame before is the first one of it
         return
-    rate, before = shape_of(source).rate, source
+    rate, before = read_format(source).rate, source
     for one in results:
         shown = min(_frames_at(before, rate), round(TAIL_SECONDS * rate))
         made = _frames_at(one.file, rate)
@@ -153,9 +153,9 @@ def _parts(source: Path, planned: Plan, results: list[Result]) -> Iterator[Part]
 
 def _frames_at(path: Path, rate: Fraction) -> int:
     """How many frames a clip has at the film's rate."""
-    from ..media.join.segments import count_frames, shape_of
+    from ..media.join.segments import count_frames, read_format
 
-    return round(count_frames(path) / shape_of(path).rate * rate)
+    return round(count_frames(path) / read_format(path).rate * rate)
 
 
 def _named(error: GrokImagineError, number: int, count: int) -> GrokImagineError:
@@ -175,7 +175,7 @@ class _SegmentProgress:
     count: int
     plan: str
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         note = update.note
         if update.step == "preparing":
             note = f"segment {self.number} of {self.count} ({self.plan})" + (f" {note}" if note else "")

@@ -13,12 +13,12 @@ from pydantic import SecretStr, ValidationError
 from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
 from ..jobs.connections import profile, profiles
-from ..jobs.failover import generate_first
+from ..jobs.failover import generate_with_failover
 from ..jobs.source_video import with_source
 from ..models import MediaInput, Mode, VideoRequest
 from ..settings import ConnectionSettings, load, save_connection
-from . import batch, budget, chain, doctor, job_commands, output, price, storage, worker
-from .session import AsJson, Home, default_home, heeding_stop, with_session
+from . import batch, budget, chain, console, doctor, job_commands, price, storage, worker
+from .session import AsJson, Home, default_home, handle_interrupt, with_session
 
 app = typer.Typer(
     help="Grok Imagine videos through several APIs. Every paid job is journaled, and never paid twice.",
@@ -54,7 +54,7 @@ def generate(
 ) -> None:
     """Make a clip. The same command again goes on with the same job, or hands out the same file."""
 
-    async def work(session: Session, bar: output.Bar) -> Result:
+    async def work(session: Session, bar: console.Bar) -> Result:
         names = [one.strip() for one in connection.split(",")]
         source = edit or extend
         request = VideoRequest(
@@ -71,7 +71,7 @@ def generate(
         )
         if source and request.source_video is None:
             request = await with_source(session, names[0], request, Path(source))
-        return await generate_first(session, request, names, owner="cli", progress=bar)
+        return await generate_with_failover(session, request, names, owner="cli", progress=bar)
 
     _make(work, output, as_json, home)
 
@@ -102,9 +102,9 @@ def collect(
 @app.command()
 def attach(job: str, task_id: str, as_json: AsJson = False, home: Home = None) -> None:
     """Give a job of unknown outcome the task id that you found at the provider's dashboard."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         attached = with_session(home, lambda session: session.attach(job, task_id))
-        output.jobs([attached], as_json)
+        console.jobs([attached], as_json)
 
 
 @app.command()
@@ -115,9 +115,9 @@ def jobs(
     home: Home = None,
 ) -> None:
     """List the journal, newest first."""
-    with output.told_errors(as_json):
-        found = with_session(home, lambda session: session.journal.list(limit=limit, unfinished=unfinished))
-        output.jobs(found, as_json)
+    with console.report_errors(as_json):
+        found = with_session(home, lambda session: session.journal.recent(limit=limit, unfinished=unfinished))
+        console.jobs(found, as_json)
 
 
 @app.command()
@@ -131,7 +131,7 @@ def frames(
     """Write a clip's frames as PNG files."""
     from .media import write_frames
 
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         path = Path(source)
         if not path.is_file():
             found = with_session(home, lambda session: session.journal.get(source))
@@ -140,15 +140,15 @@ def frames(
             path = found.file
         told = write_frames(path, output, sheet)
         if as_json:
-            output.print_json(told)
+            console.print_json(told)
         else:
-            output.out.print(f"{told['frames']} frames, {told['width']}x{told['height']}, {told['fps']} fps: {output}")
+            console.out.print(f"{told['frames']} frames, {told['width']}x{told['height']}, {told['fps']} fps: {output}")
 
 
 @app.command()
 def connections(as_json: AsJson = False, home: Home = None) -> None:
     """List the connections and where their keys come from (never the keys)."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         rows = [
             {
                 "name": one.name,
@@ -159,9 +159,9 @@ def connections(as_json: AsJson = False, home: Home = None) -> None:
             for one in profiles(load(home or default_home())).values()
         ]
         if as_json:
-            output.print_json(rows)
+            console.print_json(rows)
         else:
-            output.table(rows)
+            console.table(rows)
 
 
 @app.command()
@@ -172,7 +172,7 @@ def key(
     home: Home = None,
 ) -> None:
     """Store a connection's API key in the settings file (mode 0600). It is asked for, never an argument."""
-    with output.told_errors(False):
+    with console.report_errors(False):
         place = home or default_home()
         before = load(place).connections.get(name, ConnectionSettings())
         secret = SecretStr(typer.prompt("API key (it is not shown)", hide_input=True, default="", show_default=False))
@@ -187,7 +187,7 @@ def key(
             raise SettingsError("; ".join(one["msg"] for one in error.errors(include_input=False))) from None
         save_connection(place, name, stated)
         stored = profile(load(place), name)
-        output.err.print(
+        console.err.print(
             f"{stored.name}: dialect {stored.provider.name}, key from the {stored.key_source or 'nowhere yet'}"
         )
 
@@ -211,7 +211,7 @@ def demo(
     """Make a first clip on the sandbox: no key, no network, no cost."""
     from .demo import run_demo
 
-    with output.told_errors(False):
+    with console.report_errors(False):
         run_demo(output)
 
 
@@ -230,18 +230,18 @@ app.add_typer(storage.app, name="storage")
 
 
 def _make(
-    work: Callable[[Session, output.Bar], Awaitable[Result]], output: Path | None, as_json: bool, home: Path | None
+    work: Callable[[Session, console.Bar], Awaitable[Result]], output: Path | None, as_json: bool, home: Path | None
 ) -> None:
     """Run a job with a bar, and say where its clip is."""
-    with output.told_errors(as_json):
-        with output.Bar() as bar, heeding_stop(home, bar):
+    with console.report_errors(as_json):
+        with console.Bar() as bar, handle_interrupt(home, bar):
             result = with_session(home, lambda session: work(session, bar))
         shown = result.file
         if output is not None:
             target = output / result.file.name if output.is_dir() else output
             target.parent.mkdir(parents=True, exist_ok=True)
             shown = Path(shutil.copyfile(result.file, target))
-        output.result(result, as_json, str(shown))
+        console.result(result, as_json, str(shown))
 
 
 def _image(source: str) -> MediaInput:

@@ -15,17 +15,17 @@ import typer
 from rich.table import Table
 
 from ..batch.rows import as_plain, read_file
-from ..batch.run import Batch, Outcome, prepare, run_batch
+from ..batch.run import Batch, BatchResult, prepare, run_batch
 from ..errors import RequestError
 from ..filelock import put_in_place
 from ..jobs import Session
 from ..journal.batches import Batches, Row, RowState, Summary
-from . import output
+from . import console
 from .session import AsJson, Home, with_session
 from .worker import at_hand, deferred, found
 
 _SHOWN_FAILED = 20
-Make = Callable[[Session, Batch, Callable[[Summary], None]], Awaitable[Outcome]]
+Make = Callable[[Session, Batch, Callable[[Summary], None]], Awaitable[BatchResult]]
 
 
 def batch(
@@ -58,7 +58,7 @@ def batch(
     Columns: prompt, and any of model, mode, duration, resolution, aspect_ratio, motion_mode, seed, images (files or
     URLs, with | between), video, connection. A row that fails is written down, and the others go on.
     """
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         defaults = {
             "duration_seconds": duration,
             "resolution": resolution,
@@ -86,11 +86,11 @@ def batch(
 
 async def _run(
     session: Session, wish: Batch, make: Make, target: Path, output: Path | None, only_price: bool
-) -> Outcome | None:
+) -> BatchResult | None:
     if make is not found:
         rows, cost = await prepare(session, wish)
         told = "price: see the provider's page" if cost is None else f"{cost} in all"
-        output.err.print(f"{len(rows)} rows: {told}", style="bold")
+        console.err.print(f"{len(rows)} rows: {told}", style="bold")
     if only_price:
         return None
     told_at = [0]
@@ -100,7 +100,7 @@ async def _run(
         # A line for each row of a short list, and for each hundredth of a long one.
         if over == summary.total or over - told_at[0] >= summary.total / 100:
             told_at[0] = over
-            output.err.print(f"{over} of {summary.total}: {_counts(summary)}", style="dim")
+            console.err.print(f"{over} of {summary.total}: {_counts(summary)}", style="dim")
 
     outcome = await make(session, wish, on_change)
     await _write(session, outcome.id, target, output)
@@ -132,10 +132,10 @@ def _placed(clip: Path, folder: Path, row: Row) -> Path:
     return target
 
 
-def _tell(outcome: Outcome, target: Path, as_json: bool) -> None:
+def _tell(outcome: BatchResult, target: Path, as_json: bool) -> None:
     summary = outcome.summary
     if as_json:
-        output.print_json(
+        console.print_json(
             {
                 "batch": outcome.id,
                 "rows": {state.value: count for state, count in summary.counts.items()},
@@ -145,11 +145,11 @@ def _tell(outcome: Outcome, target: Path, as_json: bool) -> None:
             }
         )
         return
-    output.err.print(f"{_counts(summary)}; ${summary.cost_usd.normalize():f}", style="bold")
+    console.err.print(f"{_counts(summary)}; ${summary.cost_usd.normalize():f}", style="bold")
     if outcome.stopped_by:
-        output.err.print(f"Stopped: {outcome.stopped_by}", style="red", markup=False)
+        console.err.print(f"Stopped: {outcome.stopped_by}", style="red", markup=False)
     _failures(target)
-    output.out.print(str(target), soft_wrap=True, markup=False)
+    console.out.print(str(target), soft_wrap=True, markup=False)
 
 
 def _failures(target: Path) -> None:
@@ -165,7 +165,7 @@ def _failures(target: Path) -> None:
                 table.add_row(str(row["row"]), row["state"], str(row["error"])[:160])
                 shown += 1
     if shown:
-        output.err.print(table, markup=False)
+        console.err.print(table, markup=False)
 
 
 def _counts(summary: Summary) -> str:

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from ..jobs import Session
-from ..models.money import Entry, Spend, Sum, dollars, money
-from . import output
+from ..models.money import LedgerEntry, SpendSummary, Totals, dollars, money
+from . import console
 from .session import AsJson, Home, with_session
 
 
@@ -23,26 +23,26 @@ def budget(
 ) -> None:
     """Print what was spent today and this month, what is pending, the limits, and the ledger's newest lines."""
 
-    async def work(session: Session) -> tuple[Spend, list[Entry]]:
+    async def work(session: Session) -> tuple[SpendSummary, list[LedgerEntry]]:
         return await session.spend(), await session.journal.ledger.entries(job_id=job, limit=limit)
 
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         spend, entries = with_session(home, work)
         if as_json:
-            output.print_json({**spend.as_json(), "entries": [_plain(one) for one in entries]})
+            console.print_json({**spend.as_json(), "entries": [_plain(one) for one in entries]})
             return
-        output.out.print(_sums(spend))
+        console.out.print(_sums(spend))
         if spend.limits.per_run is not None:
-            output.out.print(f"At most {dollars(spend.limits.per_run)} in one run.")
+            console.out.print(f"At most {dollars(spend.limits.per_run)} in one run.")
         if not spend.limits:
-            output.out.print('No limit is set; see "budget" in the README.')
+            console.out.print('No limit is set; see "budget" in the README.')
         if spend.unpriced:
-            output.out.print(f"{spend.unpriced} clips of this month are not in these sums: their price is not known.")
+            console.out.print(f"{spend.unpriced} clips of this month are not in these sums: their price is not known.")
         if entries:
-            output.out.print(_lines(entries))
+            console.out.print(_lines(entries))
 
 
-def _sums(spend: Spend) -> Table:
+def _sums(spend: SpendSummary) -> Table:
     table = Table(box=None, header_style="bold")
     for name in ("", "spent", "pending", "limit", "left"):
         table.add_column(name, justify="left" if not name else "right")
@@ -52,13 +52,13 @@ def _sums(spend: Spend) -> Table:
     return table
 
 
-def _against(found: Sum, limit: Decimal | None) -> tuple[str, str]:
+def _against(found: Totals, limit: Decimal | None) -> tuple[str, str]:
     if limit is None:
         return "none", ""
     return dollars(limit), dollars(max(Decimal(0), limit - found.total))
 
 
-def _lines(entries: list[Entry]) -> Table:
+def _lines(entries: list[LedgerEntry]) -> Table:
     table = Table(box=None, header_style="bold", title_justify="left")
     for name in ("when", "job", "connection", "entry", "held", "spent"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("held", "spent") else "left")
@@ -72,7 +72,7 @@ def _signed(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else '+'}{dollars(abs(amount))}" if amount else ""
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
+def _plain(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "at": entry.at,
         "job_id": entry.job_id,

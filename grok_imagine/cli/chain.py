@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..chain.run import Chain, Film, Plan, plan, run_chain
+from ..chain.run import Chain, ChainPlan, ChainResult, plan, run_chain
 from ..jobs import Session
 from ..models import Mode, VideoRequest
-from . import output
-from .session import AsJson, Home, heeding_stop, with_session
+from . import console
+from .session import AsJson, Home, handle_interrupt, with_session
 
 
 class How(str, Enum):
@@ -53,20 +53,20 @@ def continue_clip(
     )
     chain = Chain(connection, source, tuple(prompts), base)
 
-    bar = output.Bar()
+    bar = console.Bar()
 
-    async def work(session: Session) -> Film | Plan:
+    async def work(session: Session) -> ChainResult | ChainPlan:
         planned = await plan(session, chain)
-        output.err.print(planned.text, style="bold")
+        console.err.print(planned.text, style="bold")
         if price:
             return planned
         with bar:
             return await run_chain(session, chain, owner="cli", run="", progress=bar)
 
-    with output.told_errors(as_json):
-        with heeding_stop(home, bar):
+    with console.report_errors(as_json):
+        with handle_interrupt(home, bar):
             made = with_session(home, work)
-        if isinstance(made, Plan):
+        if isinstance(made, ChainPlan):
             _tell({"plan": made.text, "segments": len(made.digests)}, made.text, as_json)
             return
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +74,12 @@ def continue_clip(
         _tell(as_plain(made, str(output)), str(output), as_json)
 
 
-def as_plain(film: Film, shown: str) -> dict[str, Any]:
+def as_plain(film: ChainResult, shown: str) -> dict[str, Any]:
     """The film for scripts."""
     joined = film.joined
     return {
         "file": shown,
-        "segments": [output.job_as_json(one.job) for one in film.segments],
+        "segments": [console.job_as_json(one.job) for one in film.segments],
         "frames": joined.frames if joined else None,
         "seconds": joined.seconds if joined else None,
         "seams": [one.frame for one in joined.seams] if joined else None,
@@ -88,6 +88,6 @@ def as_plain(film: Film, shown: str) -> dict[str, Any]:
 
 def _tell(plain: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
-        output.print_json(plain)
+        console.print_json(plain)
     else:
-        output.out.print(text, soft_wrap=True, markup=False)
+        console.out.print(text, soft_wrap=True, markup=False)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from ..doctor.doctor import examined
+from ..doctor.doctor import run_checks
 from ..doctor.environment import Check, today
-from . import output
+from . import console
 from .session import AsJson, Home, default_home
 
 _WIDTH = 100
@@ -33,11 +33,11 @@ def doctor(
 
     Each connection's base URL is asked once, without its key. Exit code 3 where something is at fault.
     """
-    with output.told_errors(as_json):
-        checks = asyncio.run(examined((home or default_home()).absolute(), with_stores=stores, offline=offline))
+    with console.report_errors(as_json):
+        checks = asyncio.run(run_checks((home or default_home()).absolute(), with_stores=stores, offline=offline))
     faults = sum(check.grade == "fault" for check in checks)
     if as_json:
-        output.print_json({"faults": faults, "checks": [dataclasses.asdict(check) for check in checks]})
+        console.print_json({"faults": faults, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
         sys.stdout.write(page(checks, time.time()))
     if faults:

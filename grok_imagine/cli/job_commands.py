@@ -10,9 +10,9 @@ from rich.table import Table
 
 from ..errors import JobFailed
 from ..jobs import Session
-from ..jobs.prune import Pruned
-from . import output
-from .session import AsJson, Home, heeding_stop, with_session
+from ..jobs.prune import PruneResult
+from . import console
+from .session import AsJson, Home, handle_interrupt, with_session
 
 
 def again(
@@ -24,12 +24,12 @@ def again(
     home: Home = None,
 ) -> None:
     """Submit a job of unknown outcome again, knowing that the first may have been billed too."""
-    with output.told_errors(as_json):
-        output.confirm(
+    with console.report_errors(as_json):
+        console.confirm(
             "If the provider took the first request, it bills both. Look at its dashboard first. Submit again?", yes
         )
         told = ""
-        with output.Bar() as bar, heeding_stop(home, bar):
+        with console.Bar() as bar, handle_interrupt(home, bar):
 
             async def work(session: Session) -> tuple[str, Path | None]:
                 anew = await session.again(job)
@@ -44,19 +44,19 @@ def again(
 
             job_id, file = with_session(home, work)
         if as_json:
-            output.print_json({"job_id": job_id, "file": str(file) if file else None, "note": told})
+            console.print_json({"job_id": job_id, "file": str(file) if file else None, "note": told})
         else:
-            output.out.print(str(file) if file else told, soft_wrap=True, markup=False)
+            console.out.print(str(file) if file else told, soft_wrap=True, markup=False)
 
 
 def drop(job: str, as_json: AsJson = False, home: Home = None) -> None:
     """Give a job up. Where the provider cannot cancel it goes on there and is billed; you are told so."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         dropped = with_session(home, lambda session: session.drop(job))
         if as_json:
-            output.print_json({**output.job_as_json(dropped.job), "note": dropped.text})
+            console.print_json({**console.job_as_json(dropped.job), "note": dropped.text})
         else:
-            output.out.print(dropped.text, soft_wrap=True, markup=False)
+            console.out.print(dropped.text, soft_wrap=True, markup=False)
 
 
 def prune(
@@ -69,28 +69,28 @@ def prune(
 ) -> None:
     """Remove the oldest results over the limits. What cannot be fetched again stays, unless you say so."""
 
-    async def work(session: Session, apply: bool) -> Pruned:
+    async def work(session: Session, apply: bool) -> PruneResult:
         return await session.prune(apply=apply, for_good=for_good, max_gb=max_gb, max_days=max_days)
 
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         found = with_session(home, lambda session: work(session, False))
         if found.candidates and not as_json:
-            output.out.print(_table(found))
+            console.out.print(_table(found))
         going = len(found.candidates) - (0 if for_good else len(found.lasting))
         if going and not as_json:
-            output.confirm(f"Remove {going} files?", yes)
+            console.confirm(f"Remove {going} files?", yes)
         if going and (yes or not as_json):
             found = with_session(home, lambda session: work(session, True))
         if as_json:
-            output.print_json(found.as_json())
+            console.print_json(found.as_json())
             return
         kept = 0 if for_good else len(found.lasting)
-        output.out.print(f"{len(found.removed)} removed; the folder held {found.total / 1e9:.2f} GB before.")
+        console.out.print(f"{len(found.removed)} removed; the folder held {found.total / 1e9:.2f} GB before.")
         if kept:
-            output.out.print(f"{kept} cannot be fetched again, and stay; to remove them too: --for-good")
+            console.out.print(f"{kept} cannot be fetched again, and stay; to remove them too: --for-good")
 
 
-def _table(found: Pruned) -> Table:
+def _table(found: PruneResult) -> Table:
     table = Table(box=None, header_style="bold")
     for name in ("file", "MB", "days old", "what it would mean"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("MB", "days old") else "left")

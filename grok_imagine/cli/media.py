@@ -7,14 +7,14 @@ from typing import Any
 
 from ..media.frames.decode import decode
 from ..media.images.contact_sheet import contact_sheet, save_frames
-from . import output
+from . import console
 
 
 def write_frames(clip_path: Path, folder: Path, sheet: Path | None = None) -> dict[str, Any]:
     """Decode a clip, write its frames into ``folder``, and a contact sheet if asked; return what it was."""
-    with output.err.status("decoding"):
+    with console.err.status("decoding"):
         clip = decode(clip_path)
-    with output.err.status("writing frames"):
+    with console.err.status("writing frames"):
         save_frames(clip, folder)
         if sheet is not None:
             sheet.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 from ..jobs.failover import Quote, quotes
 from ..models import Mode, VideoRequest
 from ..settings import load
-from . import output
+from . import console
 from .session import AsJson, Home, default_home
 
 
@@ -27,7 +27,7 @@ def price(
     home: Home = None,
 ) -> None:
     """Compare what a clip would cost at each connection, and say which cannot make it, and why."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         takes_video = mode in (Mode.EDIT, Mode.EXTEND)
         request = VideoRequest(
             mode=mode,
@@ -43,9 +43,9 @@ def price(
         )
         found = quotes(load(home or default_home()), request)
         if as_json:
-            output.print_json([one.as_json for one in found])
+            console.print_json([one.as_json for one in found])
         else:
-            output.out.print(_table(found))
+            console.out.print(_table(found))
 
 
 def _table(found: list[Quote]) -> Table:

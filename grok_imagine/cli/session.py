@@ -14,9 +14,9 @@ import typer
 
 from ..errors import GrokImagineError
 from ..jobs import Session
-from ..jobs.progress import RUN
+from ..jobs.progress import BUDGET_RUN_ID
 from ..settings import load, private_folder
-from .output import Bar
+from .console import Bar
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> 
     """Open a session, do the work, close it."""
 
     async def run() -> T:
-        RUN.set(secrets.token_hex(8))  # all that one command makes is one run for the budget
+        BUDGET_RUN_ID.set(secrets.token_hex(8))  # all that one command makes is one run for the budget
         async with Session(private_folder(home or default_home())) as session:
             return await work(session)
 
@@ -43,7 +43,7 @@ def with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> 
 
 
 @contextmanager
-def heeding_stop(home: Path | None, bar: Bar) -> Generator[None]:
+def handle_interrupt(home: Path | None, bar: Bar) -> Generator[None]:
     """On Ctrl-C do with the bar's jobs what the settings say, as in ComfyUI: keep them, or give them up.
 
     In a session of its own: the first has ended by then, and with it the POSTs that were out, so that every job has

@@ -10,7 +10,7 @@ import typer
 from ..errors import DecodeError, RequestError
 from ..models import Blob
 from ..settings import load
-from . import output
+from . import console
 from .session import AsJson, Home, default_home, with_session
 
 app = typer.Typer(help="Look after the stores for uploads.", no_args_is_help=True)
@@ -23,12 +23,12 @@ def upload(
     home: Home = None,
 ) -> None:
     """Make an image or a clip public, and print its URL."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         (url,) = with_session(home, lambda session: session.upload([_blob(file)], store))
         if as_json:
-            output.print_json({"url": url})
+            console.print_json({"url": url})
         else:
-            output.out.print(url, soft_wrap=True, markup=False)
+            console.out.print(url, soft_wrap=True, markup=False)
 
 
 @app.command("check")
@@ -36,13 +36,15 @@ def check(
     name: Annotated[str, typer.Argument(help="The store's name.")], as_json: AsJson = False, home: Home = None
 ) -> None:
     """Put a picture, fetch it over its URL, delete it; say in words what failed."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         found = with_session(home, lambda session: session.check_store(name))
         if as_json:
-            output.print_json([{"step": one.step, "good": one.is_good, "fault": one.fault} for one in found])
+            console.print_json([{"step": one.step, "good": one.is_good, "fault": one.fault} for one in found])
         else:
             for one in found:
-                output.out.print(f"{'ok' if one.is_good else 'FAILED'}  {one.step}  {one.fault}".rstrip(), markup=False)
+                console.out.print(
+                    f"{'ok' if one.is_good else 'FAILED'}  {one.step}  {one.fault}".rstrip(), markup=False
+                )
     if not all(one.is_good for one in found):
         raise typer.Exit(3)
 
@@ -56,19 +58,19 @@ def sweep(
     home: Home = None,
 ) -> None:
     """Remove uploads that no unfinished job needs, and whose URLs were not given to you or have expired."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         hours = older_than_hours
         gone = with_session(home, lambda it: it.sweep_store(name, older_than_hours=hours, pinned=also_given))
         if as_json:
-            output.print_json(gone)
+            console.print_json(gone)
         else:
-            output.out.print(f"{len(gone)} removed")
+            console.out.print(f"{len(gone)} removed")
 
 
 @app.command("list")
 def stores(as_json: AsJson = False, home: Home = None) -> None:
     """List the stores of the settings (never their keys)."""
-    with output.told_errors(as_json):
+    with console.report_errors(as_json):
         settings = load(home or default_home())
         rows = [
             {
@@ -81,11 +83,11 @@ def stores(as_json: AsJson = False, home: Home = None) -> None:
             for name, one in settings.stores.items()
         ]
         if as_json:
-            output.print_json(rows)
+            console.print_json(rows)
         elif rows:
-            output.table(rows)
+            console.table(rows)
         else:
-            output.out.print("No store is set up yet; see the README, part Uploads.")
+            console.out.print("No store is set up yet; see the README, part Uploads.")
 
 
 def _blob(file: Path) -> Blob:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..batch.run import Batch, Outcome
+from ..batch.run import Batch, BatchResult
 from ..errors import GrokImagineError, RequestError
 from ..jobs import Session
 from ..journal.batches import Batches, Row, Summary
-from . import output
+from . import console
 from .session import Home, with_session
 
 
@@ -25,32 +25,32 @@ def worker(
     As many workers as you like, on as many machines. What one leaves under way, stopped or killed, another goes on
     with; nothing is paid twice.
     """
-    from ..batch.workers import work
+    from ..batch.workers import run_worker
 
     def on_row(row: Row, told: str) -> None:
-        output.err.print(f"row {row.number} ({row.connection}): {told}", style="dim", markup=False)
+        console.err.print(f"row {row.number} ({row.connection}): {told}", style="dim", markup=False)
 
-    with output.told_errors(False):
-        output.err.print("waiting for rows; stop with Ctrl-C", style="dim")
-        with_session(home, lambda session: work(session, at_once=concurrency, on_row=on_row))
+    with console.report_errors(False):
+        console.err.print("waiting for rows; stop with Ctrl-C", style="dim")
+        with_session(home, lambda session: run_worker(session, at_once=concurrency, on_row=on_row))
 
 
-async def deferred(session: Session, batch: Batch, _: Callable[[Summary], None]) -> Outcome:
+async def deferred(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
     """Put the batch's rows into the queue, and say where it stands."""
-    from ..batch.workers import defer
+    from ..batch.workers import queue_batch
 
-    put = await defer(session, batch)
-    output.err.print(f"{put.put} rows put into the queue; see how it goes with --status", style="bold")
-    return Outcome(put.id, put.summary, put.price)
+    put = await queue_batch(session, batch)
+    console.err.print(f"{put.put} rows put into the queue; see how it goes with --status", style="bold")
+    return BatchResult(put.id, put.summary, put.price)
 
 
-async def found(session: Session, batch: Batch, _: Callable[[Summary], None]) -> Outcome:
+async def found(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
     """Say where the batch stands. Raises RequestError where it was never begun."""
     table = Batches(session.journal)
     known = await table.find(batch.name)
     if known is None:
         raise RequestError(f"There is no batch {batch.name!r} in the journal {session.journal.place}.")
-    return Outcome(known.id, await table.summary(known.id), None, known.stopped_by)
+    return BatchResult(known.id, await table.summary(known.id), None, known.stopped_by)
 
 
 async def at_hand(session: Session, row: dict[str, Any], *, bring: bool) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def homes() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Veil:
+class Anonymizer:
     """Takes from a text what must not be seen, and its line breaks."""
 
     secrets: tuple[str, ...] = ()
@@ -40,13 +40,13 @@ class Veil:
     homes: tuple[str, ...] = field(default_factory=homes)
 
     @classmethod
-    def of(cls, settings: Settings, known: Mapping[str, Profile]) -> Veil:
+    def of(cls, settings: Settings, known: Mapping[str, Profile]) -> Anonymizer:
         """For every secret of the settings and of the providers' own variables."""
         found = set(_secrets_in(settings))
         found |= {one.key.get_secret_value() for one in known.values() if one.key and not one.is_sandbox}
         names: tuple[str, ...] = ()
         if settings.database_url is not None:
-            password, *others = database.words(settings.database_url)
+            password, *others = database.describe_url(settings.database_url)
             found.add(password)
             names = tuple(filter(None, others))
         return cls(tuple(sorted((one for one in found if len(one) >= SHOWN), key=len, reverse=True)), names)
@@ -72,7 +72,7 @@ def _spelled(home: str) -> str:
     return "(?i:" + r"[\\/]+".join(re.escape(one) for one in home.split("\\")) + ")"
 
 
-def shown_key(secret: str) -> str:
+def mask_key(secret: str) -> str:
     """A key as a stranger may see it: its last characters, or none of a short one."""
     return f"…{secret[-SHOWN:]}" if len(secret) >= _SHORTEST_SHOWN_KEY else f"{HIDDEN} ({len(secret)} characters)"
 

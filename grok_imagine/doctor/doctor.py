@@ -19,16 +19,16 @@ from ..jobs.checks.store import check_store
 from ..jobs.connections import Profile, profiles
 from ..jobs.uploads.stores import Stores
 from ..journal import database
-from ..journal.database import Place
+from ..journal.database import DatabaseLocation
 from ..journal.health import Health, examine
 from ..journal.journal import Journal
 from ..journal.recovery_hints import DAMAGED
-from ..models.money import Limits, Spend, dollars
+from ..models.money import Limits, SpendSummary, dollars
 from ..models.url import origin
 from ..settings import Settings, load
 from ..transport.client import Client
-from ..transport.timeouts import within
-from .anonymize import Veil, shown_key
+from ..transport.timeouts import wait_with_timeout
+from .anonymize import Anonymizer, mask_key
 from .environment import Check, environment, folder
 
 _PROBE_SECONDS = 20.0
@@ -36,7 +36,7 @@ _SKEW_SECONDS = 60.0
 """A wrong clock makes signed URLs bad from the start and days of the budget begin at the wrong hour."""
 
 
-async def examined(
+async def run_checks(
     home: Path,
     *,
     with_stores: bool = False,
@@ -51,19 +51,19 @@ async def examined(
     try:
         settings = load(home)
         known = profiles(settings)
-        place = database.place(home, settings.database_url)
+        place = database.database_location(home, settings.database_url)
     except GrokImagineError as error:
         advice = "Mend it in the file or the environment; nothing is sent until then."
         checks.append(Check("settings", "settings", str(error), "fault", advice))
-        return [_veiled(check, Veil()) for check in checks]
+        return [_anonymize(check, Anonymizer()) for check in checks]
     checks += _keys(known)
     checks += await _network(settings, known, home, now, with_stores=with_stores, offline=offline)
     checks += await _journal(home, settings, place, now)
-    veil = Veil.of(settings, known)
-    return [_veiled(check, veil) for check in checks]
+    veil = Anonymizer.of(settings, known)
+    return [_anonymize(check, veil) for check in checks]
 
 
-def _veiled(check: Check, veil: Veil) -> Check:
+def _anonymize(check: Check, veil: Anonymizer) -> Check:
     clean = veil.clean_of_server if check.part == "journal" else veil.clean
     return replace(check, name=veil.clean(check.name), text=clean(check.text), advice=clean(check.advice))
 
@@ -78,7 +78,7 @@ def _keys(known: Mapping[str, Profile]) -> Iterator[Check]:
             )
             continue
         secret = profile.key.get_secret_value()
-        text = f"{shown_key(secret)}, from the {profile.key_source}"
+        text = f"{mask_key(secret)}, from the {profile.key_source}"
         if secret.startswith(profile.provider.key_prefix):
             yield Check("keys", profile.name, text)
         else:
@@ -131,7 +131,7 @@ async def _reached(client: Client, profile: Profile, now: Callable[[], float], s
     is_used = profile.key is not None
     try:
         before = now()
-        reply = await within(_PROBE_SECONDS, client.get_public(profile.base_url))
+        reply = await wait_with_timeout(_PROBE_SECONDS, client.get_public(profile.base_url))
         status, date = reply.status, reply.headers.get("date", "")
     except ProviderError as error:  # it answered, with more than fits
         status, date, before = error.status or 0, "", now()
@@ -179,7 +179,7 @@ def _clock(skews: list[float]) -> Check:
 # -- the journal
 
 
-async def _journal(home: Path, settings: Settings, place: Place, now: Callable[[], float]) -> list[Check]:
+async def _journal(home: Path, settings: Settings, place: DatabaseLocation, now: Callable[[], float]) -> list[Check]:
     try:
         health = await asyncio.to_thread(examine, place)
     except GrokImagineError as error:
@@ -226,7 +226,7 @@ def _health(health: Health, kind: str) -> Iterator[Check]:
         yield Check("journal", "jobs", text)
 
 
-def _budget(spend: Spend) -> str:
+def _budget(spend: SpendSummary) -> str:
     day, month, limits = spend.today, spend.month, spend.limits
     of = [
         f"{dollars(limit)} a {name}"

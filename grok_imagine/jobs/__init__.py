@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .progress import Progress, SilentProgress, Update
+    from .progress import Progress, ProgressUpdate, SilentProgress
     from .session import Result, Session
 
-__all__ = ["Progress", "Result", "Session", "SilentProgress", "Update"]
+__all__ = ["Progress", "ProgressUpdate", "Result", "Session", "SilentProgress"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ..errors import MissingKey, SettingsError
-from ..models import Job, State
+from ..models import Job, JobState
 from ..models.url import is_loopback, origin
 from ..providers import PROVIDERS, Provider
 from ..settings import ConnectionSettings, Settings, clean_key
 
 if TYPE_CHECKING:
     from ..transport.client import Endpoint
-    from ..transport.rate_limit import Pacer, Pacers, Place
+    from ..transport.rate_limit import JobSlot, RateLimiter, RateLimiters
 
 SANDBOX = "sandbox"
 _SANDBOX_DIALECT = "reapi"
@@ -65,14 +65,14 @@ class Connection:
     provider: Provider
     endpoint: Endpoint
     pace: float
-    pacer: Pacer
+    pacer: RateLimiter
     sandbox_url: str | None = None
     assumed_usd_per_second: Decimal | None = None
     assumed_usd_per_clip: Decimal | None = None
 
-    def place(self) -> Place:
+    def place(self) -> JobSlot:
         """A place among the connection's jobs in flight, not taken yet."""
-        return self.pacer.place()
+        return self.pacer.slot()
 
     @property
     def origin(self) -> str:
@@ -94,7 +94,7 @@ def check_belongs(job: Job, connection: Connection) -> None:
         )
     # The sandbox is this machine, on another port each time.
     is_elsewhere = job.origin not in (None, connection.origin) and connection.sandbox_url is None
-    if is_elsewhere and job.state not in (State.PREPARED, State.SAVED):
+    if is_elsewhere and job.state not in (JobState.PREPARED, JobState.SAVED):
         raise SettingsError(
             f"Job {job.id} was submitted at {job.origin}, and the connection {connection.name!r} now leads to "
             f"{connection.origin}. Nothing was sent. Point it back to collect the clip, or change the seed for another."
@@ -130,7 +130,7 @@ def profile(settings: Settings, name: str) -> Profile:
     return known[name]
 
 
-def connect(profile: Profile, pacers: Pacers, sandbox_url: str | None = None) -> Connection:
+def connect(profile: Profile, pacers: RateLimiters, sandbox_url: str | None = None) -> Connection:
     """The connection, ready to be used. Raises MissingKey or SettingsError that say how to complete it."""
     from ..transport.client import Endpoint  # loads the HTTP client, which listing profiles does not need
 

@@ -18,23 +18,23 @@ from ..errors import (
     StorageError,
     UnreadableReply,
 )
-from ..models import Cost, Mode, State, VideoRequest
+from ..models import Cost, JobState, Mode, VideoRequest
 from ..settings import ConnectionSettings, Settings
 from .connections import Profile, profiles
-from .new_job import assumed, fingerprint
+from .new_job import assumed_cost, fingerprint
 from .progress import Progress
 
 if TYPE_CHECKING:
     from .session import Result, Session
 
-_NOT_TAKEN = (SettingsError, RequestError, StorageError, ConnectFailed, RateLimited, ProviderError)
+_NOT_ACCEPTED = (SettingsError, RequestError, StorageError, ConnectFailed, RateLimited, ProviderError)
 """What says for certain that this connection did not take the wish: it is not set up, cannot do it, cannot be given
 the images, cannot be reached, refuses, or has no more credit. Anything else ends the choice: a clip may be paid."""
-_MAYBE_TAKEN = (OverBudget, ProviderDown, UnreadableReply)
+_MAYBE_ACCEPTED = (OverBudget, ProviderDown, UnreadableReply)
 """Of their kin, but not that: the user's own limit holds everywhere, and after a 5xx nobody knows."""
 
 
-async def generate_first(
+async def generate_with_failover(
     session: Session,
     request: VideoRequest,
     connections: Sequence[str],
@@ -56,8 +56,8 @@ async def generate_first(
     for name in [known] if known else names:
         try:
             made = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
-        except _NOT_TAKEN as error:
-            if isinstance(error, _MAYBE_TAKEN) or await _taken(session, request, [name], owner):
+        except _NOT_ACCEPTED as error:
+            if isinstance(error, _MAYBE_ACCEPTED) or await _taken(session, request, [name], owner):
                 raise
             said.append(f"{name}: {error}")
             if name == (known or names[-1]):
@@ -76,8 +76,8 @@ async def _taken(session: Session, request: VideoRequest, names: Sequence[str], 
         except SettingsError:
             continue
         identity = await fingerprint(request, connection, session.publisher.uploads)
-        job = await session.journal.by_wish(identity, owner)
-        if job is not None and job.state is not State.PREPARED:
+        job = await session.journal.find_by_fingerprint(identity, owner)
+        if job is not None and job.state is not JobState.PREPARED:
             return name
     return None
 
@@ -152,6 +152,6 @@ def _quote(profile: Profile, stated: ConnectionSettings, request: VideoRequest) 
         return replace(about, fault="; ".join(str(one) for one in error.violations) or str(error))
     capability = checked.capability
     cost = provider.estimate(request, capability)
-    own = assumed(request, stated, checked) if cost is None else None
+    own = assumed_cost(request, stated, checked) if cost is None else None
     note = "" if cost or own else f"see {provider.pricing_url}" if provider.pricing_url else "see the provider's page"
     return replace(about, model=capability.model, cost=cost or own, is_assumed=own is not None, note=note)

@@ -9,8 +9,8 @@ import time
 from decimal import Decimal
 
 from ..journal.uploads import Uploads
-from ..models import Cost, Job, State, VideoRequest
-from ..providers import Checked
+from ..models import Cost, Job, JobState, VideoRequest
+from ..providers import CheckResult
 from ..settings import ConnectionSettings
 from .connections import Connection
 
@@ -30,13 +30,13 @@ async def fingerprint(request: VideoRequest, connection: Connection, uploads: Up
 
 
 def new_job(
-    request: VideoRequest, connection: Connection, checked: Checked, *, owner: str, fingerprint: str, now: float
+    request: VideoRequest, connection: Connection, checked: CheckResult, *, owner: str, fingerprint: str, now: float
 ) -> Job:
     """A job that is about to be walked."""
-    estimate = connection.provider.estimate(request, checked.capability) or assumed(request, connection, checked)
+    estimate = connection.provider.estimate(request, checked.capability) or assumed_cost(request, connection, checked)
     return Job(
         id=new_id(now),
-        state=State.PREPARED,
+        state=JobState.PREPARED,
         connection=connection.name,
         provider=connection.provider.name,
         model=checked.capability.model,
@@ -49,7 +49,9 @@ def new_job(
     )
 
 
-def assumed(request: VideoRequest, connection: Connection | ConnectionSettings, checked: Checked) -> Cost | None:
+def assumed_cost(
+    request: VideoRequest, connection: Connection | ConnectionSettings, checked: CheckResult
+) -> Cost | None:
     """What the clip is taken to cost, by the user's own figures, where the provider publishes none.
 
     The seconds are those of the clip and of the source video together, as the gateways bill both; unknown lengths
@@ -65,11 +67,11 @@ def assumed(request: VideoRequest, connection: Connection | ConnectionSettings, 
     return Cost(None, (connection.assumed_usd_per_clip or Decimal(0)) + by_second)
 
 
-def adopted(connection: Connection, task_id: str, now: float) -> Job:
+def job_for_external_task(connection: Connection, task_id: str, now: float) -> Job:
     """A job for a task that was submitted elsewhere: its request is not known, its result can be fetched."""
     return Job(
         id=new_id(now),
-        state=State.SUBMITTED,
+        state=JobState.SUBMITTED,
         connection=connection.name,
         provider=connection.provider.name,
         model="",

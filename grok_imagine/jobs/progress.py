@@ -8,12 +8,12 @@ from typing import Protocol
 
 from ..models import Cost, Job
 
-RUN: ContextVar[str] = ContextVar("grok_imagine_run", default="")
+BUDGET_RUN_ID: ContextVar[str] = ContextVar("grok_imagine_run", default="")
 """What a budget per run counts together, for all that a host starts within it: a queued graph, a command."""
 
 
 @dataclass(frozen=True)
-class Update:
+class ProgressUpdate:
     """One moment of a job. ``elapsed`` is in seconds since the walk began; ``percent`` is the provider's own, if any.
 
     ``cost`` is what the provider takes for it; on the sandbox nobody takes anything.
@@ -39,7 +39,7 @@ class Update:
 class Progress(Protocol):
     """Whoever wants to know. Called on the session's loop; it must return at once."""
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         """Take notice."""
         ...
 
@@ -47,5 +47,5 @@ class Progress(Protocol):
 class SilentProgress:
     """For hosts that do not look."""
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         """Take no notice."""

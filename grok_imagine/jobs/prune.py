@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..journal.journal import Journal
-from ..models import Job, State
+from ..models import Job, JobState
 from ..providers import PROVIDERS
 from ..transport.partial_download import discard, is_in_use
 
@@ -40,7 +40,7 @@ class Candidate:
     is_chunks: bool = False
 
     @property
-    def is_lasting(self) -> bool:
+    def is_irreplaceable(self) -> bool:
         """Whether it would be gone for good."""
         return self.fetchable_until is None and not self.is_part and not self.is_chunks
 
@@ -59,7 +59,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What is over the limits (``candidates``), which of it was removed, and the size of all in bytes before."""
 
     candidates: tuple[Candidate, ...]
@@ -69,7 +69,7 @@ class Pruned:
     @property
     def lasting(self) -> tuple[Candidate, ...]:
         """Those that would be gone for good."""
-        return tuple(one for one in self.candidates if one.is_lasting)
+        return tuple(one for one in self.candidates if one.is_irreplaceable)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -88,7 +88,7 @@ async def prune(
     now: float,
     apply: bool = False,
     for_good: bool = False,
-) -> Pruned:
+) -> PruneResult:
     """Find what is over the limits, and remove it if ``apply``; what cannot be fetched again only ``for_good``.
 
     ``chunks`` is where Join Video Chunks keeps its pieces, a folder for each video; they count for the same limits.
@@ -114,9 +114,9 @@ async def prune(
             left -= size
             until = _fetchable_until(job, now)
             found.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part, is_chunks))
-    going = [one for one in found if for_good or not one.is_lasting]
+    going = [one for one in found if for_good or not one.is_irreplaceable]
     removed = await asyncio.to_thread(_remove, going) if apply else ()
-    return Pruned(tuple(found), removed, total)
+    return PruneResult(tuple(found), removed, total)
 
 
 def _files(results: Path) -> list[tuple[Path, int, float]]:
@@ -169,7 +169,7 @@ def _may_go(job: Job | None) -> bool:
 def _fetchable_until(job: Job | None, now: float) -> float | None:
     """Until when the provider keeps the clip, as far as it says; None where that is over, or nobody knows."""
     provider = PROVIDERS.get(job.provider) if job else None
-    if job is None or provider is None or job.state is not State.SAVED or not job.submitted_at:
+    if job is None or provider is None or job.state is not JobState.SAVED or not job.submitted_at:
         return None
     until = job.submitted_at + provider.result_lifetime_hours * 3600
     return until if until > now else None

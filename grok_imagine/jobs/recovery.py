@@ -18,52 +18,52 @@ from ..errors import (
     TransportError,
 )
 from ..journal.uploads import Uploads
-from ..models import Job, State, VideoRequest
-from ..models.job import DROPPED
+from ..models import Job, JobState, VideoRequest
+from ..models.job import ABANDONED
 from ..providers.status_parsing import is_task_id
-from ..storage.base import Keeping, Store
+from ..storage.base import PersistentStore, Store
 from .connections import Connection, check_belongs
 from .new_job import new_id
-from .pipeline.context import Tools
+from .pipeline.context import SessionServices
 
 _HASH = "sha256:"
 
 
 @dataclass(frozen=True)
-class Dropped:
+class AbandonResult:
     """A job that was given up, and in words what that means for the money."""
 
     job: Job
     text: str
 
 
-async def attach(job: Job, task_id: str, tools: Tools) -> Job:
+async def attach(job: Job, task_id: str, tools: SessionServices) -> Job:
     """Give a job of unknown outcome the task id that its user found at the provider. Raises SettingsError."""
-    is_mistaken = job.state is State.SUBMITTED and job.error_kind == TaskNotFound.__name__
-    is_waiting = job.state is State.SUBMITTING and tools.flying(job.id) is None
+    is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == TaskNotFound.__name__
+    is_waiting = job.state is JobState.SUBMITTING and tools.flying(job.id) is None
     if not (is_waiting or _was_replaced(job) or is_mistaken):
         raise SettingsError(f"Job {job.id} is {job.state.value}; only a job of unknown outcome takes a task id.")
-    changes = {"task_id": checked_id(task_id), "submitted_at": tools.now(), "error": None, "error_kind": None}
-    return await tools.journal.advance(job, State.SUBMITTED, "attached by hand", **changes, finished_at=None)
+    changes = {"task_id": check_task_id(task_id), "submitted_at": tools.now(), "error": None, "error_kind": None}
+    return await tools.journal.advance(job, JobState.SUBMITTED, "attached by hand", **changes, finished_at=None)
 
 
-async def again(job: Job, tools: Tools) -> Job:
+async def resubmit(job: Job, tools: SessionServices) -> Job:
     """Submit a job of unknown outcome again, as its user wants: a new job in its place, which is about to be sent.
 
     The first may have been billed, so it stays in the ledger, and still takes a task id. Raises SettingsError for a
     job whose outcome is known or still awaited, OverBudget where the limits leave no room for another.
     """
     if not _is_unknown(job, tools):
-        state = "being sent right now" if job.state is State.SUBMITTING else job.state.value
+        state = "being sent right now" if job.state is JobState.SUBMITTING else job.state.value
         raise SettingsError(f"Job {job.id} is {state}; only a job of unknown outcome is submitted again.")
     now = tools.now()
     anew: dict[str, Any] = dict.fromkeys(("task_id", "result_url", "file", "billed_usd", "error", "error_kind"))
-    by = replace(job, id=new_id(now), state=State.PREPARED, submitted_at=None, finished_at=None, **anew)
+    by = replace(job, id=new_id(now), state=JobState.PREPARED, submitted_at=None, finished_at=None, **anew)
     uncertain = replace(job, error_kind=SubmitUncertain.__name__)
-    return await tools.journal.replace(uncertain, by, f"submitted again knowingly, as {by.id}")
+    return await tools.journal.supersede(uncertain, by, f"submitted again knowingly, as {by.id}")
 
 
-async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
+async def abandon(job: Job, connection: Connection, tools: SessionServices) -> AbandonResult:
     """Give a job up. Raises SettingsError for one that is over, or whose outcome is unknown.
 
     A provider that can cancel is asked to; else the job goes on there and is billed. It can still be collected, and
@@ -76,10 +76,10 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
         with suppress(Exception):
             await flying
         job = await tools.journal.get(job.id) or job
-    if job.state is State.PREPARED:
+    if job.state is JobState.PREPARED:
         told = "It was not sent yet, and costs nothing."
         return await _ended(job, tools, JobCanceled.__name__, told, billed_usd=Decimal(0))
-    if job.state is State.SUBMITTED:
+    if job.state is JobState.SUBMITTED:
         if await _is_canceled(job, connection, tools):
             billed = Decimal(0) if connection.provider.refunds_failures else None
             return await _ended(job, tools, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
@@ -87,10 +87,10 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
             f"{label} cannot cancel: the job goes on there and is billed. Should you want the clip after all: "
             f"grok-imagine resume {job.id}, or run the same graph again"
         )
-        return await _ended(job, tools, DROPPED, told)
-    if job.state is State.SUCCEEDED:
+        return await _ended(job, tools, ABANDONED, told)
+    if job.state is JobState.SUCCEEDED:
         raise SettingsError(f"Job {job.id} is finished and paid; fetch it: grok-imagine resume {job.id}")
-    if job.state is State.SUBMITTING:
+    if job.state is JobState.SUBMITTING:
         raise SettingsError(
             f"The outcome of job {job.id} is unknown, so it cannot be given up: it might be paid already. Attach its "
             f"task (grok-imagine attach {job.id} TASK_ID), or submit it again knowingly (grok-imagine again {job.id})."
@@ -98,9 +98,9 @@ async def drop(job: Job, connection: Connection, tools: Tools) -> Dropped:
     raise SettingsError(f"Job {job.id} is {job.state.value}: there is nothing to give up.")
 
 
-def unless_rejected(job: Job) -> Job:
+def raise_if_rejected(job: Job) -> Job:
     """The job; one that moderation refused before is not sent again by itself. Raises ContentRejected."""
-    if job.state is not State.FAILED or job.error_kind != ContentRejected.__name__:
+    if job.state is not JobState.FAILED or job.error_kind != ContentRejected.__name__:
         return job
     raise ContentRejected(
         f"{job.error or 'Moderation refused this clip'}. That was decided before, and the same is not sent again: "
@@ -110,7 +110,7 @@ def unless_rejected(job: Job) -> Job:
     )
 
 
-async def rebuilt(job: Job, connection: Connection, store: Store, uploads: Uploads) -> VideoRequest | None:
+async def rebuild_request(job: Job, connection: Connection, store: Store, uploads: Uploads) -> VideoRequest | None:
     """The request of a job that was prepared and not sent, from the journal; None where its media are not at hand.
 
     Of local media the journal has only hashes: they are at hand while an upload of theirs is.
@@ -134,7 +134,7 @@ async def rebuilt(job: Job, connection: Connection, store: Store, uploads: Uploa
     return read[0]
 
 
-def checked_id(task_id: str) -> str:
+def check_task_id(task_id: str) -> str:
     """The id without spaces around it. Raises SettingsError for a text that is none."""
     text = task_id.strip()
     if not is_task_id(text):
@@ -145,24 +145,24 @@ def checked_id(task_id: str) -> str:
 async def _at_hand(name: str, store: Store, uploads: Uploads) -> str | None:
     if not name.startswith(_HASH):
         return name
-    if not isinstance(store, Keeping):
+    if not isinstance(store, PersistentStore):
         return None
     found = await uploads.find(store.name, name.removeprefix(_HASH), good_for=store.least_life)
     return found.url if found else None
 
 
-def _is_unknown(job: Job, tools: Tools) -> bool:
+def _is_unknown(job: Job, tools: SessionServices) -> bool:
     """Whether nobody knows, nor can still learn from the POST's own answer, if the provider took the job."""
-    if job.state is not State.SUBMITTING or tools.flying(job.id) is not None:
+    if job.state is not JobState.SUBMITTING or tools.flying(job.id) is not None:
         return False
     return job.error_kind is not None or tools.now() - job.updated_at >= tools.answer_seconds
 
 
 def _was_replaced(job: Job) -> bool:
-    return job.state is State.FAILED and job.task_id is None and job.error_kind == SubmitUncertain.__name__
+    return job.state is JobState.FAILED and job.task_id is None and job.error_kind == SubmitUncertain.__name__
 
 
-async def _is_canceled(job: Job, connection: Connection, tools: Tools) -> bool:
+async def _is_canceled(job: Job, connection: Connection, tools: SessionServices) -> bool:
     """Whether the provider says that the task is canceled; a provider that cannot be asked has not."""
     call = connection.provider.cancel(job.task_id or "")
     if call is None:
@@ -173,6 +173,6 @@ async def _is_canceled(job: Job, connection: Connection, tools: Tools) -> bool:
         return False
 
 
-async def _ended(job: Job, tools: Tools, kind: str, text: str, **changes: Any) -> Dropped:
+async def _ended(job: Job, tools: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
     ended = {"error": f"Given up. {text}", "error_kind": kind, "finished_at": tools.now(), **changes}
-    return Dropped(await tools.journal.advance(job, State.FAILED, "given up by its user", **ended), text)
+    return AbandonResult(await tools.journal.advance(job, JobState.FAILED, "given up by its user", **ended), text)

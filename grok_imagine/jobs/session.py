@@ -15,31 +15,31 @@ from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
 from ..journal import workflows
-from ..journal.journal import JobMoved
-from ..journal.observed import Heard, ToldJournal
+from ..journal.journal import JobConflict
+from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
-from ..models import Blob, Call, Job, State, VideoRequest
-from ..models.money import Limits, Spend
+from ..models import Blob, Call, Job, JobState, VideoRequest
+from ..models.money import Limits, SpendSummary
 from ..models.url import is_below, is_loopback
-from ..providers import Checked
+from ..providers import CheckResult
 from ..settings import Settings, load
 from ..storage.base import Store
 from ..transport.client import Client, Endpoint
 from ..transport.download import OnBytes, download
-from ..transport.rate_limit import Pacers
+from ..transport.rate_limit import RateLimiters
 from . import connections, recovery
 from .checks.connection import try_connection
-from .checks.store import Finding, check_store, sweep
+from .checks.store import CheckStep, check_store, sweep
 from .connections import Connection
-from .new_job import adopted, fingerprint, new_job
-from .pipeline.callbacks import Hints
-from .pipeline.context import Tools, Walk
-from .pipeline.in_flight import Keeper
+from .new_job import fingerprint, job_for_external_task, new_job
+from .pipeline.callbacks import CallbackRegistry
+from .pipeline.context import JobContext, SessionServices
+from .pipeline.in_flight import InFlightSteps
 from .pipeline.runner import run as run_job
-from .pipeline.shared_results import Archive
-from .progress import RUN, Progress, SilentProgress
-from .prune import Pruned, prune
-from .recovery import Dropped
+from .pipeline.shared_results import SharedResults
+from .progress import BUDGET_RUN_ID, Progress, SilentProgress
+from .prune import PruneResult, prune
+from .recovery import AbandonResult
 from .result import Result, result_of
 from .sandbox_process import SandboxProcess
 from .uploads.encode import Encoder
@@ -60,40 +60,40 @@ class Session:
         settings: Settings | None = None,
         *,
         sandbox: SandboxProcess | None = None,
-        pacers: Pacers | None = None,
-        hints: Hints | None = None,
+        pacers: RateLimiters | None = None,
+        hints: CallbackRegistry | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        heard: Heard = lambda _job: None,
+        heard: JobListener = lambda _job: None,
     ) -> None:
         self.home = home
         self.settings = settings or load(home)
         self._sandbox = sandbox or SandboxProcess(home, self.settings.sandbox_url)
         self._own_sandbox = sandbox is None
         self._now = self.clock = now
-        self._keeper = Keeper()
-        self._pacers = pacers or Pacers(sleep, monotonic)
+        self._keeper = InFlightSteps()
+        self._pacers = pacers or RateLimiters(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
-        self.journal = ToldJournal(home, now, heard=heard, database_url=self.settings.database_url, limits=limits)
+        self.journal = ObservableJournal(home, now, heard=heard, database_url=self.settings.database_url, limits=limits)
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
         self.publisher = Publisher(self._uploads, self._deletes_after, Encoder(self._uploads))
         kept_in = self.stores.for_results()
-        self._tools = Tools(
+        self._tools = SessionServices(
             journal=self.journal,
             client=self._client,
             publisher=self.publisher,
             results=home / "results",
             sleep=sleep,
-            keep=self._keeper.keep,
-            flying=self._keeper.flying,
+            keep=self._keeper.run,
+            flying=self._keeper.get,
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
-            archive=Archive(self.journal, kept_in) if kept_in else None,
+            archive=SharedResults(self.journal, kept_in) if kept_in else None,
             hints=hints,
             monotonic=monotonic,
             now=now,
@@ -133,7 +133,7 @@ class Session:
         url = await self._sandbox.url() if profile.is_sandbox else None
         return connections.connect(profile, self._pacers, url)
 
-    def check(self, request: VideoRequest, connection: Connection) -> Checked:
+    def check(self, request: VideoRequest, connection: Connection) -> CheckResult:
         """Every rule of the connection's contract, before anything is sent. Raises RequestError."""
         return connection.provider.check(request, allow_private_urls=connection.is_local)
 
@@ -159,12 +159,14 @@ class Session:
         # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
         async with self._turns.setdefault((owner, identity), asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
-            counted = None if connection.sandbox_url else run or RUN.get()
-            job = await self._reopened(recovery.unless_rejected(await self.journal.claim(fresh, run=counted)))
+            counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
+            job = await self._reopened(recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted)))
             if workflow:
                 now = self._now()
-                await self.journal.work(lambda connection: workflows.keep_workflow(connection, job, workflow, now))
-            is_reused = job.state is State.SAVED
+                await self.journal.transaction(
+                    lambda connection: workflows.keep_workflow(connection, job, workflow, now)
+                )
+            is_reused = job.state is JobState.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
             walk = self._walk(connection, request=request, progress=progress, notes=warnings)
             return result_of(await run_job(job, walk), warnings, is_reused)
@@ -172,13 +174,15 @@ class Session:
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
         job = await self._known(job_id)
-        if job.state is State.SAVED and job.file and job.file.is_file():
+        if job.state is JobState.SAVED and job.file and job.file.is_file():
             return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
         connection = await self.connect(job.connection)
         job = await self._reopened(await self._asked_again(job, connection))
         walk = self._walk(connection, progress=progress)
-        if job.state is State.PREPARED:
-            walk.request = await recovery.rebuilt(job, connection, self.stores.choose(connection), self._uploads)
+        if job.state is JobState.PREPARED:
+            walk.request = await recovery.rebuild_request(
+                job, connection, self.stores.choose(connection), self._uploads
+            )
         return result_of(await run_job(job, walk))
 
     async def upload(
@@ -196,11 +200,11 @@ class Session:
             chosen = self.stores.default()
         return await self.publisher.publish(None, chosen, list(media))
 
-    async def check_store(self, name: str) -> list[Finding]:
+    async def check_store(self, name: str) -> list[CheckStep]:
         """Put, fetch and delete a picture; say in words what failed."""
         return await check_store(name, self.stores, self._client)
 
-    async def try_connection(self, name: str) -> list[Finding]:
+    async def try_connection(self, name: str) -> list[CheckStep]:
         """Whether the connection is reached and takes its key; nothing is submitted."""
         return await try_connection(await self.connect(name), self._client)
 
@@ -214,20 +218,20 @@ class Session:
 
     async def again(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
-        return await recovery.again(await self._known(job_id), self._tools)
+        return await recovery.resubmit(await self._known(job_id), self._tools)
 
-    async def drop(self, job_id: str) -> Dropped:
+    async def drop(self, job_id: str) -> AbandonResult:
         """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
         job = await self._known(job_id)
-        return await recovery.drop(job, await self.connect(job.connection), self._tools)
+        return await recovery.abandon(job, await self.connect(job.connection), self._tools)
 
-    async def spend(self) -> Spend:
+    async def spend(self) -> SpendSummary:
         """What was spent today and this month, what is pending, and the limits."""
         return await self.journal.ledger.spend()
 
     async def prune(
         self, *, apply: bool = False, for_good: bool = False, max_gb: float | None = None, max_days: float | None = None
-    ) -> Pruned:
+    ) -> PruneResult:
         """What of the results is over the limits; removed if ``apply``, what is gone for good only ``for_good``."""
         limits = max_gb or self.settings.results_max_gb, max_days or self.settings.results_max_days
         facts = {"max_bytes": limits[0] * 1e9, "max_seconds": limits[1] * 86400, "now": self._now()}
@@ -237,9 +241,11 @@ class Session:
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
         """Wait for a task by its id at the provider, whoever submitted it."""
         connection = await self.connect(connection_name)
-        job = await self.journal.by_task(connection.name, task_id)
+        job = await self.journal.find_by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(adopted(connection, recovery.checked_id(task_id), self._now()))
+            job = await self.journal.add(
+                job_for_external_task(connection, recovery.check_task_id(task_id), self._now())
+            )
         job = await self._asked_again(job, connection)
         return result_of(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
 
@@ -267,23 +273,23 @@ class Session:
     async def _asked_again(self, job: Job, connection: Connection) -> Job:
         """The job, to be walked on by hand: a failed one with a task id is asked once more, which costs nothing."""
         connections.check_belongs(job, connection)
-        if job.state is not State.FAILED:
+        if job.state is not JobState.FAILED:
             return job
         if not job.task_id:
             raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
-        return await self.journal.advance(job, State.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
+        return await self.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
 
     async def _reopened(self, job: Job) -> Job:
         """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""
-        if job.is_dropped:
-            return await self.journal.advance(job, State.SUBMITTED, "taken up again", finished_at=None)
-        if job.state is not State.SAVED or (job.file and job.file.is_file()):
+        if job.is_abandoned:
+            return await self.journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
+        if job.state is not JobState.SAVED or (job.file and job.file.is_file()):
             return job
         if (here := self._tools.results / f"{job.id}.mp4").is_file():
             return replace(job, file=here)  # another machine that shares the journal noted its own file last
         try:
-            return await self.journal.advance(job, State.SUCCEEDED, "the file is gone; fetching it again")
-        except JobMoved:
+            return await self.journal.advance(job, JobState.SUCCEEDED, "the file is gone; fetching it again")
+        except JobConflict:
             return await self._known(job.id)  # another run has noticed too
 
     async def _known(self, job_id: str) -> Job:
@@ -299,8 +305,8 @@ class Session:
         request: VideoRequest | None = None,
         progress: Progress | None = None,
         notes: tuple[str, ...] = (),
-    ) -> Walk:
+    ) -> JobContext:
         def store() -> Store:
             return self.stores.choose(connection)
 
-        return Walk(self._tools, connection, store, request, progress or SilentProgress(), notes)
+        return JobContext(self._tools, connection, store, request, progress or SilentProgress(), notes)

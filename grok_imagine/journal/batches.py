@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..models import Blob, State
+from ..models import Blob, JobState
 from .journal import Journal
 from .schema import batch_rows, batches, jobs
 
@@ -69,7 +69,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchRef:
     """A batch that is in the journal. ``stopped_by`` says why workers take no more of its rows, if they do not."""
 
     id: str
@@ -107,47 +107,49 @@ class Batches:
                 put(connection, batch)
             return batch
 
-        return await self._journal.work(work)
+        return await self._journal.transaction(work)
 
-    async def find(self, name: str) -> Found | None:
+    async def find(self, name: str) -> BatchRef | None:
         """The batch of that name; None where there is none."""
         query = sa.select(batches.c.id, batches.c.stopped_by).where(batches.c.name == name)
-        row = await self._journal.work(lambda connection: connection.execute(query).first())
-        return Found(row.id, row.stopped_by or "") if row else None
+        row = await self._journal.transaction(lambda connection: connection.execute(query).first())
+        return BatchRef(row.id, row.stopped_by or "") if row else None
 
-    async def take(self, batch: str, key: str, worker: str) -> Row | None:
+    async def add_rows(self, batch: str, key: str, worker: str) -> Row | None:
         """Take that very row, also from a worker that died; None where it is settled or its batch is stopped.
 
         One whose job was sent is brought home all the same, as that costs nothing more; any other of a stopped batch
         waits. A row that would pass the batch's limit of cost stops it: in one transaction, so that no two workers
         pass it together.
         """
-        return await self._journal.work(lambda connection: self._take(connection, batch, key, worker))
+        return await self._journal.transaction(lambda connection: self._take(connection, batch, key, worker))
 
     async def stop(self, batch: str, why: str) -> None:
         """Let workers take no more rows of it, until it is opened again."""
         this = batches.update().where(batches.c.id == batch)
-        await self._journal.work(lambda connection: connection.execute(this.values(stopped_by=why)))
+        await self._journal.transaction(lambda connection: connection.execute(this.values(stopped_by=why)))
 
     async def claim(self, batch: str, worker: str) -> Row | None:
         """Take the next row that waits; None when there is none. No two workers get the same."""
-        return await self._journal.work(lambda connection: self._claim(connection, batch, worker))
+        return await self._journal.transaction(lambda connection: self._claim(connection, batch, worker))
 
     async def settle(self, batch: str, row: Row, state: RowState, **facts: Any) -> None:
         """Write where a row stands, with its job_id, error and error_kind."""
         values = {"state": state.value, "worker": None, "error": None, "error_kind": None, **facts}
         values["finished_at"] = self._now() if state in (RowState.DONE, RowState.FAILED) else None
         where = (batch_rows.c.batch == batch) & (batch_rows.c.key == row.key)
-        await self._journal.work(lambda connection: connection.execute(batch_rows.update().where(where).values(values)))
+        await self._journal.transaction(
+            lambda connection: connection.execute(batch_rows.update().where(where).values(values))
+        )
 
     async def summary(self, batch: str) -> Summary:
         """Counts and cost of the rows that are in the list."""
-        return await self._journal.work(lambda connection: _summary(connection, batch))
+        return await self._journal.transaction(lambda connection: _summary(connection, batch))
 
     async def rows(self, batch: str) -> AsyncIterator[Row]:
         """Every row of the list in its order, a page at a time."""
         after = -1
-        while page := await self._journal.work(lambda connection, at=after: _page(connection, batch, at)):
+        while page := await self._journal.transaction(lambda connection, at=after: _page(connection, batch, at)):
             for row in page:
                 yield row
             after = page[-1].number
@@ -216,7 +218,7 @@ def owner_of(batch: str, key: str) -> str:
 
 
 def _was_sent(connection: sa.Connection, batch: str, key: str) -> bool:
-    over = (State.PREPARED.value, State.FAILED.value)
+    over = (JobState.PREPARED.value, JobState.FAILED.value)
     sent = (jobs.c.owner == owner_of(batch, key)) & jobs.c.state.not_in(over)
     return connection.execute(sa.select(sa.literal(1)).where(sent).limit(1)).first() is not None
 

@@ -37,7 +37,7 @@ _QUIET: dict[str, Any] = {"hide_parameters": True, "logging_name": _LOGGED_AS}
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseLocation:
     """Where a journal is kept. ``str()`` of it names the place and shows no password."""
 
     file: Path | None
@@ -95,21 +95,21 @@ _OPTIONS = " ".join(
 )
 
 
-def place(folder: Path, database_url: SecretStr | None = None) -> Place:
+def database_location(folder: Path, database_url: SecretStr | None = None) -> DatabaseLocation:
     """The journal's place: the PostgreSQL of that URL, else a file in ``folder``. Raises SettingsError."""
     if database_url is None:
         file = folder / FILE_NAME
-        return Place(file, sa.URL.create("sqlite", database=str(file)))
+        return DatabaseLocation(file, sa.URL.create("sqlite", database=str(file)))
     try:
         url = sa.make_url(database_url.get_secret_value())
     except ArgumentError:
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError("database_url must be a PostgreSQL URL: postgresql://user:password@host/database.")
-    return Place(None, url.set(drivername="postgresql+psycopg"))
+    return DatabaseLocation(None, url.set(drivername="postgresql+psycopg"))
 
 
-def words(database_url: SecretStr) -> tuple[str, str, str, str]:
+def describe_url(database_url: SecretStr) -> tuple[str, str, str, str]:
     """Password, host, user and database of the URL, for whoever has to hide them; empty where it names none."""
     url = sa.make_url(database_url.get_secret_value())
     return str(url.password or ""), url.host or "", url.username or "", url.database or ""

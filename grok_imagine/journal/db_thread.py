@@ -17,7 +17,7 @@ T = TypeVar("T")
 _Order = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
-class Worker:
+class DatabaseThread:
     """Does one thing after the other. The thread begins with the first and does not keep the process alive."""
 
     def __init__(self, name: str) -> None:

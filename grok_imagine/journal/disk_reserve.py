@@ -14,7 +14,7 @@ SIZE = 256 * 1024
 """Some dozens of pages of the write-ahead log; one job's lines take fewer than ten."""
 
 
-class Reserve:
+class DiskReserve:
     """The file ``journal.reserve`` in the journal's folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ..models import State
+from ..models import JobState
 from .journal import Journal
 from .schema import jobs
 
@@ -19,7 +19,7 @@ _EACH = 20
 
 
 @dataclass(frozen=True)
-class UsualTime:
+class DurationStats:
     """Seconds from the submit to the file, of the newest clips of one connection, model and mode.
 
     ``median``, and ``low`` and ``high``, between which most of them lie (the middle eight of ten).
@@ -34,7 +34,7 @@ class UsualTime:
     high: float
 
 
-async def usual_times(journal: Journal) -> list[UsualTime]:
+async def duration_stats(journal: Journal) -> list[DurationStats]:
     """What the newest finished clips took. Clips that were fetched later, by hand, are not told from the others:
     the median is not moved by a few of them. Raises JournalError."""
 
@@ -42,17 +42,17 @@ async def usual_times(journal: Journal) -> list[UsualTime]:
         took = jobs.c.finished_at - jobs.c.submitted_at
         query = (
             sa.select(jobs.c.connection, jobs.c.model, jobs.c.mode, took)
-            .where((jobs.c.state == State.SAVED.value) & jobs.c.submitted_at.is_not(None) & (took >= 0))
+            .where((jobs.c.state == JobState.SAVED.value) & jobs.c.submitted_at.is_not(None) & (took >= 0))
             .order_by(jobs.c.created_at.desc())
             .limit(_NEWEST)
         )
         return [(row[0], row[1], row[2], float(row[3])) for row in connection.execute(query)]
 
     taken = defaultdict[tuple[str, str, str], list[float]](list)
-    for name, model, mode, seconds in await journal.work(ask):
+    for name, model, mode, seconds in await journal.transaction(ask):
         if mode and len(taken[name, model, mode]) < _EACH:
             taken[name, model, mode].append(seconds)
-    return [UsualTime(*key, len(found), *_spread(found)) for key, found in taken.items()]
+    return [DurationStats(*key, len(found), *_spread(found)) for key, found in taken.items()]
 
 
 def _spread(seconds: list[float]) -> tuple[float, float, float]:

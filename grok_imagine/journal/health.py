@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from ..errors import JournalError
-from ..models import State
-from .database import Place
-from .recovery_hints import DAMAGED, MEND_SERVER, advice
+from ..models import JobState
+from .database import DatabaseLocation
+from .recovery_hints import DAMAGED, MEND_SERVER, hint_for
 from .schema import NEWEST_VERSION, jobs, version_table
 
 
@@ -38,7 +38,7 @@ class Health:
     """Jobs of which nobody knows whether the provider took them."""
 
 
-def examine(place: Place) -> Health:
+def examine(place: DatabaseLocation) -> Health:
     """Look at the journal there. Blocks. Raises JournalError, which says what to do, where it cannot be read."""
     if place.file is not None and not place.file.exists():
         return Health()
@@ -51,7 +51,7 @@ def examine(place: Place) -> Health:
             engine.dispose()
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         cause = getattr(error, "orig", None) or error
-        told = advice(cause) if place.file else MEND_SERVER
+        told = hint_for(cause) if place.file else MEND_SERVER
         raise JournalError(f"{type(cause).__name__}: {cause}. {told}") from error
 
 
@@ -62,7 +62,7 @@ def _read_only(file: Path) -> sa.Engine:
     return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True), poolclass=StaticPool)
 
 
-def _look(connection: sa.Connection, place: Place) -> Health:
+def _look(connection: sa.Connection, place: DatabaseLocation) -> Health:
     fault = "" if place.file is None else _fault(connection)
     if fault or not sa.inspect(connection).has_table(version_table.name):
         return Health(fault=fault)  # nothing that a damaged file says further can be relied on
@@ -71,8 +71,8 @@ def _look(connection: sa.Connection, place: Place) -> Health:
         str(state): int(count)
         for state, count in connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
     }
-    unknown = counts.get(State.SUBMITTING.value, 0)
-    final = sum(counts.get(state.value, 0) for state in State if state.is_final)
+    unknown = counts.get(JobState.SUBMITTING.value, 0)
+    final = sum(counts.get(state.value, 0) for state in JobState if state.is_final)
     total = sum(counts.values())
     return Health(
         version=version,

@@ -8,18 +8,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..models import Job, State
+from ..models import Job, JobState
 from .journal import job_of
 from .schema import jobs, shelved
 
 GROUPS = ("all", "open", "attention", "done", "failed")
 """What a list can be narrowed to; ``attention`` is what goes on only when its user does something."""
 _REMOVED = sa.select(shelved.c.job_id).where(shelved.c.removed_at.is_not(None))
-_FINAL = [state.value for state in State if state.is_final]
+_FINAL = [state.value for state in JobState if state.is_final]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JobQuery:
     """What to look for. ``before`` is the ``next`` of the page before; ``unanswered_since`` is the moment before
     which a request that was sent counts as of unknown outcome."""
 
@@ -31,7 +31,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Page:
+class JobPage:
     """Some jobs; ``next`` continues after them, and is empty at the end. ``counts`` has every group's number of jobs
     that fit the search, ``with_workflow`` the ids of those whose workflow is kept."""
 
@@ -41,7 +41,7 @@ class Page:
     counts: Mapping[str, int]
 
 
-def browse(connection: sa.Connection, wanted: Wanted) -> Page:
+def query_jobs(connection: sa.Connection, wanted: JobQuery) -> JobPage:
     """The page that is wanted. Raises ValueError for a group or a ``before`` that does not exist.
 
     The next page begins by the time and id of the last job and not by its number in the list, so jobs that are
@@ -62,21 +62,21 @@ def browse(connection: sa.Connection, wanted: Wanted) -> Page:
         shelved.c.workflow.is_not(None), shelved.c.job_id.in_([one.id for one in page])
     )
     with_workflow = frozenset(connection.execute(kept).scalars())
-    return Page(
+    return JobPage(
         page, with_workflow, _cursor(page[-1]) if has_more else "", dict(zip(groups, map(int, numbers), strict=True))
     )
 
 
 def _groups(unanswered_since: float) -> dict[str, sa.ColumnElement[bool]]:
     is_final = jobs.c.state.in_(_FINAL)
-    lost = (jobs.c.state == State.SUBMITTING.value) & (jobs.c.updated_at < unanswered_since)
+    lost = (jobs.c.state == JobState.SUBMITTING.value) & (jobs.c.updated_at < unanswered_since)
     has_stopped = ~is_final & jobs.c.error_kind.is_not(None)
     return {
         "all": sa.true(),
         "open": ~is_final,
         "attention": lost | has_stopped,
-        "done": jobs.c.state == State.SAVED.value,
-        "failed": jobs.c.state == State.FAILED.value,
+        "done": jobs.c.state == JobState.SAVED.value,
+        "failed": jobs.c.state == JobState.FAILED.value,
     }
 
 

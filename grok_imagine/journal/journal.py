@@ -20,24 +20,24 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ContentRejected, JournalError
-from ..models import ALLOWED, Job, State
-from ..models.job import DROPPED
+from ..models import TRANSITIONS, Job, JobState
+from ..models.job import ABANDONED
 from ..models.money import Limits
 from . import database, ledger
-from .db_thread import Worker
-from .disk_reserve import Reserve
+from .db_thread import DatabaseThread
+from .disk_reserve import DiskReserve
 from .ledger import Ledger
-from .recovery_hints import MEND_SERVER, advice, is_full
+from .recovery_hints import MEND_SERVER, hint_for, is_full
 from .schema import NEWEST_VERSION, events, jobs, version_table
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
-_DECIDED = (DROPPED, ContentRejected.__name__)
+_DECIDED = (ABANDONED, ContentRejected.__name__)
 """Failed jobs that a wish still finds: what goes on and is billed, and what moderation has refused already."""
 _COLUMNS = tuple(one.name for one in fields(Job))
 
 
-class JobMoved(JournalError):
+class JobConflict(JournalError):
     """Another process, or another task of this one, has taken the job on from the state that was expected."""
 
 
@@ -52,12 +52,12 @@ class Journal:
         database_url: SecretStr | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.place = database.place(folder, database_url)
-        self._reserve = Reserve(folder) if self.place.file else None
+        self.place = database.database_location(folder, database_url)
+        self._reserve = DiskReserve(folder) if self.place.file else None
         self._now = now
         self._limits = limits or Limits()
-        self.ledger = Ledger(self.work, self._limits, now)
-        self._worker = Worker("grok-imagine-journal")
+        self.ledger = Ledger(self.transaction, self._limits, now)
+        self._worker = DatabaseThread("grok-imagine-journal")
         self._engine: sa.Engine | None = None
 
     async def __aenter__(self) -> Journal:
@@ -86,7 +86,7 @@ class Journal:
         """
         return await self._run(self._claim, job, run)
 
-    async def replace(self, job: Job, by: Job, note: str) -> Job:
+    async def supersede(self, job: Job, by: Job, note: str) -> Job:
         """End a job of unknown outcome, and write the one that its user submits in its place, in one transaction.
 
         What the first may have cost stays in the ledger. Raises JobMoved, or OverBudget.
@@ -97,16 +97,16 @@ class Journal:
         """Free what a PREPARED job holds of the budget, as nobody goes on with it for now."""
         await self._run(self._release, job)
 
-    async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
+    async def advance(self, job: Job, to: JobState, note: str | None = None, **changes: Any) -> Job:
         """Move the job on, with ``changes`` to its other fields, in one transaction.
 
         Raises JobMoved when the job no longer stands in ``job.state``, JournalError when it cannot be written.
         """
-        if to not in ALLOWED[job.state]:
+        if to not in TRANSITIONS[job.state]:
             raise JournalError(f"job {job.id} cannot go from {job.state.value} to {to.value}")
         return await self._run(self._advance, job, to, note, changes)
 
-    async def remember(self, job: Job, **changes: Any) -> Job:
+    async def update_fields(self, job: Job, **changes: Any) -> Job:
         """Change fields of a job that stays where it stands (its last error, a fresh URL)."""
         return await self._run(self._advance, job, job.state, None, changes)
 
@@ -115,32 +115,32 @@ class Journal:
         found = await self._run(self._select, jobs.c.id == job_id, 1)
         return found[0] if found else None
 
-    async def by_task(self, connection: str, task_id: str) -> Job | None:
+    async def find_by_task(self, connection: str, task_id: str) -> Job | None:
         """The newest job of that connection and task id."""
         found = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
         return found[0] if found else None
 
-    async def by_wish(self, fingerprint: str, owner: str) -> Job | None:
+    async def find_by_fingerprint(self, fingerprint: str, owner: str) -> Job | None:
         """The newest job for the same wish of the same node or command, unless it failed."""
-        found = await self._run(self._select, _of_wish(fingerprint, owner), 1)
+        found = await self._run(self._select, _has_fingerprint(fingerprint, owner), 1)
         return found[0] if found else None
 
-    async def by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
+    async def find_by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
         """The newest job of that owner, unless it failed: for owners that ask for one clip, as a chain's segment."""
         where = jobs.c.owner == owner
         found = await self._run(self._select, where if also_failed else where & _is_alive(), 1)
         return found[0] if found else None
 
-    async def list(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
+    async def recent(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
         """The newest jobs first."""
-        final = [state.value for state in State if state.is_final]
+        final = [state.value for state in JobState if state.is_final]
         return await self._run(self._select, jobs.c.state.not_in(final) if unfinished else sa.true(), limit)
 
     async def history(self, job_id: str) -> list[dict[str, Any]]:
         """The steps of a job, oldest first: at, before, after, note."""
         return await self._run(self._history, job_id)
 
-    async def work(self, change: Callable[[sa.Connection], T]) -> T:
+    async def transaction(self, change: Callable[[sa.Connection], T]) -> T:
         """Run ``change(connection)`` in one transaction, for the journal's other tables."""
 
         def transaction() -> T:
@@ -158,7 +158,7 @@ class Journal:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
-                + (advice(cause) if self.place.file else MEND_SERVER)
+                + (hint_for(cause) if self.place.file else MEND_SERVER)
             ) from error
 
     def _open(self) -> None:
@@ -186,25 +186,25 @@ class Journal:
 
     def _claim(self, job: Job, run: str | None) -> Job:
         with self._db.begin() as connection:
-            query = jobs.select().where(_of_wish(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
+            query = jobs.select().where(_has_fingerprint(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
             row = connection.execute(query).mappings().first()
             if row is None:
                 return self._insert(connection, job, run)
             found = job_of(row)
-            if found.state is State.PREPARED:
+            if found.state is JobState.PREPARED:
                 ledger.reserve_again(connection, found, run or "", self._limits, self._now())
             return found
 
     def _replace(self, job: Job, by: Job, note: str) -> Job:
         with self._db.begin() as connection:
             account = ledger.read_account(connection, job.id)
-            self._move(connection, job, State.FAILED, note, {"finished_at": self._now()})
+            self._move(connection, job, JobState.FAILED, note, {"finished_at": self._now()})
             return self._insert(connection, by, account.run if account else None)
 
     def _release(self, job: Job) -> None:
         with self._db.begin() as connection:
             state = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job.id)).scalar_one_or_none()
-            if state == State.PREPARED.value:
+            if state == JobState.PREPARED.value:
                 ledger.release(connection, job.id, self._now())
 
     def _insert(self, connection: sa.Connection, job: Job, run: str | None = None) -> Job:
@@ -216,34 +216,34 @@ class Journal:
             ledger.open_account(connection, job, run, self._limits, now)
         return job
 
-    def _advance(self, job: Job, to: State, note: str | None, changes: Mapping[str, Any]) -> Job:
+    def _advance(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
         """One move. No POST may leave without room for its answer; that room is used when the disk is full."""
-        if self._reserve and to is State.SUBMITTING:
+        if self._reserve and to is JobState.SUBMITTING:
             self._reserve.fill()
         try:
             with self._db.begin() as connection:
                 return self._move(connection, job, to, note, changes)
         except SQLAlchemyError as error:
-            if to is State.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.spend()):
+            if to is JobState.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.spend()):
                 raise
         with self._db.begin() as connection:
             return self._move(connection, job, to, note, changes)
 
     def _move(
-        self, connection: sa.Connection, job: Job, to: State, note: str | None, changes: Mapping[str, Any]
+        self, connection: sa.Connection, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]
     ) -> Job:
         moved = replace(job, state=to, updated_at=self._now(), **changes)
         values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
         where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)
         if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
-            raise JobMoved(f"job {job.id} is no longer {job.state.value}")
+            raise JobConflict(f"job {job.id} is no longer {job.state.value}")
         if note or to is not job.state:
             self._write_event(connection, job.id, job.state, to, note)
         ledger.follow(connection, moved, self._limits, self._now())
         return moved
 
     def _write_event(
-        self, connection: sa.Connection, job_id: str, before: State | None, after: State, note: str | None
+        self, connection: sa.Connection, job_id: str, before: JobState | None, after: JobState, note: str | None
     ) -> None:
         row = {"job_id": job_id, "at": self._now(), "before": before and before.value, "after": after.value}
         connection.execute(events.insert().values(note=note, **row))
@@ -260,12 +260,12 @@ class Journal:
             return [dict(row) for row in rows]
 
 
-def _of_wish(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
+def _has_fingerprint(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_alive()
 
 
 def _is_alive() -> sa.ColumnElement[bool]:
-    return (jobs.c.state != State.FAILED.value) | jobs.c.error_kind.in_(_DECIDED)
+    return (jobs.c.state != JobState.FAILED.value) | jobs.c.error_kind.in_(_DECIDED)
 
 
 def _upgrade(connection: sa.Connection) -> None:
@@ -296,6 +296,6 @@ def _row(job: Job) -> dict[str, Any]:
 def job_of(row: Mapping[Any, Any]) -> Job:
     """A row of the table as a value."""
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
-    values["state"] = State(values["state"])
+    values["state"] = JobState(values["state"])
     values["file"] = Path(values["file"]) if values["file"] else None
     return Job(**values)

@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from ..errors import OverBudget
-from ..models import Job, State
-from ..models.money import ZERO, Account, Entry, Limits, Spend, Sum, dollars
+from ..models import Job, JobState
+from ..models.money import ZERO, Account, LedgerEntry, Limits, SpendSummary, Totals, dollars
 from .schema import jobs, ledger
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def target(job: Job) -> tuple[Decimal, Decimal]:
     at a provider that documents no refund, an outcome that stayed unknown) the estimate counts as spent.
     """
     estimate = job.estimate_usd or ZERO
-    if job.state in (State.PREPARED, State.SUBMITTING):
+    if job.state in (JobState.PREPARED, JobState.SUBMITTING):
         return estimate, ZERO
     return ZERO, estimate if job.billed_usd is None else job.billed_usd
 
@@ -46,10 +46,10 @@ def open_account(connection: sa.Connection, job: Job, run: str, limits: Limits, 
 def follow(connection: sa.Connection, job: Job, limits: Limits, now: float) -> None:
     """Bring the account of a job that has just been moved to where it belongs. Raises OverBudget before a POST."""
     account = read_account(connection, job.id)
-    if account is None or job.state is State.PREPARED:
+    if account is None or job.state is JobState.PREPARED:
         return  # free (a sandbox, a task from elsewhere); or about to be sent, and what is held stays so
     held, spent = target(job)
-    if job.state is State.SUBMITTING:
+    if job.state is JobState.SUBMITTING:
         if account.held < held:
             _reserve(connection, job, account, limits, now)
     elif (account.held, account.spent) != (held, spent):
@@ -78,7 +78,7 @@ def read_account(connection: sa.Connection, job_id: str) -> Account | None:
     return Account(row[0], row[1], row[2], row[3]) if row[4] else None
 
 
-def read_spend(connection: sa.Connection, limits: Limits, now: float) -> Spend:
+def read_spend(connection: sa.Connection, limits: Limits, now: float) -> SpendSummary:
     """Where the money stands now."""
     month = month_start(now)
     unpriced = (
@@ -87,20 +87,20 @@ def read_spend(connection: sa.Connection, limits: Limits, now: float) -> Spend:
         .where(
             jobs.c.estimate_usd.is_(None)
             & jobs.c.billed_usd.is_(None)
-            & jobs.c.state.not_in([State.PREPARED.value, State.FAILED.value])
+            & jobs.c.state.not_in([JobState.PREPARED.value, JobState.FAILED.value])
             & (ledger.c.at >= month)
         )
     )
     today = _sum(connection, ledger.c.counts_at >= day_start(now))
     count = int(connection.execute(unpriced).scalar_one())
-    return Spend(today, _sum(connection, ledger.c.counts_at >= month), limits, count)
+    return SpendSummary(today, _sum(connection, ledger.c.counts_at >= month), limits, count)
 
 
-def read_entries(connection: sa.Connection, where: sa.ColumnElement[bool], limit: int) -> list[Entry]:
+def read_entries(connection: sa.Connection, where: sa.ColumnElement[bool], limit: int) -> list[LedgerEntry]:
     """Lines of the ledger, newest first."""
     columns = (ledger.c.job_id, ledger.c.at, ledger.c.kind, ledger.c.held, ledger.c.spent, jobs.c.connection)
     query = sa.select(*columns).select_from(ledger.join(jobs)).where(where).order_by(ledger.c.number.desc())
-    return [Entry(*row) for row in connection.execute(query.limit(limit))]
+    return [LedgerEntry(*row) for row in connection.execute(query.limit(limit))]
 
 
 def day_start(now: float) -> float:
@@ -133,8 +133,8 @@ def _reserve(connection: sa.Connection, job: Job, account: Account, limits: Limi
 
 def _check(connection: sa.Connection, need: Decimal, run: str, limits: Limits, now: float) -> None:
     everything = ledger.c.counts_at
-    spans: Iterable[tuple[str, Decimal | None, Callable[[], Sum]]] = (
-        ("a run", limits.per_run, lambda: _sum(connection, ledger.c.run == run, run) if run else Sum(ZERO, ZERO)),
+    spans: Iterable[tuple[str, Decimal | None, Callable[[], Totals]]] = (
+        ("a run", limits.per_run, lambda: _sum(connection, ledger.c.run == run, run) if run else Totals(ZERO, ZERO)),
         ("a day", limits.per_day, lambda: _sum(connection, everything >= day_start(now))),
         ("a month", limits.per_month, lambda: _sum(connection, everything >= month_start(now))),
     )
@@ -157,7 +157,7 @@ def _check(connection: sa.Connection, need: Decimal, run: str, limits: Limits, n
 
 def _let_go_of_the_dead(connection: sa.Connection, now: float) -> None:
     """Free what PREPARED jobs hold that nobody has touched for long: their runs were killed before the POST."""
-    stale = (jobs.c.state == State.PREPARED.value) & (jobs.c.updated_at < now - _STALE_SECONDS)
+    stale = (jobs.c.state == JobState.PREPARED.value) & (jobs.c.updated_at < now - _STALE_SECONDS)
     holding = sa.select(ledger.c.job_id).select_from(ledger.join(jobs)).where(stale).group_by(ledger.c.job_id)
     for job_id in connection.execute(holding.having(sa.func.sum(ledger.c.held) > 0)).scalars().all():
         release(connection, job_id, now)
@@ -177,26 +177,26 @@ def _kind(held: Decimal, spent: Decimal) -> str:
     return "estimate" if held >= 0 else "release"
 
 
-def _sum(connection: sa.Connection, where: sa.ColumnElement[bool], run: str | None = None) -> Sum:
+def _sum(connection: sa.Connection, where: sa.ColumnElement[bool], run: str | None = None) -> Totals:
     """What is settled within ``where``, and all that is pending, whenever it was asked for: it will be charged yet.
 
     A job that runs at the provider is pending: its charge may come back.
     """
-    is_open = jobs.c.state == State.SUBMITTED.value
+    is_open = jobs.c.state == JobState.SUBMITTED.value
     table = ledger.join(jobs)
     own = sa.true() if run is None else ledger.c.run == run
     settled = sa.select(_total(ledger.c.spent)).select_from(table).where(where & ~is_open)
     held = sa.select(_total(ledger.c.held)).select_from(table).where(own)
     running = sa.select(_total(ledger.c.spent)).select_from(table).where(own & is_open)
     spent, waiting, flying = (connection.execute(query).scalar_one() for query in (settled, held, running))
-    return Sum(spent, waiting + flying)
+    return Totals(spent, waiting + flying)
 
 
 def _total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.type_coerce(sa.func.coalesce(sa.func.sum(sa.type_coerce(column, sa.BigInteger)), 0), ledger.c.held.type)
 
 
-class Work(Protocol):
+class TransactionRunner(Protocol):
     """Runs a change in one transaction of the journal."""
 
     def __call__(self, change: Callable[[sa.Connection], T], /) -> Awaitable[T]: ...
@@ -205,24 +205,24 @@ class Work(Protocol):
 class Ledger:
     """The ledger of an open journal, to be read."""
 
-    def __init__(self, work: Work, limits: Limits, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, work: TransactionRunner, limits: Limits, now: Callable[[], float] = time.time) -> None:
         self._work = work
         self._limits = limits
         self._now = now
 
-    async def spend(self) -> Spend:
+    async def spend(self) -> SpendSummary:
         """Today, this month, what is pending, and the limits."""
 
-        def read(connection: sa.Connection) -> Spend:
+        def read(connection: sa.Connection) -> SpendSummary:
             return read_spend(connection, self._limits, self._now())
 
         return await self._work(read)
 
-    async def entries(self, *, job_id: str | None = None, limit: int = 100) -> list[Entry]:
+    async def entries(self, *, job_id: str | None = None, limit: int = 100) -> list[LedgerEntry]:
         """The newest lines first; of one job, or of all."""
         where = sa.true() if job_id is None else ledger.c.job_id == job_id
 
-        def read(connection: sa.Connection) -> list[Entry]:
+        def read(connection: sa.Connection) -> list[LedgerEntry]:
             return read_entries(connection, where, limit)
 
         return await self._work(read)

@@ -6,16 +6,16 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..models import Job, State
+from ..models import Job, JobState
 from .journal import Journal
 
-Heard = Callable[[Job], None]
+JobListener = Callable[[Job], None]
 
 
-class ToldJournal(Journal):
+class ObservableJournal(Journal):
     """:class:`Journal`, and ``heard(job)`` is called on the session's loop after every write; it returns at once."""
 
-    def __init__(self, *arguments: Any, heard: Heard, **named: Any) -> None:
+    def __init__(self, *arguments: Any, heard: JobListener, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heard = heard
 
@@ -25,14 +25,14 @@ class ToldJournal(Journal):
     async def claim(self, job: Job, **named: Any) -> Job:
         return self._told(await super().claim(job, **named))
 
-    async def advance(self, job: Job, to: State, note: str | None = None, **changes: Any) -> Job:
+    async def advance(self, job: Job, to: JobState, note: str | None = None, **changes: Any) -> Job:
         return self._told(await super().advance(job, to, note, **changes))
 
     async def remember(self, job: Job, **changes: Any) -> Job:
-        return self._told(await super().remember(job, **changes))
+        return self._told(await super().update_fields(job, **changes))
 
     async def replace(self, job: Job, by: Job, note: str) -> Job:
-        made = await super().replace(job, by, note)
+        made = await super().supersede(job, by, note)
         ended = await self.get(job.id)
         if ended is not None:
             self._told(ended)

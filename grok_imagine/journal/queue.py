@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 
 from ..errors import SettingsError
-from .database import Place
+from .database import DatabaseLocation
 from .journal import Journal
 from .schema import batch_rows
 
@@ -29,7 +29,7 @@ _MARK = "grok_imagine: "
 _STEP = 1000
 
 
-class GivenBack(Exception):
+class RetryLater(Exception):
     """The task goes back into the queue, to be worked again after so many seconds."""
 
     def __init__(self, seconds: int = 0) -> None:
@@ -40,7 +40,7 @@ class GivenBack(Exception):
 class Queue:
     """The queue of one journal. Raises SettingsError where that is no PostgreSQL, or without procrastinate."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabaseLocation) -> None:
         if place.file is not None:
             raise SettingsError(
                 f"Workers share their journal in a PostgreSQL, and this one is the file {place}. Set database_url "
@@ -81,7 +81,7 @@ class Queue:
 
         Each of its scripts has a transaction of its own, as some need what an earlier one has committed.
         """
-        while await journal.work(_install_next):
+        while await journal.transaction(_install_next):
             pass
 
     def app(self, work: Callable[[str, str, str], Awaitable[None]]) -> App:
@@ -122,7 +122,7 @@ def _retry() -> BaseRetryStrategy:
         def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
             if isinstance(exception, asyncio.CancelledError):
                 return RetryDecision(retry_in={"seconds": 0})
-            if isinstance(exception, GivenBack) and job.attempts < _MOST_ATTEMPTS:
+            if isinstance(exception, RetryLater) and job.attempts < _MOST_ATTEMPTS:
                 return RetryDecision(retry_in={"seconds": exception.seconds})
             return None
 

@@ -45,7 +45,7 @@ class DamagedError(ValueError):
     """The journal's file is not what was written there."""
 
 
-def advice(error: BaseException) -> str:
+def hint_for(error: BaseException) -> str:
     """One or two sentences: why the file of the journal cannot be used, and the way out."""
     if isinstance(error, DamagedError):
         return DAMAGED
@@ -57,4 +57,4 @@ def advice(error: BaseException) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Whether room on the disk would help."""
-    return advice(error) in (_FULL, _FAILING)
+    return hint_for(error) in (_FULL, _FAILING)

@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..models import State
+from ..models import JobState
 from .journal import Journal
 from .schema import encodings, jobs, upload_uses, uploads
 
-_FINAL = [state.value for state in State if state.is_final]
+_FINAL = [state.value for state in JobState if state.is_final]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Uploads:
             & uploads.c.removed_at.is_(None)
             & (uploads.c.expires_at.is_(None) | (uploads.c.expires_at > until))
         )
-        found = await self._journal.work(_selecting(where))
+        found = await self._journal.transaction(_selecting(where))
         return found[0] if found else None
 
     async def add(self, store: str, sha256: str, key: str, url: str, expires_at: float | None) -> Upload:
@@ -70,7 +70,7 @@ class Uploads:
             insert = uploads.insert().values(created_at=self._now(), **row).returning(uploads.c.number)
             return connection.execute(insert).scalar_one()
 
-        return Upload(number=await self._journal.work(work), **row)
+        return Upload(number=await self._journal.transaction(work), **row)
 
     async def contents(self, urls: Iterable[str]) -> dict[str, str]:
         """The content's hash for each of ``urls`` that was ever handed out here."""
@@ -82,7 +82,7 @@ class Uploads:
         def work(connection: sa.Connection) -> dict[str, str]:
             return {str(row.url): str(row.sha256) for row in connection.execute(query)}
 
-        return await self._journal.work(work)
+        return await self._journal.transaction(work)
 
     async def use(self, job_id: str, numbers: Iterable[int]) -> None:
         """Note that a job is sent these uploads."""
@@ -96,7 +96,7 @@ class Uploads:
             if fresh:
                 connection.execute(upload_uses.insert(), fresh)
 
-        await self._journal.work(work)
+        await self._journal.transaction(work)
 
     async def pin(self, number: int) -> None:
         """Note that a user was given this upload's URL: it stays while that is good, whatever jobs come and go."""
@@ -105,7 +105,7 @@ class Uploads:
         def work(connection: sa.Connection) -> None:
             connection.execute(change.values(pinned_at=self._now()))
 
-        await self._journal.work(work)
+        await self._journal.transaction(work)
 
     async def idle(
         self, store: str, *, job_id: str | None = None, older_than: float | None = None, pinned: bool = True
@@ -118,7 +118,7 @@ class Uploads:
             where &= uploads.c.number.in_(own)
         if older_than is not None:
             where &= uploads.c.created_at < older_than
-        return await self._journal.work(_selecting(where))
+        return await self._journal.transaction(_selecting(where))
 
     async def busy_keys(self, store: str, *, pinned: bool = True) -> set[str]:
         """The keys that unfinished jobs need or, with ``pinned``, whose URLs were given to users and are good still."""
@@ -127,7 +127,7 @@ class Uploads:
         def work(connection: sa.Connection) -> set[str]:
             return set(connection.execute(query).scalars())
 
-        return await self._journal.work(work)
+        return await self._journal.transaction(work)
 
     def _busy(self, store: str, pinned: bool = True) -> sa.Select[Any]:
         """By key, since the same object may be remembered with several signed URLs."""
@@ -142,7 +142,7 @@ class Uploads:
             is_busy |= uploads.c.pinned_at.is_not(None) & uploads.c.removed_at.is_(None) & is_good
         return sa.select(uploads.c.key).where((uploads.c.store == store) & is_busy)
 
-    async def removed(self, store: str, keys: Iterable[str]) -> None:
+    async def forget(self, store: str, keys: Iterable[str]) -> None:
         """Note that objects are gone."""
         gone = list(keys)
         change = uploads.update().where((uploads.c.store == store) & uploads.c.key.in_(gone))
@@ -150,7 +150,7 @@ class Uploads:
         def work(connection: sa.Connection) -> None:
             connection.execute(change.values(removed_at=self._now()))
 
-        await self._journal.work(work)
+        await self._journal.transaction(work)
 
     async def encoding(self, pixels: str) -> Encoding | None:
         """What these pixels (by their hash) were encoded to before."""
@@ -160,9 +160,9 @@ class Uploads:
             row = connection.execute(query.where(encodings.c.pixels == pixels)).first()
             return Encoding(*row) if row else None
 
-        return await self._journal.work(work)
+        return await self._journal.transaction(work)
 
-    async def remember_encoding(self, pixels: str, encoding: Encoding) -> None:
+    async def save_encoding(self, pixels: str, encoding: Encoding) -> None:
         """Note what these pixels were encoded to."""
 
         def work(connection: sa.Connection) -> None:
@@ -170,7 +170,7 @@ class Uploads:
             values = {"sha256": encoding.sha256, "media_type": encoding.media_type, "size": encoding.size}
             connection.execute(encodings.insert().values(pixels=pixels, created_at=self._now(), **values))
 
-        await self._journal.work(work)
+        await self._journal.transaction(work)
 
 
 def _selecting(where: sa.ColumnElement[bool]) -> Callable[[sa.Connection], list[Upload]]:

@@ -2,27 +2,27 @@
 
 from .blob import Blob
 from .capability import Capability, Cost, Duration, Price
-from .http import Call, Repeat, Reply
-from .job import ALLOWED, Job, State
+from .http import Call, Reply, RetryPolicy
+from .job import TRANSITIONS, Job, JobState
 from .request import MediaInput, Mode, VideoRequest
-from .status import Fault, Phase, TaskStatus
+from .status import TaskError, TaskPhase, TaskStatus
 
 __all__ = [
-    "ALLOWED",
+    "TRANSITIONS",
     "Blob",
     "Call",
     "Capability",
     "Cost",
     "Duration",
-    "Fault",
     "Job",
+    "JobState",
     "MediaInput",
     "Mode",
-    "Phase",
     "Price",
-    "Repeat",
     "Reply",
-    "State",
+    "RetryPolicy",
+    "TaskError",
+    "TaskPhase",
     "TaskStatus",
     "VideoRequest",
 ]

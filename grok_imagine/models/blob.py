@@ -31,7 +31,7 @@ class Blob:
         return len(self.data)
 
 
-class RememberedBlob(Blob):
+class LazyBlob(Blob):
     """A blob that was encoded before, and is encoded again only if its bytes are really needed.
 
     ``load`` gives the same picture: what is remembered of it (its hash, where it was uploaded) is what the request's

@@ -25,6 +25,16 @@ class Cost:
         return f"{about}{self.credits.normalize():f} credits ({usd})"
 
 
+def sum_costs(costs: list[Cost | None]) -> Cost | None:
+    """The sum; None where one of them is not known."""
+    known = [one for one in costs if one is not None]
+    if not known or len(known) < len(costs):
+        return None
+    credits = [one.credits for one in known if one.credits is not None]
+    whole = sum(credits, Decimal(0)) if len(credits) == len(known) else None
+    return Cost(whole, sum((one.usd for one in known), Decimal(0)), any(one.is_estimate for one in known))
+
+
 @dataclass(frozen=True)
 class Price:
     """A published price in credits: so much a clip, or so much a second at each resolution.

@@ -12,7 +12,7 @@ from ..errors import UnreadableReply
 from ..redact import redact
 
 
-class Repeat(Enum):
+class RetryPolicy(Enum):
     """What may be sent again. The Call says it, because only the provider knows what a call costs."""
 
     FREELY = "freely"
@@ -35,7 +35,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Not shown: the key is among them."""
-    repeat: Repeat = Repeat.FREELY
+    repeat: RetryPolicy = RetryPolicy.FREELY
     authorized: bool = True
 
     @classmethod
@@ -46,7 +46,7 @@ class Call:
     @classmethod
     def submit(cls, target: str, body: Mapping[str, Any]) -> Call:
         """A POST that costs money."""
-        return cls("POST", target, body=body, repeat=Repeat.ONLY_IF_REFUSED)
+        return cls("POST", target, body=body, repeat=RetryPolicy.ONLY_IF_REFUSED)
 
     def with_header(self, name: str, value: str) -> Call:
         """This call with one more header."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-class State(str, Enum):
+class JobState(str, Enum):
     """Where a job stands. Only SAVED and FAILED are final.
 
     SUBMITTING found by anyone but the process that is posting means *outcome unknown*: the provider may have
@@ -26,27 +26,27 @@ class State(str, Enum):
     @property
     def is_final(self) -> bool:
         """Whether nothing more can happen to the job."""
-        return self in (State.SAVED, State.FAILED)
+        return self in (JobState.SAVED, JobState.FAILED)
 
 
-ALLOWED: dict[State, frozenset[State]] = {
-    State.PREPARED: frozenset({State.SUBMITTING, State.FAILED}),
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.PREPARED: frozenset({JobState.SUBMITTING, JobState.FAILED}),
     # Back to PREPARED only when it is certain that nothing was accepted; to SUBMITTED also when the user
     # attaches a task id by hand.
-    State.SUBMITTING: frozenset({State.PREPARED, State.SUBMITTED, State.FAILED}),
+    JobState.SUBMITTING: frozenset({JobState.PREPARED, JobState.SUBMITTED, JobState.FAILED}),
     # SUBMITTED to itself: the user replaces a task id that was mistaken.
-    State.SUBMITTED: frozenset({State.SUBMITTED, State.SUCCEEDED, State.FAILED}),
+    JobState.SUBMITTED: frozenset({JobState.SUBMITTED, JobState.SUCCEEDED, JobState.FAILED}),
     # SUCCEEDED to itself: a fresh URL for the same result.
-    State.SUCCEEDED: frozenset({State.SUCCEEDED, State.SAVED}),
+    JobState.SUCCEEDED: frozenset({JobState.SUCCEEDED, JobState.SAVED}),
     # SAVED back to SUCCEEDED: the file was removed by the user, and can be fetched again.
-    State.SAVED: frozenset({State.SUCCEEDED}),
+    JobState.SAVED: frozenset({JobState.SUCCEEDED}),
     # FAILED to SUBMITTED: the user has its task asked about once more, which costs nothing.
-    State.FAILED: frozenset({State.SUBMITTED}),
+    JobState.FAILED: frozenset({JobState.SUBMITTED}),
 }
 """Which state may follow which. The journal refuses every other step."""
 
 
-DROPPED = "JobDropped"
+ABANDONED = "JobDropped"
 """The ``error_kind`` of a job that its user gave up while it goes on at the provider."""
 
 
@@ -60,7 +60,7 @@ class Job:
     """
 
     id: str
-    state: State
+    state: JobState
     connection: str
     provider: str
     model: str
@@ -83,12 +83,12 @@ class Job:
     origin: str | None = None
 
     @property
-    def is_dropped(self) -> bool:
+    def is_abandoned(self) -> bool:
         """Whether its user gave it up while it went on, and is billed, at the provider. Wanted again, it is taken up
         again instead of being paid twice."""
-        return self.state is State.FAILED and self.error_kind == DROPPED
+        return self.state is JobState.FAILED and self.error_kind == ABANDONED
 
     @property
     def is_uncertain(self) -> bool:
         """Whether it is unknown if the provider accepted the job."""
-        return self.state is State.SUBMITTING
+        return self.state is JobState.SUBMITTING

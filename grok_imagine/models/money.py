@@ -32,7 +32,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger: by how much it changed what is held and what is spent, in US dollars."""
 
     job_id: str
@@ -44,7 +44,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Sum:
+class Totals:
     """What one span of time, or one run, has cost: ``spent`` is settled, ``pending`` may still come back."""
 
     spent: Decimal
@@ -57,11 +57,11 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Spend:
+class SpendSummary:
     """Where the money stands. ``unpriced`` counts this month's clips whose price nobody has told yet."""
 
-    today: Sum
-    month: Sum
+    today: Totals
+    month: Totals
     limits: Limits
     unpriced: int = 0
 
@@ -92,6 +92,6 @@ def dollars(amount: Decimal) -> str:
     return f"${shown:.{digits}f}"
 
 
-def _plain(found: Sum, limit: Decimal | None) -> dict[str, str | None]:
+def _plain(found: Totals, limit: Decimal | None) -> dict[str, str | None]:
     left = None if limit is None else max(ZERO, limit - found.total)
     return {"spent": money(found.spent), "pending": money(found.pending), "left": money(left)}

@@ -8,7 +8,7 @@ from enum import Enum
 from .capability import Cost
 
 
-class Phase(Enum):
+class TaskPhase(Enum):
     """Where a task stands at the provider. UNKNOWN is neither success nor failure: keep polling."""
 
     QUEUED = "queued"
@@ -20,7 +20,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True)
-class Fault:
+class TaskError:
     """Why a task failed, as the provider tells it (redacted and shortened)."""
 
     message: str
@@ -37,9 +37,9 @@ class TaskStatus:
     only read once the task is DONE; ``cost`` is what the provider says it billed, where it says so.
     """
 
-    phase: Phase
+    phase: TaskPhase
     word: str = ""
     percent: float | None = None
     video_url: str | None = None
-    fault: Fault | None = None
+    error: TaskError | None = None
     cost: Cost | None = None

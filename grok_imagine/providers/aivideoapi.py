@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from ..errors import AuthRejected
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
-from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
-from .error_parsing import ErrorWords, spelled
+from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .error_parsing import ErrorCodes, normalize_code
 
 TEXT_MODEL = "grok-imagine-text-to-video"
 IMAGE_MODEL = "grok-imagine-image-to-video"
@@ -50,7 +50,7 @@ class AiVideoApi(Provider):
     refunds_failures = True
     takes_callbacks = True
     # No interval is documented: 5 s at first, 15 s for a task that takes long.
-    pace = Pace(((0, 5), (60, 5), (300, 15)))
+    poll_schedule = PollSchedule(((0, 5), (60, 5), (300, 15)))
     documents_tokens = frozenset({Mode.TEXT, Mode.IMAGE})
     capabilities = (
         Capability(
@@ -103,13 +103,13 @@ class AiVideoApi(Provider):
         "data.resultJson",
     )
     # https://aivideoapi.ai/docs/getting-started/authentication: keys may be bound to addresses and to spending limits.
-    error_words = ErrorWords(spelled({AuthRejected: "ip_not_allowed"}))
+    error_codes = ErrorCodes(normalize_code({AuthRejected: "ip_not_allowed"}))
 
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
         """The model at the top, every parameter of the clip inside ``input`` (rule A9)."""
         one_image = len(urls.images) == 1
         fields = {
-            "prompt": spoken(request.prompt),
+            "prompt": format_list(request.prompt),
             "image_urls": list(urls.images),
             # One image gives the ratio itself, so another is not sent (rule A6).
             "aspect_ratio": None if one_image else request.aspect_ratio,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..models import Call, Capability, Mode, Price, VideoRequest
-from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
 
 TEXT_MODEL = "grok-imagine/text-to-video"
 IMAGE_MODEL = "grok-imagine/image-to-video"
@@ -41,7 +41,7 @@ class ApiInOne(Provider):
     # "Successful requests" are what it bills (model page, section Pricing).
     refunds_failures = True
     # Not documented either: a public client of it asks every 6 to 8 s.
-    pace = Pace(((0, 6), (120, 8)))
+    poll_schedule = PollSchedule(((0, 6), (120, 8)))
     capabilities = (
         Capability(TEXT_MODEL, Mode.TEXT, _RULES, prompt_limit=5000, price=_PRICE),
         # No number of images is documented; 7 is what the model takes everywhere else.
@@ -77,7 +77,7 @@ class ApiInOne(Provider):
         """Nothing but model, prompt and images (rule P5)."""
         fields = {
             "model": capability.model,  # always said, though it has a default (rule P4)
-            "prompt": spoken(request.prompt),
+            "prompt": format_list(request.prompt),
             "image_urls": list(urls.images),
         }
         return Call.submit("/api/v1/videos/generations", compact(fields))

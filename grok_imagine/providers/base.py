@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ..errors import ProviderError, RequestError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
 from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
-from .error_parsing import ErrorWords
+from .error_parsing import ErrorCodes
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PublicUrls:
 
 
 @dataclass(frozen=True)
-class Pace:
+class PollSchedule:
     """How often to ask: (age of the task, seconds until the next poll), interpolated between the points."""
 
     points: tuple[tuple[float, float], ...]
@@ -47,7 +47,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """A request that may be sent: the capability that serves it, and what the user should know first."""
 
     capability: Capability
@@ -70,7 +70,7 @@ class Provider(ABC):
     """How the provider's keys begin."""
     pricing_url: ClassVar[str | None] = None
     capabilities: ClassVar[tuple[Capability, ...]]
-    pace: ClassVar[Pace]
+    poll_schedule: ClassVar[PollSchedule]
     longest_job_hours: ClassVar[int] = 24
     """The provider's own wall-clock limit for one task; a day where none is documented."""
     result_lifetime_hours: ClassVar[int]
@@ -88,9 +88,9 @@ class Provider(ABC):
     """Where a submit's answer holds the task id: the documented place first, then those seen in the wild."""
     video_paths: ClassVar[tuple[str, ...]]
     """Where a finished task holds its video URL, in the same order."""
-    salvage_paths: ClassVar[tuple[str, ...]] = ()
+    fallback_paths: ClassVar[tuple[str, ...]] = ()
     """Fields that mean something else, and hold the URL only in the finished answers of some builds."""
-    error_words: ClassVar[ErrorWords] = ErrorWords()
+    error_codes: ClassVar[ErrorCodes] = ErrorCodes()
     moderation_codes: ClassVar[frozenset[str]] = frozenset()
     """Codes of a failed task that mean moderation, beside the words that say so themselves."""
 
@@ -103,12 +103,12 @@ class Provider(ABC):
             raise UnsupportedOption(f"{self.label} cannot do this; nothing was sent or charged.", faults)
         return capability
 
-    def check(self, request: VideoRequest, *, allow_private_urls: bool = False) -> Checked:
+    def check(self, request: VideoRequest, *, allow_private_urls: bool = False) -> CheckResult:
         """Check every rule of the contract. Raises RequestError that names all violations at once."""
         capability, found = self._judge(request, allow_private_urls=allow_private_urls)
         return self._verdict(capability, found)
 
-    def read(self, fields: Mapping[str, Any], *, allow_private_urls: bool = False) -> tuple[VideoRequest, Checked]:
+    def read(self, fields: Mapping[str, Any], *, allow_private_urls: bool = False) -> tuple[VideoRequest, CheckResult]:
         """A request from loose values (a form, a CSV row), checked; wrong types are named with all the rest."""
         request, wrong = capability_selection.parse(fields)
         capability, found = self._judge(request, allow_private_urls=allow_private_urls)
@@ -129,13 +129,13 @@ class Provider(ABC):
             found += self.extra_violations(request, capability)
         return capability, found
 
-    def _verdict(self, capability: Capability | None, found: list[Violation]) -> Checked:
+    def _verdict(self, capability: Capability | None, found: list[Violation]) -> CheckResult:
         faults = [violation for violation in found if not violation.is_warning]
         if capability is None or faults:
             count = "one problem" if len(faults) == 1 else f"{len(faults)} problems"
             kind = UnsupportedOption if capability is None else RequestError
             raise kind(f"{self.label}: {count} with this request; nothing was sent or charged.", faults)
-        return Checked(capability, tuple(violation for violation in found if violation.is_warning))
+        return CheckResult(capability, tuple(violation for violation in found if violation.is_warning))
 
     def extra_violations(self, request: VideoRequest, capability: Capability) -> Iterable[Violation]:
         """Rules of this dialect that its capabilities cannot say."""
@@ -205,12 +205,12 @@ class Provider(ABC):
         said = error_parsing.hidden_refusal(body)
         found = status_parsing.task_id(body, self.id_paths)
         # An id beside a code that nobody documents ("code": 1000) is a task; to call it refused would pay twice.
-        if said is not None and (found is None or self.error_words.knows(said, reply)):
-            raise self.error_words.error(said, reply)
+        if said is not None and (found is None or self.error_codes.knows(said, reply)):
+            raise self.error_codes.error(said, reply)
         if found is not None:
             return found
-        said = error_parsing.failed_at_once(body)
-        raise self._unidentified(reply) if said is None else self.error_words.error(said, reply)
+        said = error_parsing.raise_if_failed(body)
+        raise self._unidentified(reply) if said is None else self.error_codes.error(said, reply)
 
     def _unidentified(self, reply: Reply) -> UnreadableReply:
         shown = envelope.plain(reply.body[:2000].decode("utf-8", "replace"), limit=200)
@@ -222,12 +222,12 @@ class Provider(ABC):
 
     def status(self, reply: Reply) -> TaskStatus:
         """The task's state in a poll's 2xx answer."""
-        places = status_parsing.Places(self.video_paths, self.salvage_paths)
-        return status_parsing.status(reply, places, words=self.error_words, moderation_codes=self.moderation_codes)
+        places = status_parsing.UrlPaths(self.video_paths, self.fallback_paths)
+        return status_parsing.status(reply, places, words=self.error_codes, moderation_codes=self.moderation_codes)
 
     def refusal(self, reply: Reply) -> ProviderError:
         """The error that a non-2xx answer stands for."""
-        return self.error_words.error(error_parsing.refusal(reply), reply)
+        return self.error_codes.error(error_parsing.refusal(reply), reply)
 
 
 def with_id(path: str, task_id: str) -> str:
@@ -242,6 +242,6 @@ def compact(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], ())}
 
 
-def spoken(prompt: str) -> str | None:
+def format_list(prompt: str) -> str | None:
     """The prompt as it is, untrimmed; None where it is blank, which counts as none (rule C3)."""
     return prompt if prompt.strip() else None

@@ -17,19 +17,19 @@ from ..errors import (
     TaskNotFound,
     UnreadableReply,
 )
-from ..models import Phase, Reply
+from ..models import Reply, TaskPhase
 from .envelope import Object, code_text, first_text, is_bad, mapping, names_a_task, status_word, unwrap
 from .status_words import phase_of
 
 Kind = type[ProviderError]
 
 
-def spelled(table: Mapping[Kind, str]) -> dict[str, Kind]:
+def normalize_code(table: Mapping[Kind, str]) -> dict[str, Kind]:
     """``{error: "code code"}`` turned about: one entry for each code."""
     return {code: kind for kind, codes in table.items() for code in codes.split()}
 
 
-_SHARED_CODES = spelled(
+_SHARED_CODES = normalize_code(
     {
         # The OpenAI dialect's own words, and those of new-api (types/error.go), which most gateways of it keep.
         AuthRejected: "invalid_api_key authentication_error",
@@ -54,7 +54,7 @@ _HTTP_KINDS: dict[int, Kind] = {
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorDetails:
     """What an error answer says, before it is known which error it is."""
 
     message: str = ""
@@ -64,13 +64,13 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class ErrorWords:
+class ErrorCodes:
     """A dialect's own error codes, and telling phrases where it has no codes. The rest is judged by HTTP status."""
 
     codes: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
     phrases: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
 
-    def error(self, refusal: Refusal, reply: Reply) -> ProviderError:
+    def error(self, refusal: ErrorDetails, reply: Reply) -> ProviderError:
         """The error to raise for ``refusal``, which came with ``reply``."""
         status = _true_status(refusal, reply)
         kind = self._kind(refusal, status)
@@ -82,12 +82,12 @@ class ErrorWords:
             )
         return kind(message, status=status, code=refusal.code, request_id=request_id)
 
-    def knows(self, refusal: Refusal, reply: Reply) -> bool:
+    def knows(self, refusal: ErrorDetails, reply: Reply) -> bool:
         """Whether the refusal's code is one that surely says no, documented or an HTTP status."""
         code = (refusal.code or "").lower()
         return code in {known.lower() for known in (*self.codes, *_SHARED_CODES)} or _true_status(refusal, reply) >= 400
 
-    def _kind(self, refusal: Refusal, status: int) -> Kind:
+    def _kind(self, refusal: ErrorDetails, status: int) -> Kind:
         code = refusal.code or ""
         named = self.codes.get(code) or _SHARED_CODES.get(code.lower())
         if named is None:
@@ -98,7 +98,7 @@ class ErrorWords:
         return named or _HTTP_KINDS.get(status, ProviderDown if status >= 500 else BadRequest)
 
 
-def _true_status(refusal: Refusal, reply: Reply) -> int:
+def _true_status(refusal: ErrorDetails, reply: Reply) -> int:
     """The HTTP status, or the one inside of HTTP 200 around ``{"code": 402}``."""
     code = refusal.code or ""
     inner = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
@@ -111,22 +111,22 @@ def _blank_message(status: int) -> str:
     return f"the provider answered HTTP {status} without saying why"
 
 
-def refusal(reply: Reply) -> Refusal:
+def refusal(reply: Reply) -> ErrorDetails:
     """What a non-2xx answer says; an HTML page or nothing at all is no obstacle."""
     try:
         return refusal_of(mapping(reply))
     except UnreadableReply:
-        return Refusal()
+        return ErrorDetails()
 
 
-def hidden_refusal(body: Object) -> Refusal | None:
+def hidden_refusal(body: Object) -> ErrorDetails | None:
     """The error inside a 2xx answer; None where the answer is a task, be it a failed one.
 
     It is one when the envelope's code says no, or when there is an error and no status at all, unless the object
     bears a task's own id: then it is the task that failed, which is for the reader of statuses to say.
     """
     inner = unwrap(body)
-    is_task = any(names_a_task(one) and phase_of(status_word(one)) is not Phase.UNKNOWN for one in (body, inner))
+    is_task = any(names_a_task(one) and phase_of(status_word(one)) is not TaskPhase.UNKNOWN for one in (body, inner))
     if is_bad(body.get("code")) and not is_task:
         return refusal_of(body)
     has_status = any(status_word(one) for one in (body, inner))
@@ -135,14 +135,14 @@ def hidden_refusal(body: Object) -> Refusal | None:
     return None
 
 
-def failed_at_once(body: Object) -> Refusal | None:
+def raise_if_failed(body: Object) -> ErrorDetails | None:
     """The error of a submit's 2xx answer that says ``failed`` and names no task."""
     inner = unwrap(body)
-    words = [one for one in (inner, body) if phase_of(status_word(one)) in (Phase.FAILED, Phase.CANCELED)]
+    words = [one for one in (inner, body) if phase_of(status_word(one)) in (TaskPhase.FAILED, TaskPhase.CANCELED)]
     return refusal_of(words[0]) if words else None
 
 
-def refusal_of(body: Object) -> Refusal:
+def refusal_of(body: Object) -> ErrorDetails:
     """The error's words, from wherever the families keep them."""
     error = body.get("error")
     source: Object = body
@@ -153,7 +153,7 @@ def refusal_of(body: Object) -> Refusal:
     message = first_text(source, "message", "msg", "detail") or first_text(
         body, "message", "msg", "fail_reason", "failMsg", "detail", "error_message"
     )
-    return Refusal(
+    return ErrorDetails(
         message=message or "",
         code=code_text(source.get("code")) or code_text(body.get("code")) or code_text(body.get("failCode")),
         request_id=code_text(source.get("request_id")) or code_text(body.get("request_id")),

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from ..errors import Violation
 from ..models import Call, Capability, Duration, Mode, VideoRequest
-from .base import Pace, Provider, PublicUrls, compact, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, with_id
 
 MODEL = "grok-imagine"
 _TIERS = ("480p", "720p")
@@ -45,7 +45,7 @@ class OpenAIVideos(Provider):
     # Not documented: the shortest that is known of others. The file also stays at /content for a time.
     result_lifetime_hours = 24
     # "Poll every 2-5 seconds".
-    pace = Pace(((0, 2), (60, 5)))
+    poll_schedule = PollSchedule(((0, 2), (60, 5)))
     documents_tokens = frozenset({Mode.REFERENCE})
     capabilities = (
         Capability(
@@ -96,7 +96,7 @@ class OpenAIVideos(Provider):
         "url",
     )
     # The legacy route of older builds puts the finished clip's URL where a failure's reason belongs.
-    salvage_paths = ("data.fail_reason", "fail_reason")
+    fallback_paths = ("data.fail_reason", "fail_reason")
 
     def extra_violations(self, request: VideoRequest, capability: Capability) -> Iterable[Violation]:
         """U11: the source's length is what the gateway bills by."""

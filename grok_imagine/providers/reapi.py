@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from ..errors import AuthRejected, BadRequest, OutOfCredit, ProviderDown, RateLimited, TaskNotFound
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
-from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
-from .error_parsing import ErrorWords, spelled
+from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .error_parsing import ErrorCodes, normalize_code
 
 MODEL = "grok-imagine-1.0-video"
 _RATIOS = ("16:9", "9:16", "1:1", "3:2", "2:3")
@@ -47,7 +47,7 @@ class ReApi(Provider):
     refunds_failures = True
     result_lifetime_hours = 7 * 24
     # 0-5 min every 5 s; 5 min-1 h gradually toward 1 min; from 1 h every 3 min (model page, Polling pattern).
-    pace = Pace(((0, 5), (300, 5), (3600, 60), (3600, 180)))
+    poll_schedule = PollSchedule(((0, 5), (300, 5), (3600, 60), (3600, 180)))
     capabilities = (
         Capability(
             MODEL,
@@ -89,8 +89,8 @@ class ReApi(Provider):
     )
     moderation_codes = frozenset({"80006"})
     # https://reapi.ai/docs/api/errors; the model page and this catalog differ on sizes (20003, 20005, 20006).
-    error_words = ErrorWords(
-        spelled(
+    error_codes = ErrorCodes(
+        normalize_code(
             {
                 BadRequest: "20001 20002 20003 20004 20005 20006 20007 30002",
                 AuthRejected: "10001 10002 10003 10004 10005 10006",
@@ -106,7 +106,7 @@ class ReApi(Provider):
         """Documented fields only: unknown ones are refused."""
         fields = {
             "model": capability.model,
-            "prompt": spoken(request.prompt),
+            "prompt": format_list(request.prompt),
             # Ignored upstream once there are images, so it is left out (rule R9).
             "size": request.aspect_ratio if not urls.images else None,
             "duration": request.duration_seconds,

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..errors import UnreadableReply
-from ..models import Fault, Phase, Reply, TaskStatus
+from ..models import Reply, TaskError, TaskPhase, TaskStatus
 from ..models.url import split
 from .envelope import Object, at, first_text, json_object, mapping, names_a_task, status_word, unwrap
-from .error_parsing import ErrorWords, hidden_refusal, refusal_of, usable_error
+from .error_parsing import ErrorCodes, hidden_refusal, refusal_of, usable_error
 from .status_words import normal, phase_of
 
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._:~-]{1,200}")
@@ -27,14 +27,14 @@ _EMPTY_WORDS = frozenset({"success", "ok", "failed", "error"})
 
 
 @dataclass(frozen=True)
-class Places:
+class UrlPaths:
     """Where a dialect keeps its video URL: the documented place first, then those seen in the wild.
 
     ``salvage`` are fields that mean something else and hold the URL only in the answers of some builds.
     """
 
     video: tuple[str, ...]
-    salvage: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
 
 
 def task_id(body: Object, paths: Iterable[str]) -> str | None:
@@ -53,7 +53,7 @@ def is_task_id(text: str) -> bool:
 
 
 def status(
-    reply: Reply, places: Places, *, words: ErrorWords, moderation_codes: frozenset[str] = frozenset()
+    reply: Reply, places: UrlPaths, *, words: ErrorCodes, moderation_codes: frozenset[str] = frozenset()
 ) -> TaskStatus:
     """The task's state. Raises ProviderError where a 2xx answer is an error after all."""
     if reply.status == 202 or reply.is_empty:
@@ -66,16 +66,16 @@ def status(
     word = status_word(inner) or status_word(body)
     phase, url = _phase(body, word, places), None
     fault = _fault(body, inner, word, phase, moderation_codes)
-    if phase is Phase.DONE:
-        salvage = places.salvage if word else ()
+    if phase is TaskPhase.DONE:
+        salvage = places.fallback if word else ()
         url = video_url(body, (*places.video, *salvage))
         if _is_blocked(body, inner) or (fault is not None and url is None):
-            phase, url = Phase.FAILED, None
-    if phase in (Phase.FAILED, Phase.CANCELED):
-        fault = fault or Fault(f"the provider reports {word or 'an error'!r} without a reason")
+            phase, url = TaskPhase.FAILED, None
+    if phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
+        fault = fault or TaskError(f"the provider reports {word or 'an error'!r} without a reason")
     else:
         fault = None
-    return TaskStatus(phase, word=word, percent=_progress(inner, body), video_url=url, fault=fault)
+    return TaskStatus(phase, word=word, percent=_progress(inner, body), video_url=url, error=fault)
 
 
 def _pending(reply: Reply) -> TaskStatus:
@@ -83,32 +83,34 @@ def _pending(reply: Reply) -> TaskStatus:
     try:
         body = mapping(reply)
     except UnreadableReply:
-        return TaskStatus(Phase.RUNNING)
+        return TaskStatus(TaskPhase.RUNNING)
     inner = unwrap(body)
-    return TaskStatus(Phase.RUNNING, word=status_word(inner) or status_word(body), percent=_progress(inner, body))
+    return TaskStatus(TaskPhase.RUNNING, word=status_word(inner) or status_word(body), percent=_progress(inner, body))
 
 
-def _phase(body: Object, word: str, places: Places) -> Phase:
+def _phase(body: Object, word: str, places: UrlPaths) -> TaskPhase:
     if word:
         return phase_of(word)
     inner = unwrap(body)
     is_task = names_a_task(body) or names_a_task(inner)
     if _is_blocked(body, inner) or (is_task and _error_of(body, inner) is not None):
-        return Phase.FAILED  # with no status at all, an error is the answer
+        return TaskPhase.FAILED  # with no status at all, an error is the answer
     # Early xAI builds left the status out of a finished task. Only the documented place is proof enough.
-    return Phase.DONE if video_url(body, places.video[:1]) else Phase.UNKNOWN
+    return TaskPhase.DONE if video_url(body, places.video[:1]) else TaskPhase.UNKNOWN
 
 
 def _error_of(body: Object, inner: Object) -> Object | None:
     return next((one for one in (inner, body) if usable_error(one.get("error"))), None)
 
 
-def _fault(body: Object, inner: Object, word: str, phase: Phase, moderation_codes: frozenset[str]) -> Fault | None:
+def _fault(
+    body: Object, inner: Object, word: str, phase: TaskPhase, moderation_codes: frozenset[str]
+) -> TaskError | None:
     """The task's error, if the answer holds one that counts in this phase."""
-    if phase not in (Phase.DONE, Phase.FAILED, Phase.CANCELED):
+    if phase not in (TaskPhase.DONE, TaskPhase.FAILED, TaskPhase.CANCELED):
         return None  # some gateways send an empty or stale error while the task is running
     source = _error_of(body, inner)
-    if source is None and phase is not Phase.DONE:
+    if source is None and phase is not TaskPhase.DONE:
         source = _other_words(body, inner)
     if source is None:
         return _wordless(normal(word), is_blocked=_is_blocked(body, inner))
@@ -116,15 +118,15 @@ def _fault(body: Object, inner: Object, word: str, phase: Phase, moderation_code
     moderated = normal(word) == "moderation_blocked" or _is_blocked(body, inner) or said.code in moderation_codes
     moderated = moderated or bool(_MODERATION.search(f"{said.code or ''} {said.message}"))
     message = said.message or f"the provider reports error {said.code}"
-    return Fault(message, said.code, is_moderation=moderated, is_expired=normal(word) == "expired")
+    return TaskError(message, said.code, is_moderation=moderated, is_expired=normal(word) == "expired")
 
 
-def _wordless(word: str, *, is_blocked: bool) -> Fault | None:
+def _wordless(word: str, *, is_blocked: bool) -> TaskError | None:
     """A fault that the answer only hints at: by the status itself, or by xAI's flag on the video."""
     if is_blocked or word == "moderation_blocked":
-        return Fault("the result was blocked by content moderation", "moderation_blocked", is_moderation=True)
+        return TaskError("the result was blocked by content moderation", "moderation_blocked", is_moderation=True)
     if word == "expired":
-        return Fault("the provider let the task expire", word, is_expired=True)
+        return TaskError("the provider let the task expire", word, is_expired=True)
     return None
 
 

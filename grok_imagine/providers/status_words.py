@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ..models import Phase
+from ..models import TaskPhase
 
 # Sources: each provider's own pages, and the families that they resell or run on: QuantumNous/new-api (dto/task.go and
 # relay/channel/task/*), docs.kie.ai, docs.x.ai. "accepted", "active" and "rejected" are precautions.
-_SPELLINGS: dict[Phase, str] = {
-    Phase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
+_SPELLINGS: dict[TaskPhase, str] = {
+    TaskPhase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
     "preparing initializing accepted",
-    Phase.RUNNING: "processing in_progress inprogress running generating active",
-    Phase.DONE: "completed complete succeeded succeed success done finished",
-    Phase.FAILED: "failed fail failure error rejected moderation_blocked expired",
-    Phase.CANCELED: "cancelled canceled canceling",
+    TaskPhase.RUNNING: "processing in_progress inprogress running generating active",
+    TaskPhase.DONE: "completed complete succeeded succeed success done finished",
+    TaskPhase.FAILED: "failed fail failure error rejected moderation_blocked expired",
+    TaskPhase.CANCELED: "cancelled canceled canceling",
 }
-PHASES: dict[str, Phase] = {word: phase for phase, words in _SPELLINGS.items() for word in words.split()}
+PHASES: dict[str, TaskPhase] = {word: phase for phase, words in _SPELLINGS.items() for word in words.split()}
 
 
 def normal(word: str) -> str:
@@ -22,6 +22,6 @@ def normal(word: str) -> str:
     return word.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def phase_of(word: str) -> Phase:
+def phase_of(word: str) -> TaskPhase:
     """The phase that a status word means."""
-    return PHASES.get(normal(word), Phase.UNKNOWN)
+    return PHASES.get(normal(word), TaskPhase.UNKNOWN)

@@ -15,9 +15,9 @@ from typing import Any
 
 from ..errors import AuthRejected, OutOfCredit, Violation
 from ..models import Call, Capability, Cost, Duration, Mode, Reply, TaskStatus, VideoRequest
-from .base import Pace, Provider, PublicUrls, compact, spoken, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
 from .envelope import at, json_object
-from .error_parsing import ErrorWords
+from .error_parsing import ErrorCodes
 
 MODEL = "grok-imagine-video"
 MODEL_1_5 = "grok-imagine-video-1.5"
@@ -70,7 +70,7 @@ class XAi(Provider):
     # "Generated URLs are temporary"; resellers say 24 h.
     result_lifetime_hours = 24
     # The SDKs ask every 1 to 5 s.
-    pace = Pace(((0, 1), (30, 3), (120, 5)))
+    poll_schedule = PollSchedule(((0, 1), (30, 3), (120, 5)))
     takes_data_uris = True
     documents_tokens = frozenset({Mode.REFERENCE})
     capabilities = (
@@ -89,7 +89,7 @@ class XAi(Provider):
     id_paths = ("request_id", "id", "task_id")
     video_paths = ("video.url", "data.video.url", "url")
     # Neither has a code of its own: a wrong key is HTTP 400, and an empty account HTTP 429, which would be asked again.
-    error_words = ErrorWords(
+    error_codes = ErrorCodes(
         phrases={
             r"incorrect(?: |%20)api(?: |%20)key": AuthRejected,
             r"used all (?:its |your )?(?:available )?credits|spending limit": OutOfCredit,
@@ -113,7 +113,7 @@ class XAi(Provider):
         """The mode is told by the path and by which media there are."""
         fields: dict[str, Any] = {
             "model": capability.model,
-            "prompt": spoken(request.prompt),
+            "prompt": format_list(request.prompt),
             "duration": request.duration_seconds,
             "aspect_ratio": request.aspect_ratio,
             "resolution": request.resolution,

@@ -18,8 +18,8 @@ from .files.gateway_files import GatewayFiles
 from .files.uploads import NotMediaError, Uploads
 from .http_helpers import refusing_fault, send
 from .render.render_worker import RenderWorker
-from .state import Core
-from .task_handlers import FAULT_HEADER, LAST_BODY, Desk
+from .state import SandboxState
+from .task_handlers import FAULT_HEADER, LAST_BODY, TaskHandlers
 from .task_runner import TaskRunner
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -30,12 +30,12 @@ _CALLER_GONE = 499
 """What nginx writes down for a caller that hung up before the answer."""
 
 
-def build(core: Core, runner: TaskRunner, renders: RenderWorker, control: Control) -> web.Application:
+def build(core: SandboxState, runner: TaskRunner, renders: RenderWorker, control: Control) -> web.Application:
     """Every route of the sandbox in one application."""
-    app = web.Application(middlewares=[_doorkeeper(core)], client_max_size=_BODY_LIMIT)
+    app = web.Application(middlewares=[access_middleware(core)], client_max_size=_BODY_LIMIT)
     delivery, uploads = Delivery(core, renders), Uploads(core)
     for dialect in DIALECTS:
-        desk = Desk(core, runner, uploads, dialect)
+        desk = TaskHandlers(core, runner, uploads, dialect)
         prefix = "/" + dialect.name
         if dialect.name == "openai_videos":
             files = GatewayFiles(desk, delivery)
@@ -62,7 +62,7 @@ def _with(act: Callable[[web.Request, str], Awaitable[web.StreamResponse]], word
     return handler
 
 
-def _cdn(core: Core, delivery: Delivery) -> Handler:
+def _cdn(core: SandboxState, delivery: Delivery) -> Handler:
     """The CDN path: faults of the request, of the queue, and those the task remembers."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -95,7 +95,9 @@ def _is_ours(request: web.Request) -> bool:
     return origin is None or urlsplit(origin).hostname in _LOOPBACK
 
 
-def _doorkeeper(core: Core) -> Any:
+def access_middleware(core: SandboxState) -> Any:
+    """Refuses callers from elsewhere, and records every request."""
+
     @web.middleware
     async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not _is_ours(request):

@@ -12,7 +12,7 @@ from .dialects import DIALECTS
 from .faults import FAULTS, STAGES, Fault, Stage
 from .http_helpers import decode_json
 from .model import Json
-from .state import Core
+from .state import SandboxState
 from .task_runner import TaskRunner
 
 _FITS: dict[str, tuple[Stage, ...]] = {
@@ -31,7 +31,7 @@ def _bad(message: str) -> web.Response:
 class Control:
     """The handlers of /_sandbox/, for tests and for the curious; the dialects know nothing of them."""
 
-    def __init__(self, core: Core, runner: TaskRunner) -> None:
+    def __init__(self, core: SandboxState, runner: TaskRunner) -> None:
         self.core, self.runner = core, runner
 
     def routes(self) -> list[web.RouteDef]:

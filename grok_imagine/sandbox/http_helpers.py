@@ -13,19 +13,19 @@ from aiohttp import web
 
 from .dialects import Dialect
 from .faults import Fault
-from .model import Json, Refusal, Reply, Trouble
+from .model import ApiErrorKind, Json, Refusal, Reply
 
 _HTML = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>"
 )
 _FIRST_REPLIES = {
-    "401": Trouble.BAD_KEY,
-    "402": Trouble.BROKE,
-    "404": Trouble.NO_TASK,
-    "429-spend": Trouble.SPEND,
-    "500": Trouble.INTERNAL,
-    "502": Trouble.GATEWAY,
-    "503": Trouble.UNAVAILABLE,
+    "401": ApiErrorKind.BAD_KEY,
+    "402": ApiErrorKind.BROKE,
+    "404": ApiErrorKind.NO_TASK,
+    "429-spend": ApiErrorKind.SPEND,
+    "500": ApiErrorKind.INTERNAL,
+    "502": ApiErrorKind.GATEWAY,
+    "503": ApiErrorKind.UNAVAILABLE,
 }
 _ID_KEYS = ("id", "task_id", "taskId", "request_id")
 
@@ -34,15 +34,15 @@ def key_of(request: web.Request, dialect: Dialect) -> str:
     """The caller's key, or the dialect's own refusal."""
     header = request.headers.get("Authorization")
     if not header:
-        raise Refusal(dialect.refuse(Trouble.NO_AUTH))
+        raise Refusal(dialect.refuse(ApiErrorKind.NO_AUTH))
     scheme, _, key = header.partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
-        raise Refusal(dialect.refuse(Trouble.NOT_BEARER))
+        raise Refusal(dialect.refuse(ApiErrorKind.NOT_BEARER))
     if not key.startswith(dialect.key_prefix) or "sandbox" not in key:
-        raise Refusal(dialect.refuse(Trouble.BAD_KEY))
+        raise Refusal(dialect.refuse(ApiErrorKind.BAD_KEY))
     if "revoked" in key:
-        raise Refusal(dialect.refuse(Trouble.REVOKED))
+        raise Refusal(dialect.refuse(ApiErrorKind.REVOKED))
     return key
 
 
@@ -118,7 +118,7 @@ def _rate_limited(fault: Fault, dialect: Dialect) -> Reply:
     # A Retry-After date is read against the reader's own clock, so it is wall time and not the sandbox's.
     moment = datetime.now(timezone.utc) + timedelta(seconds=wait + 0.999)
     value = format_datetime(moment, usegmt=True) if fault.name == "429-date" else format(wait, "g")
-    reply = dialect.refuse(Trouble.RATE)
+    reply = dialect.refuse(ApiErrorKind.RATE)
     return Reply(reply.status, reply.body, {"Retry-After": value})
 
 

@@ -14,7 +14,7 @@ Mode = Literal["text", "image", "reference", "edit", "extend"]
 Outcome = Literal["", "ready", "failed"]
 
 
-class Trouble(Enum):
+class ApiErrorKind(Enum):
     """What can be wrong with a request whatever the dialect; each dialect spells it in its own way."""
 
     NO_AUTH = "no_auth"

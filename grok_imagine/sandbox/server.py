@@ -19,7 +19,7 @@ from .control import Control
 from .faults import Stage, parse
 from .model import Json
 from .render.render_worker import RenderWorker
-from .state import Core, Settings
+from .state import SandboxState, Settings
 from .store import Store
 from .task_runner import TaskRunner
 
@@ -56,7 +56,7 @@ class Sandbox:
         self.clips = Path(shared) if shared else None
         self.draft = os.environ.get(DRAFT_VARIABLE) == "1" if draft is None else draft
         self.url = ""
-        self._core: Core | None = None
+        self._core: SandboxState | None = None
         self._tasks: TaskRunner | None = None
         self._renders: RenderWorker | None = None
         self._control: Control | None = None
@@ -72,7 +72,9 @@ class Sandbox:
         # A clock that stands still goes on from where it stood, also in the next process.
         start = float(store.meta("clock_start", repr(time.time())))
         stopped_at = start + offset if self.clock_mode == "manual" else None
-        self._core = core = Core(self.settings, Clock(self.clock_mode, offset=offset, stopped_at=stopped_at), store)
+        self._core = core = SandboxState(
+            self.settings, Clock(self.clock_mode, offset=offset, stopped_at=stopped_at), store
+        )
         self._renders = renders = RenderWorker(store.clips, store.references, drafts=self.draft)
         self._tasks = tasks = TaskRunner(core, renders)
         self._control = Control(core, tasks)
@@ -117,7 +119,7 @@ class Sandbox:
     # for tests
 
     @property
-    def core(self) -> Core:
+    def core(self) -> SandboxState:
         if self._core is None:
             raise RuntimeError("the sandbox is not running")
         return self._core

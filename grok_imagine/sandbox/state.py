@@ -40,7 +40,7 @@ class Settings:
     strict_extra: bool = False
 
 
-class Core:
+class SandboxState:
     """Shared state of one sandbox. Everything durable is in the store."""
 
     def __init__(self, settings: Settings, clock: Clock, store: Store) -> None:

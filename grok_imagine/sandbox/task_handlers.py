@@ -16,8 +16,8 @@ from .dialects.base import as_object
 from .faults import Fault, Stage
 from .files.uploads import Uploads
 from .http_helpers import decode_json, hang_up, key_of, read_form, refusing_fault, send
-from .model import Json, Order, Refusal, Reply, Task, Trouble
-from .state import Core
+from .model import ApiErrorKind, Json, Order, Refusal, Reply, Task
+from .state import SandboxState
 from .task_runner import TaskRunner
 
 FAULT_HEADER = "X-Sandbox-Fault"
@@ -25,10 +25,10 @@ FAULT_HEADER = "X-Sandbox-Fault"
 LAST_BODY: ContextVar[Json | None] = ContextVar("last_body", default=None)
 
 
-class Desk:
+class TaskHandlers:
     """Handlers for one dialect."""
 
-    def __init__(self, core: Core, runner: TaskRunner, uploads: Uploads, dialect: Dialect) -> None:
+    def __init__(self, core: SandboxState, runner: TaskRunner, uploads: Uploads, dialect: Dialect) -> None:
         self.core, self.runner, self.uploads, self.dialect = core, runner, uploads, dialect
 
     def faults_of(self, request: web.Request, stage: Stage) -> list[Fault]:
@@ -70,10 +70,10 @@ class Desk:
     async def _accept(self, request: web.Request, operation: str, body: Json | None, faults: list[Fault]) -> Reply:
         key = key_of(request, self.dialect)
         if body is None:
-            raise Refusal(self.dialect.refuse(Trouble.BAD_JSON))
+            raise Refusal(self.dialect.refuse(ApiErrorKind.BAD_JSON))
         order = self.dialect.order(operation, body, strict=self.core.settings.strict_extra)
         if not self.core.can_pay(self.dialect, key, order.price):
-            raise Refusal(self.dialect.refuse(Trouble.BROKE))
+            raise Refusal(self.dialect.refuse(ApiErrorKind.BROKE))
         task = self._task(order, self.core.account(key), faults)
         self.core.store.accept(task, _summary(order))
         self.runner.begin(task)
@@ -122,7 +122,7 @@ class Desk:
         account = self.account_of(request)
         task = self.core.store.task(request.match_info["task_id"])
         if task is None or task.deleted or task.dialect != self.dialect.name or task.account != account:
-            raise Refusal(self.dialect.refuse(Trouble.NO_TASK))
+            raise Refusal(self.dialect.refuse(ApiErrorKind.NO_TASK))
         return task
 
     def account_of(self, request: web.Request) -> str:

@@ -14,7 +14,7 @@ from .model import Failure, Job, Json, Task
 from .render.frames import FPS, ratio_name
 from .render.media import UnusableMediaError
 from .render.render_worker import RenderWorker
-from .state import Core
+from .state import SandboxState
 
 _CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _CALLBACK_PAUSES = (1.0, 2.0, 4.0)
@@ -23,7 +23,7 @@ _CALLBACK_PAUSES = (1.0, 2.0, 4.0)
 class TaskRunner:
     """Background work of one sandbox; everything it starts, it ends in `close`."""
 
-    def __init__(self, core: Core, renders: RenderWorker) -> None:
+    def __init__(self, core: SandboxState, renders: RenderWorker) -> None:
         self.core, self._renders = core, renders
         self._work: set[asyncio.Task[None]] = set()
         self._accepting: set[asyncio.Task[None]] = set()

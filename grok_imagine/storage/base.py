@@ -32,7 +32,7 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class Keeping(Protocol):
+class PersistentStore(Protocol):
     """A store whose files stay for a while: they can be handed out again, and removed."""
 
     name: str
@@ -56,7 +56,7 @@ def least_life(lifetime_seconds: float) -> float:
     return min(3600.0, lifetime_seconds / 2)
 
 
-class OwnUrlsOnly:
+class NoStore:
     """The store of those who have none: it serves the URLs that users already have, and says what else there is."""
 
     name = "none"

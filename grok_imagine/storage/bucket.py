@@ -35,7 +35,7 @@ _TIMES: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": t
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredObject:
     """An object that lies in the store: its key and when it was written (Unix seconds)."""
 
     key: str
@@ -74,7 +74,7 @@ class BucketStore:
         import obstore
 
         key = self.key_of(blob)
-        with told(self.name):
+        with map_errors(self.name):
             await _threaded(obstore.put, self._store(), key, blob.data, attributes={"Content-Type": blob.media_type})
         return await self.sign(key)
 
@@ -85,7 +85,7 @@ class BucketStore:
         if self._stated.public_base_url:
             return PublicFile(f"{self._stated.public_base_url}/{key}", None, key)
         expires_at = self._now() + self._lifetime
-        with told(self.name):
+        with map_errors(self.name):
             url = await _threaded(obstore.sign, self._store(), "GET", key, timedelta(seconds=self._lifetime))
         return PublicFile(url, expires_at, key)
 
@@ -93,7 +93,7 @@ class BucketStore:
         """Upload a file as the object ``key``, streaming. Raises StorageError."""
         import obstore
 
-        with told(self.name):
+        with map_errors(self.name):
             await _threaded(obstore.put, self._store(), key, path, attributes={"Content-Type": media_type})
 
     async def get_file(self, key: str, path: Path) -> None:
@@ -108,27 +108,27 @@ class BucketStore:
                 file.flush()
                 os.fsync(file.fileno())
 
-        with told(self.name):
+        with map_errors(self.name):
             await _threaded(receive)
 
     async def remove(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
         import obstore
 
-        with told(self.name):
+        with map_errors(self.name):
             try:
                 await _threaded(obstore.delete, self._store(), key)
             except FileNotFoundError:
                 return
 
-    async def list(self) -> list[Found]:
+    async def list(self) -> list[StoredObject]:
         """Every upload below this installation's prefix. Finished clips, which stay, are none."""
         import obstore
 
-        with told(self.name):
+        with map_errors(self.name):
             rows: list[Any] = await _threaded(lambda: obstore.list(self._store(), self._stated.prefix).collect())
         results = self.result_key("").rpartition("/")[0] + "/"
-        found = [Found(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
+        found = [StoredObject(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
         return [one for one in found if not one.key.startswith(results)]
 
     def key_of(self, blob: Blob) -> str:
@@ -142,7 +142,7 @@ class BucketStore:
 
     def _store(self) -> Any:
         if self._opened is None:
-            with told(self.name):
+            with map_errors(self.name):
                 self._opened = _open(self._stated)
         return self._opened
 
@@ -188,7 +188,7 @@ def _known(**values: Any) -> dict[str, str]:
 
 
 # What servers and obstore say, and what it means; sought in order, in lower case. Numbers are HTTP statuses.
-_MEANINGS: tuple[tuple[str, str], ...] = (
+_HINTS: tuple[tuple[str, str], ...] = (
     (
         r"requesttimetooskewed|requestexpired|clock skew|not yet valid",
         "refuses the request because this machine's clock is wrong; set the clock",
@@ -218,7 +218,7 @@ _NAMES = re.compile(r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|ti
 
 
 @contextmanager
-def told(name: str) -> Generator[None]:
+def map_errors(name: str) -> Generator[None]:
     """Turn obstore's errors into one StorageError in words; the server's own words follow, without secrets."""
     from obstore.exceptions import BaseError
 
@@ -229,7 +229,7 @@ def told(name: str) -> Generator[None]:
         low = _NAMES.sub("", f"{type(error).__name__} {said} {structure}".lower())
         if isinstance(error, FileNotFoundError):
             low = f"nosuchbucket {low}"
-        meaning = next((words for signs, words in _MEANINGS if re.search(signs, low)), "failed")
+        meaning = next((words for signs, words in _HINTS if re.search(signs, low)), "failed")
         # Without its cause: obstore's text names the access key id and the object.
         words = _ID.sub("", redact(said.strip(), limit=240))
         raise StorageError(f"The store {name!r} {meaning}. Nothing was sent or charged. ({words})") from None

@@ -25,14 +25,14 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
-class Shelved:
+class ServedFile:
     """A file that may be served now."""
 
     path: Path
     media_type: str
 
 
-class Shelf:
+class PublicFiles:
     """The folder of files that are public for a while."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
@@ -48,7 +48,7 @@ class Shelf:
         write_private(self._folder / f"{name}.json", json.dumps(facts).encode())
         return token
 
-    def find(self, token: str) -> Shelved | None:
+    def find(self, token: str) -> ServedFile | None:
         """The file of a live token; None for everything else."""
         if not _TOKEN.fullmatch(token):
             return None
@@ -57,7 +57,7 @@ class Shelf:
             facts = json.loads((self._folder / f"{name}.json").read_text("utf-8"))
             (path,) = (path for path in self._folder.glob(f"{name}.*") if path.suffix != ".json")
             live = float(facts["expires_at"]) > self._now()
-            return Shelved(path, str(facts["media_type"])) if live else None
+            return ServedFile(path, str(facts["media_type"])) if live else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -92,7 +92,13 @@ class ComfyUIRoute:
     """Serves uploads through the ComfyUI that runs here, at its public base URL."""
 
     def __init__(
-        self, name: str, base_url: str, shelf: Shelf, *, lifetime_seconds: float, now: Callable[[], float] = time.time
+        self,
+        name: str,
+        base_url: str,
+        shelf: PublicFiles,
+        *,
+        lifetime_seconds: float,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self._base_url = base_url

@@ -18,14 +18,14 @@ from pydantic import SecretStr
 
 from .. import __version__
 from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, TimedOut, TransportError, UnreadableReply
-from ..models import Call, Repeat, Reply
+from ..models import Call, Reply, RetryPolicy
 from ..models.url import Network, is_below
 from ..redact import conceal, redact
 from .proxies import proxy_mounts
-from .rate_limit import Pacer
+from .rate_limit import RateLimiter
 from .retry import Backoff, retry_after
 from .ssrf_guard import GuardedTransport, Resolve, resolve
-from .timeouts import within
+from .timeouts import wait_with_timeout
 
 BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
@@ -55,7 +55,7 @@ class Endpoint:
     base_url: str
     key: SecretStr
     authorize: Authorize
-    pacer: Pacer | None = None
+    pacer: RateLimiter | None = None
     """What all jobs of the connection share; None where nothing limits them."""
 
     def url(self, call: Call) -> str:
@@ -107,6 +107,14 @@ class Client:
     async def __aenter__(self) -> Client:
         for name in _LOGGERS:  # a filter on a parent does not reach its children
             logging.getLogger(name).addFilter(_of_others)
+        token = _is_ours.set(True)  # to make a client is logged, too
+        try:
+            await self._open_pools()
+        finally:
+            _is_ours.reset(token)
+        return self
+
+    async def _open_pools(self) -> None:
         # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
         self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
@@ -114,7 +122,6 @@ class Client:
         self._files = httpx.AsyncClient(
             transport=guarded, mounts=proxy_mounts(self._tls, guarded), timeout=_TIMEOUT, headers=_HEADERS
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -145,7 +152,7 @@ class Client:
         """
         signed = endpoint.signed(call)
         url = endpoint.url(call)
-        if call.repeat is Repeat.FREELY:
+        if call.repeat is RetryPolicy.FREELY:
             await endpoint.turn()
             async with self._reading:
                 return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
@@ -154,7 +161,7 @@ class Client:
 
     async def read(self, call: Call, endpoint: Endpoint, refusal: Refusal) -> Reply:
         """Send a Call that may be repeated until a 2xx answer comes, the tries are used up, or the answer is final."""
-        if call.repeat is not Repeat.FREELY:
+        if call.repeat is not RetryPolicy.FREELY:
             raise ValueError("a call that costs money is never repeated here")
         failures = 0
         while True:
@@ -197,7 +204,7 @@ class Client:
 
 async def _in_time(exchange: Coroutine[Any, Any, Reply], url: str) -> Reply:
     try:
-        return await within(EXCHANGE_SECONDS, exchange)
+        return await wait_with_timeout(EXCHANGE_SECONDS, exchange)
     except asyncio.TimeoutError as error:
         raise TimedOut(f"{urlsplit(url).hostname} did not answer within {EXCHANGE_SECONDS:.0f} s") from error
 

@@ -15,7 +15,7 @@ from ..errors import FetchFailed
 from ..models import Call
 from ..models.url import fault_of, is_below, is_loopback, is_private_host, split
 from .client import Client, Endpoint, mapped_errors
-from .partial_download import Part
+from .partial_download import PartialDownload
 
 MAX_REDIRECTS = 3
 _HEAD = 12
@@ -43,7 +43,7 @@ async def download(
     one asks for the rest. Raises FetchFailed, ConnectFailed or another TransportError; OSError from the disk.
     """
     url = endpoint.url(call)
-    part = await asyncio.to_thread(Part.open, target, keep=keep)
+    part = await asyncio.to_thread(PartialDownload.open, target, keep=keep)
     try:
         for _ in range(MAX_REDIRECTS + 1):
             pool = client.files if _check_hop(url, endpoint) else client.pool
@@ -84,12 +84,12 @@ def _check_hop(url: str, endpoint: Endpoint) -> bool:
     return is_foreign
 
 
-def _range(part: Part) -> dict[str, str]:
+def _range(part: PartialDownload) -> dict[str, str]:
     """Ask for the rest alone, provided that it is still the same file."""
     return {"Range": f"bytes={part.size}-", "If-Range": part.validator} if part.size else {}
 
 
-def _check_answer(response: httpx.Response, part: Part, limit: int, endpoint: Endpoint) -> None:
+def _check_answer(response: httpx.Response, part: PartialDownload, limit: int, endpoint: Endpoint) -> None:
     """Set the part to where the answer goes on from. Raises FetchFailed for what is no part of a video."""
     status = response.status_code
     if status == 416:
@@ -111,7 +111,7 @@ def _check_answer(response: httpx.Response, part: Part, limit: int, endpoint: En
     part.begin(start, _validator(response) or (part.validator if start else ""), total)
 
 
-def _place(response: httpx.Response, part: Part) -> tuple[int, int]:
+def _place(response: httpx.Response, part: PartialDownload) -> tuple[int, int]:
     """Where the rest begins, and the length of the whole. Raises FetchFailed where it does not fit what is here."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
     start, total = (int(found[1]), int(found[2])) if found else (-1, -1)
@@ -136,7 +136,7 @@ def _validator(response: httpx.Response) -> str:
     return str(response.headers["last-modified"]) if not etag and age.total_seconds() >= 60 else ""
 
 
-async def _receive(response: httpx.Response, part: Part, limit: int, on_bytes: OnBytes | None) -> int:
+async def _receive(response: httpx.Response, part: PartialDownload, limit: int, on_bytes: OnBytes | None) -> int:
     size = part.file.tell()
     head = b"" if not size else None
     async for chunk in response.aiter_bytes():  # as they come: what a larger chunk waits for may never arrive
@@ -157,7 +157,7 @@ async def _receive(response: httpx.Response, part: Part, limit: int, on_bytes: O
     return size
 
 
-async def _check_file(part: Part, check: Check | None) -> None:
+async def _check_file(part: PartialDownload, check: Check | None) -> None:
     part.file.flush()
     fault = await asyncio.to_thread(check, part.path) if check else None
     if fault is not None:

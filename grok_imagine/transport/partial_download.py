@@ -17,7 +17,7 @@ _MOVES_OPEN_FILES = os.name == "posix"
 
 
 @dataclass
-class Part:
+class PartialDownload:
     """A file beside ``target``, ours alone while it is open; ``.<name>.part``, with what it is a part of beside it.
 
     Where another walker has that file open, or nothing is to be kept, it is one of its own that goes in the end.
@@ -32,7 +32,7 @@ class Part:
     total: int | None = None
 
     @classmethod
-    def open(cls, target: Path, *, keep: bool) -> Part:
+    def open(cls, target: Path, *, keep: bool) -> PartialDownload:
         """The part that an earlier try left, or an empty one. Raises OSError."""
         if keep:
             path = target.with_name(f".{target.name}.part")
@@ -97,7 +97,7 @@ class Part:
     def _note(self) -> Path:
         return note_of(self.path)
 
-    def _remembered(self) -> Part:
+    def _remembered(self) -> PartialDownload:
         with suppress(OSError, ValueError):
             known: Any = json.loads(self._note.read_bytes())
             if isinstance(known, dict):

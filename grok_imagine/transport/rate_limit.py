@@ -16,7 +16,7 @@ _BURST = 5
 """Requests that may come at once after a silence."""
 
 
-class Pacer:
+class RateLimiter:
     """The pace of one connection. It lives on one event loop."""
 
     def __init__(
@@ -65,9 +65,9 @@ class Pacer:
                 await self._sleep(wait)
             self._over = max(self._over, until)
 
-    def place(self) -> Place:
+    def slot(self) -> JobSlot:
         """A place among the jobs in flight, not taken yet."""
-        return Place(self)
+        return JobSlot(self)
 
     def _reserve(self) -> float:
         """When the next request may be sent; it is taken by whoever asks."""
@@ -105,14 +105,14 @@ class Pacer:
                 turn.set_result(None)
 
 
-class Place:
+class JobSlot:
     """One job's place, from before its submit until its task is final. ``async with pacer.place() as place: …``"""
 
-    def __init__(self, pacer: Pacer) -> None:
+    def __init__(self, pacer: RateLimiter) -> None:
         self._pacer = pacer
         self._is_taken = False
 
-    async def __aenter__(self) -> Place:
+    async def __aenter__(self) -> JobSlot:
         return self
 
     async def __aexit__(
@@ -144,7 +144,7 @@ class Place:
             self._pacer.leave()
 
 
-class Pacers:
+class RateLimiters:
     """The pacers of a process, by the names of their connections."""
 
     def __init__(
@@ -154,13 +154,13 @@ class Pacers:
     ) -> None:
         self._sleep = sleep
         self._monotonic = monotonic
-        self._known: dict[str, Pacer] = {}
+        self._known: dict[str, RateLimiter] = {}
 
-    def of(self, connection: str, requests_per_second: float, jobs_at_once: int) -> Pacer:
+    def of(self, connection: str, requests_per_second: float, jobs_at_once: int) -> RateLimiter:
         """The connection's pacer, at the pace that the settings say now."""
         pacer = self._known.get(connection)
         if pacer is None:
-            pacer = Pacer(requests_per_second, jobs_at_once, sleep=self._sleep, monotonic=self._monotonic)
+            pacer = RateLimiter(requests_per_second, jobs_at_once, sleep=self._sleep, monotonic=self._monotonic)
             self._known[connection] = pacer
         pacer.requests_per_second, pacer.jobs_at_once = requests_per_second, jobs_at_once
         return pacer

@@ -21,7 +21,7 @@ import httpx
 
 from ..errors import FetchFailed
 from ..models.url import Network, is_public_address
-from .timeouts import within
+from .timeouts import wait_with_timeout
 
 Resolve = Callable[[str, int], Coroutine[Any, Any, Sequence[str]]]
 _CONNECT_SECONDS = 15.0
@@ -68,7 +68,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     async def _checked(self, host: str, port: int, seconds: float) -> Sequence[str]:
         try:
-            addresses = await within(seconds, self._resolve(host, port))
+            addresses = await wait_with_timeout(seconds, self._resolve(host, port))
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name cannot be resolved ({error})") from error
         except asyncio.TimeoutError as error:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def wait_with_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``. Raises asyncio.TimeoutError when it takes longer, and cancels it.
 
     ``asyncio.wait_for`` drops a cancellation that comes just as the work ends, before Python 3.12

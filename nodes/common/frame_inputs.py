@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 if TYPE_CHECKING:
     from ...grok_imagine.media.frames.resize import Resize
-    from ...grok_imagine.media.frames.selection import Window
+    from ...grok_imagine.media.frames.selection import FrameSelection
 
 _MANY, _LONG, _LARGE = 1_000_000, 86_400.0, 16_384
 _WINDOW = ("start_seconds", "duration_seconds", "force_rate", "skip_first_frames", "select_every_nth", "frame_load_cap")
@@ -128,12 +128,12 @@ def _pixels(name: str, tooltip: str, advanced: bool) -> Any:
     return io.Int.Input(name, default=0, min=0, max=_LARGE, step=8, optional=True, advanced=advanced, tooltip=tooltip)
 
 
-def window(given: dict[str, Any]) -> Window:
+def window(given: dict[str, Any]) -> FrameSelection:
     """The part that the inputs ask for. Raises RequestError for numbers that cannot be meant."""
-    from ...grok_imagine.media.frames.selection import Window
+    from ...grok_imagine.media.frames.selection import FrameSelection
 
     stated = {name: given[name] for name in _WINDOW if given.get(name) is not None}
-    return Window(**stated, which=given.get("which_frames") or "all")
+    return FrameSelection(**stated, which=given.get("which_frames") or "all")
 
 
 def resize(given: dict[str, Any]) -> Resize:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...grok_imagine.jobs.session import Result, Session
 
 
-def wish(
+def build_request(
     *,
     model: str,
     prompt: str,
@@ -53,7 +53,7 @@ def workflow(hidden: Any) -> bytes | None:
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False, default=str).encode() if kept else None
 
 
-async def make(
+async def generate(
     hidden: Any,
     connection: str,
     request: VideoRequest,
@@ -71,13 +71,13 @@ async def make(
     pixels = [image for batch in images or () for image in tensors.to_pixels(batch)]
 
     async def work(progress: execution.NodeProgress) -> Result:
-        from ...grok_imagine.jobs.failover import generate_first
+        from ...grok_imagine.jobs.failover import generate_with_failover
 
         async with execution.runtime().session() as session:
             complete = await _with_images(session, names, request, pixels)
             # Two equal nodes of a graph are two clips; one node that runs again goes on with its own.
             own = {"owner": node_id or "", "progress": progress, "workflow": kept}
-            return await generate_first(session, complete, names, **own)
+            return await generate_with_failover(session, complete, names, **own)
 
     return await execution.run(node_id, work)
 
@@ -95,10 +95,10 @@ async def _with_images(session: Session, names: list[str], request: VideoRequest
     return having(await session.publisher.images(pixels))
 
 
-async def outcome_of(making: Awaitable[Result], request: VideoRequest, on_rejected: str) -> io.NodeOutput:
+async def outputs_or_placeholder(making: Awaitable[Result], request: VideoRequest, on_rejected: str) -> io.NodeOutput:
     """The outputs of a clip that is being made; where moderation refuses it, a stand-in if that is what is wanted."""
     try:
-        return outcome(await making)
+        return job_outputs(await making)
     except ContentRejected as error:
         if on_rejected != PLACEHOLDER:
             raise
@@ -114,7 +114,7 @@ async def outcome_of(making: Awaitable[Result], request: VideoRequest, on_reject
         return io.NodeOutput(files.video_from_file(file), error.job_id, error.task_id or "", "", info)
 
 
-def outcome(result: Result) -> io.NodeOutput:
+def job_outputs(result: Result) -> io.NodeOutput:
     """The outputs of every node that ends with a clip."""
     job = result.job
     info = json.dumps(describe(result), ensure_ascii=False, indent=2)

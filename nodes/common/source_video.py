@@ -36,7 +36,9 @@ def inputs(limits: str) -> list[Any]:
     ]
 
 
-async def make(hidden: Any, connection: str, request: VideoRequest, video: Any, video_url: str) -> Result:
+async def generate_from_video(
+    hidden: Any, connection: str, request: VideoRequest, video: Any, video_url: str
+) -> Result:
     """Make the clip of ``request`` from its source."""
     url = (video_url or "").strip() or None
     if video is None and url is None:

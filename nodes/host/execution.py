@@ -18,7 +18,7 @@ from .interrupts import interrupted
 from .runtime import Runtime
 
 if TYPE_CHECKING:
-    from ...grok_imagine.jobs.progress import Update
+    from ...grok_imagine.jobs.progress import ProgressUpdate
 
 T = TypeVar("T")
 _NAME = "grok_imagine"
@@ -67,9 +67,9 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
     progress.tell("Starting")
 
     async def begin() -> T:
-        from ...grok_imagine.jobs.progress import RUN
+        from ...grok_imagine.jobs.progress import BUDGET_RUN_ID
 
-        RUN.set(progress.prompt_id or "")
+        BUDGET_RUN_ID.set(progress.prompt_id or "")
         return await work(progress)
 
     job = runtime().submit(begin())
@@ -120,7 +120,7 @@ class NodeProgress:
         self._share = 0.0
         self._shown = 0.0
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         """Where a job stands; the engine calls this on the pack's loop."""
         self.job_ids.add(update.job.id)
         percent = update.percent

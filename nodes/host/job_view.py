@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...grok_imagine.models import State
+from ...grok_imagine.models import JobState
 from ...grok_imagine.redact import redact
 
 if TYPE_CHECKING:
@@ -65,28 +65,28 @@ def actions(job: Job, *, has_file: bool, is_unknown: bool) -> list[str]:
     offered: list[str] = []
     if has_file:
         offered += ["play", "frames"]
-    if job.state is State.SUBMITTED:
+    if job.state is JobState.SUBMITTED:
         offered.append("resume")
-    if job.state is State.SUCCEEDED or (job.state is State.SAVED and not has_file):
+    if job.state is JobState.SUCCEEDED or (job.state is JobState.SAVED and not has_file):
         offered.append("fetch")
-    if job.state is State.FAILED and job.task_id:
+    if job.state is JobState.FAILED and job.task_id:
         offered.append("ask")
-    was_replaced = job.state is State.FAILED and job.task_id is None and job.error_kind == "SubmitUncertain"
-    is_mistaken = job.state is State.SUBMITTED and job.error_kind == "TaskNotFound"
+    was_replaced = job.state is JobState.FAILED and job.task_id is None and job.error_kind == "SubmitUncertain"
+    is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == "TaskNotFound"
     if is_unknown or was_replaced or is_mistaken:
         offered.append("attach")
     if is_unknown:
         offered.append("again")
-    if job.state is State.SUBMITTED:
+    if job.state is JobState.SUBMITTED:
         offered.append("drop")
-    if job.state.is_final or job.state is State.PREPARED:
+    if job.state.is_final or job.state is JobState.PREPARED:
         offered.append("remove")
     return offered
 
 
 def clip(job: Job, home: Path) -> Path | None:
     """The job's own file in the folder of results; None where it is gone, or lies anywhere else."""
-    if job.state is not State.SAVED or job.file is None:
+    if job.state is not JobState.SAVED or job.file is None:
         return None
     try:
         path = job.file.resolve()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...grok_imagine.redact import redact
 
 if TYPE_CHECKING:
-    from ...grok_imagine.jobs.progress import Update
+    from ...grok_imagine.jobs.progress import ProgressUpdate
     from ...grok_imagine.jobs.session import Result
     from ...grok_imagine.models import Cost, Job
 
@@ -34,7 +34,7 @@ def is_shown(client_id: str | None) -> bool:
     return client_id in _pages
 
 
-def step(update: Update) -> dict[str, Any]:
+def step(update: ProgressUpdate) -> dict[str, Any]:
     """A job on its way. ``percent`` is the provider's own, ``elapsed`` the seconds of this run."""
     note = redact(update.note, limit=500) if update.note else ""
     return {**_job(update.job), "step": update.step, "percent": update.percent, "elapsed": update.elapsed, "note": note}

@@ -28,7 +28,7 @@ def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
     return False
 
 
-def nothing_yet() -> Any:
+def execution_blocker() -> Any:
     """A value that keeps the nodes after this one from running, without an error."""
     from comfy_execution.graph_utils import ExecutionBlocker
 

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from ...grok_imagine.errors import SettingsError
 
 if TYPE_CHECKING:
-    from ...grok_imagine.jobs.pipeline.callbacks import Hints
+    from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
     from ...grok_imagine.jobs.sandbox_process import SandboxProcess
     from ...grok_imagine.jobs.session import Session
     from ...grok_imagine.models import Job
     from ...grok_imagine.settings import Settings
-    from ...grok_imagine.storage.comfyui_route import Shelf
-    from ...grok_imagine.transport.rate_limit import Pacers
+    from ...grok_imagine.storage.comfyui_route import PublicFiles
+    from ...grok_imagine.transport.rate_limit import RateLimiters
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -33,7 +33,7 @@ _ANSWER_SECONDS = 15.0
 
 
 @dataclass
-class _Lease:
+class _SessionRef:
     """A session, and how many nodes are using it. One that the settings have outgrown closes with its last user."""
 
     opening: asyncio.Task[Session]
@@ -55,12 +55,14 @@ class Runtime:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._lease: _Lease | None = None
+        self._lease: _SessionRef | None = None
         self._sessions: list[Session] = []
         self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
-        self._pacers: Pacers | None = None  # they outlive a session: a limit holds for the key, not for the settings
-        self._hints: Hints | None = None  # as do the waits for a callback
+        self._pacers: RateLimiters | None = (
+            None  # they outlive a session: a limit holds for the key, not for the settings
+        )
+        self._hints: CallbackRegistry | None = None  # as do the waits for a callback
         self._names: tuple[Stamp | None, list[str]] | None = None
         self._stated: tuple[Stamp | None, Settings | None] | None = None
 
@@ -127,12 +129,12 @@ class Runtime:
         settings = self._settings()
         return settings is not None and settings.allow_remote_settings
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> PublicFiles:
         """The files that this ComfyUI serves for providers."""
-        from ...grok_imagine.jobs.uploads.stores import SHELF
-        from ...grok_imagine.storage.comfyui_route import Shelf
+        from ...grok_imagine.jobs.uploads.stores import PUBLIC_FILES
+        from ...grok_imagine.storage.comfyui_route import PublicFiles
 
-        return Shelf(self.home / SHELF)
+        return PublicFiles(self.home / PUBLIC_FILES)
 
     def close(self) -> None:
         """End the sandbox, the session and the loop. What is under way stays in the journal, to be resumed."""
@@ -169,7 +171,7 @@ class Runtime:
             if lease.is_retired and not lease.users:
                 await asyncio.shield(asyncio.ensure_future(self._closed(lease)))
 
-    def _current(self) -> _Lease:
+    def _current(self) -> _SessionRef:
         stamp, lease = self._stamp(), self._lease
         if lease is not None and lease.stamp == stamp and not _has_failed(lease.opening):
             return lease
@@ -177,7 +179,7 @@ class Runtime:
             lease.is_retired = True
             if not lease.users:
                 asyncio.ensure_future(self._closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
-        self._lease = _Lease(asyncio.ensure_future(self._opened()), stamp)
+        self._lease = _SessionRef(asyncio.ensure_future(self._opened()), stamp)
         return self._lease
 
     async def _opened(self) -> Session:
@@ -199,7 +201,7 @@ class Runtime:
         self._sessions.append(session)
         return session
 
-    async def _closed(self, lease: _Lease) -> None:
+    async def _closed(self, lease: _SessionRef) -> None:
         if lease.opening.cancelled() or _has_failed(lease.opening):
             return
         session = await lease.opening
@@ -259,13 +261,15 @@ class Runtime:
 
 def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
     """The settings, and the parts of the engine that a session needs."""
-    from ...grok_imagine.jobs.pipeline.callbacks import Hints
+    from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
     from ...grok_imagine.jobs.sandbox_process import SandboxProcess
     from ...grok_imagine.jobs.session import Session
     from ...grok_imagine.settings import load
-    from ...grok_imagine.transport.rate_limit import Pacers
+    from ...grok_imagine.transport.rate_limit import RateLimiters
 
-    return load(home), SimpleNamespace(SandboxProcess=SandboxProcess, Session=Session, Pacers=Pacers, Hints=Hints)
+    return load(home), SimpleNamespace(
+        SandboxProcess=SandboxProcess, Session=Session, Pacers=RateLimiters, Hints=CallbackRegistry
+    )
 
 
 def _has_failed(opening: asyncio.Task[Session]) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ...grok_imagine.jobs.pipeline.callbacks import ROUTE
-from ...grok_imagine.transport.timeouts import within
+from ...grok_imagine.transport.timeouts import wait_with_timeout
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -40,7 +40,7 @@ async def _is_small(request: web.Request) -> bool:
     if (request.content_length or 0) > _LARGEST_BODY:
         return False
     try:
-        return await within(_BODY_SECONDS, _dropped(request))
+        return await wait_with_timeout(_BODY_SECONDS, _dropped(request))
     except asyncio.TimeoutError:
         return False
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     """Add ``GET /grok_imagine/capabilities``. It changes and writes nothing."""
-    from .security import Asked, Guard
+    from .security import ApiRequest, Guard
 
-    async def capabilities(_asked: Asked) -> dict[str, Any]:
+    async def capabilities(_asked: ApiRequest) -> dict[str, Any]:
         """``{connections, dialects, times}``; with faulty settings also ``fault``, in words for the user."""
         found = await asyncio.to_thread(_connections, runtime)
         dialects = {name: describe(provider) for name, provider in PROVIDERS.items()}
         return {**found, "dialects": dialects, "times": await _times(runtime)}
 
-    routes.get("/grok_imagine/capabilities")(Guard(runtime).reads(capabilities))
+    routes.get("/grok_imagine/capabilities")(Guard(runtime).get(capabilities))
 
 
 def _connections(runtime: Runtime) -> dict[str, Any]:
@@ -55,11 +55,11 @@ async def _times(runtime: Runtime) -> list[dict[str, Any]]:
     if not await asyncio.to_thread(_has_journal, runtime):
         return []
 
-    from ...grok_imagine.journal.durations import usual_times
+    from ...grok_imagine.journal.durations import duration_stats
 
     try:
         async with runtime.session() as session:
-            return [asdict(one) for one in await usual_times(session.journal)]
+            return [asdict(one) for one in await duration_stats(session.journal)]
     except GrokImagineError:
         return []  # what is wrong with the journal or the settings is told where a job needs them
 

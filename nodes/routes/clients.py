@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..host import node_events
-from .security import Asked, Guard, Refused
+from .security import ApiError, ApiRequest, Guard
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     """Add ``POST /grok_imagine/face``, of ``{"client_id": …}``. It changes nothing but how that very page is told."""
 
-    async def welcome(asked: Asked) -> dict[str, Any]:
+    async def welcome(asked: ApiRequest) -> dict[str, Any]:
         name = asked.text("client_id")
         if not 0 < len(name) <= 100:
-            raise Refused(400, "Send a client_id.")
+            raise ApiError(400, "Send a client_id.")
         node_events.welcome(name)
         return {}
 
-    routes.post("/grok_imagine/face")(Guard(runtime).acts(welcome))
+    routes.post("/grok_imagine/face")(Guard(runtime).post(welcome))

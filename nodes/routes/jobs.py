@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...grok_imagine.errors import GrokImagineError
-from ...grok_imagine.models import State
+from ...grok_imagine.models import JobState
 from ...grok_imagine.redact import redact
 from ..host.job_view import clip, view
-from .security import Asked, File, Guard, Refused
+from .security import ApiError, ApiRequest, File, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,22 +33,22 @@ _JOB = "/grok_imagine/jobs/{job:[A-Za-z0-9_-]{1,40}}"
 
 def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
     """Add the routes. ``show(event, message)`` sends to every open page."""
-    desk, guard = _Desk(runtime, show), Guard(runtime)
-    routes.get("/grok_imagine/jobs")(guard.reads(desk.page))
-    routes.get(_JOB)(guard.reads(desk.job))
-    routes.get(_JOB + "/thumbnail")(guard.shows(desk.thumbnail))
-    routes.get(_JOB + "/video")(guard.shows(desk.video))
-    routes.get(_JOB + "/workflow")(guard.reads(desk.workflow))
-    routes.get(_JOB + "/prices")(guard.reads(desk.prices))
-    routes.get("/grok_imagine/spend")(guard.reads(desk.spend))
-    routes.post(_JOB + "/resume")(guard.acts(desk.resume))
-    routes.post(_JOB + "/attach")(guard.acts(desk.attach))
-    routes.post(_JOB + "/again")(guard.acts(desk.again))
-    routes.post(_JOB + "/drop")(guard.acts(desk.drop))
-    routes.post(_JOB + "/remove")(guard.acts(desk.remove))
+    desk, guard = JobHandlers(runtime, show), Guard(runtime)
+    routes.get("/grok_imagine/jobs")(guard.get(desk.page))
+    routes.get(_JOB)(guard.get(desk.job))
+    routes.get(_JOB + "/thumbnail")(guard.file(desk.thumbnail))
+    routes.get(_JOB + "/video")(guard.file(desk.video))
+    routes.get(_JOB + "/workflow")(guard.get(desk.workflow))
+    routes.get(_JOB + "/prices")(guard.get(desk.prices))
+    routes.get("/grok_imagine/spend")(guard.get(desk.spend))
+    routes.post(_JOB + "/resume")(guard.post(desk.resume))
+    routes.post(_JOB + "/attach")(guard.post(desk.attach))
+    routes.post(_JOB + "/again")(guard.post(desk.again))
+    routes.post(_JOB + "/drop")(guard.post(desk.drop))
+    routes.post(_JOB + "/remove")(guard.post(desk.remove))
 
 
-class _Desk:
+class JobHandlers:
     """Does what the routes ask, on the pack's loop."""
 
     def __init__(self, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
@@ -59,9 +59,9 @@ class _Desk:
 
     # -- looking
 
-    async def page(self, asked: Asked) -> dict[str, Any]:
+    async def page(self, asked: ApiRequest) -> dict[str, Any]:
         """Some jobs, newest first: ``?group=&search=&before=&limit=``."""
-        from ...grok_imagine.journal.job_query import GROUPS, Wanted, browse
+        from ...grok_imagine.journal.job_query import GROUPS, JobQuery, query_jobs
 
         if self._is_new():
             return {"jobs": [], "next": "", "counts": dict.fromkeys(GROUPS, 0)}
@@ -71,20 +71,20 @@ class _Desk:
             try:
                 limit = max(1, min(int(query.get("limit", 100)), _LONGEST_PAGE))
                 words = (query.get("group", "all"), query.get("search", "")[:200], query.get("before", ""))
-                wanted = Wanted(*words, limit, time.time() - wait)
+                wanted = JobQuery(*words, limit, time.time() - wait)
                 if wanted.group not in GROUPS:
                     raise ValueError(f"group must be one of {', '.join(GROUPS)}")
                 if wanted.before:
                     float(wanted.before.partition("~")[0])
             except ValueError as error:
-                raise Refused(400, f"That cannot be listed: {error}.") from None
-            found = await session.journal.work(lambda connection: browse(connection, wanted))
+                raise ApiError(400, f"That cannot be listed: {error}.") from None
+            found = await session.journal.transaction(lambda connection: query_jobs(connection, wanted))
             jobs = await asyncio.to_thread(lambda: [self._view(job, session) for job in found.jobs])
             for job in jobs:
                 job["has_workflow"] = job["id"] in found.with_workflow
             return {"jobs": jobs, "next": found.next, "counts": found.counts}
 
-    async def job(self, asked: Asked) -> dict[str, Any]:
+    async def job(self, asked: ApiRequest) -> dict[str, Any]:
         """One job, whole, with its history."""
         from ...grok_imagine.journal import workflows
 
@@ -94,21 +94,21 @@ class _Desk:
                 {**step, "note": redact(step["note"] or "", limit=1000)}
                 for step in await session.journal.history(job.id)
             ]
-            kept = await session.journal.work(lambda connection: workflows.has_workflow(connection, job.id))
+            kept = await session.journal.transaction(lambda connection: workflows.has_workflow(connection, job.id))
             return {**self._view(job, session, whole=True), "has_workflow": kept, "history": history}
 
-    async def workflow(self, asked: Asked) -> dict[str, Any]:
+    async def workflow(self, asked: ApiRequest) -> dict[str, Any]:
         """The workflow that the job came from: ``{"workflow": …}``, or ``{"prompt": …}`` for one queued without it."""
         from ...grok_imagine.journal import workflows
 
         async with self._runtime.session() as session:
             job = await self._known(session, asked)
-            data = await session.journal.work(lambda connection: workflows.read_workflow(connection, job.id))
+            data = await session.journal.transaction(lambda connection: workflows.read_workflow(connection, job.id))
         if data is None:
-            raise Refused(404, "The workflow of this job is not kept here.", "NoWorkflow")
+            raise ApiError(404, "The workflow of this job is not kept here.", "NoWorkflow")
         return await asyncio.to_thread(json.loads, data)
 
-    async def prices(self, asked: Asked) -> dict[str, Any]:
+    async def prices(self, asked: ApiRequest) -> dict[str, Any]:
         """What the same clip would cost at every connection, the cheapest first."""
         from ...grok_imagine.jobs.failover import quotes_again
 
@@ -117,22 +117,22 @@ class _Desk:
             found = await asyncio.to_thread(quotes_again, session.settings, {**job.request, "mode": job.mode})
         return {"prices": [one.as_json for one in found]}
 
-    async def spend(self, _asked: Asked) -> dict[str, Any]:
+    async def spend(self, _asked: ApiRequest) -> dict[str, Any]:
         """What is spent and pending this day and month, and what is left of the budget."""
         if self._is_new():
             return {}
         async with self._runtime.session() as session:
             return (await session.spend()).as_json()
 
-    async def video(self, asked: Asked) -> File:
+    async def video(self, asked: ApiRequest) -> File:
         """The clip itself. aiohttp answers ranges of it, so that it can be sought in."""
         async with self._runtime.session() as session:
             path = clip(await self._known(session, asked), self._runtime.home)
         if path is None:
-            raise Refused(404, "The clip's file is not here.", "NoFile")
+            raise ApiError(404, "The clip's file is not here.", "NoFile")
         return File(path, "video/mp4")
 
-    async def thumbnail(self, asked: Asked) -> File:
+    async def thumbnail(self, asked: ApiRequest) -> File:
         """A small picture from the middle of the clip, made when it is first asked for."""
         from ...grok_imagine.media.images.thumbnail import thumbnail
 
@@ -140,7 +140,7 @@ class _Desk:
             job = await self._known(session, asked)
         film = clip(job, self._runtime.home)
         if film is None:
-            raise Refused(404, "The clip's file is not here.", "NoFile")
+            raise ApiError(404, "The clip's file is not here.", "NoFile")
         picture = _picture_of(film)
         drawing = self._drawing.get(job.id)
         if drawing is None:
@@ -152,13 +152,13 @@ class _Desk:
 
     # -- doing
 
-    async def resume(self, asked: Asked) -> dict[str, Any]:
+    async def resume(self, asked: ApiRequest) -> dict[str, Any]:
         """Go on with a job: wait for it, fetch its clip, or ask about it once more. Submits nothing."""
         async with self._runtime.session() as session:
             job = await self._known(session, asked)
         return await self._begin(job.id, self._resumed(job.id))
 
-    async def attach(self, asked: Asked) -> dict[str, Any]:
+    async def attach(self, asked: ApiRequest) -> dict[str, Any]:
         """Give a job of unknown outcome its task id, and go on with it."""
         task_id = asked.text("task_id")
         async with self._runtime.session() as session:
@@ -166,23 +166,23 @@ class _Desk:
             await session.attach(job.id, task_id)
         return await self._begin(job.id, self._resumed(job.id))
 
-    async def again(self, asked: Asked) -> dict[str, Any]:
+    async def again(self, asked: ApiRequest) -> dict[str, Any]:
         """Submit a job of unknown outcome anew, as its user has decided: this may be paid twice."""
         if asked.body.get("knowingly") is not True:
-            raise Refused(400, "Submitting again may be paid twice; it has to be confirmed.", "NotConfirmed")
+            raise ApiError(400, "Submitting again may be paid twice; it has to be confirmed.", "NotConfirmed")
         async with self._runtime.session() as session:
             job = await self._known(session, asked)
             anew = await session.again(job.id)
         return await self._begin(anew.id, self._resumed(anew.id))
 
-    async def drop(self, asked: Asked) -> dict[str, Any]:
+    async def drop(self, asked: ApiRequest) -> dict[str, Any]:
         """Give up a job that is under way; says what that means for the money."""
         async with self._runtime.session() as session:
             job = await self._known(session, asked)
             dropped = await session.drop(job.id)
             return {"job": self._view(dropped.job, session), "message": dropped.text}
 
-    async def remove(self, asked: Asked) -> dict[str, Any]:
+    async def remove(self, asked: ApiRequest) -> dict[str, Any]:
         """Take a job from the list and its clip from the disk. What it cost still counts, and nothing is undone."""
         from ...grok_imagine.journal import workflows
 
@@ -190,11 +190,13 @@ class _Desk:
             job = await self._known(session, asked)
             shown = self._view(job, session)
             if "remove" not in shown["actions"] or shown["is_busy"]:
-                raise Refused(409, "This job is not over: it would be lost. Let it end or give it up first.", "NotOver")
-            if job.state is State.PREPARED:
+                raise ApiError(
+                    409, "This job is not over: it would be lost. Let it end or give it up first.", "NotOver"
+                )
+            if job.state is JobState.PREPARED:
                 job = (await session.drop(job.id)).job
             now = time.time()
-            await session.journal.work(lambda connection: workflows.remove(connection, job, now))
+            await session.journal.transaction(lambda connection: workflows.remove(connection, job, now))
             await asyncio.to_thread(_discard, clip(job, self._runtime.home))
         message = {"id": job.id}
         self._show("grok_imagine.removed", message)
@@ -234,14 +236,14 @@ class _Desk:
         shown = view(job, self._runtime.home, answer_seconds=session.settings.answer_seconds, whole=whole)
         return {**shown, "is_busy": job.id in self._busy}
 
-    async def _known(self, session: Session, asked: Asked) -> Job:
+    async def _known(self, session: Session, asked: ApiRequest) -> Job:
         from ...grok_imagine.journal import workflows
 
         job_id = asked.match["job"]
         job = await session.journal.get(job_id)
-        is_removed = await session.journal.work(lambda connection: workflows.is_removed(connection, job_id))
+        is_removed = await session.journal.transaction(lambda connection: workflows.is_removed(connection, job_id))
         if job is None or is_removed:
-            raise Refused(404, "There is no such job.", "NoJob")
+            raise ApiError(404, "There is no such job.", "NoJob")
         return job
 
     def _is_new(self) -> bool:

@@ -39,7 +39,7 @@ _PRIVATE = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApiRequest:
     """A request as a value: names from its path, its query, and the JSON object that it brought."""
 
     match: Mapping[str, str]
@@ -50,7 +50,7 @@ class Asked:
         """A text of the body. Raises Refused where it is missing or something else."""
         value = self.body.get(name, default)
         if not isinstance(value, str):
-            raise Refused(400, f"{name} must be a text.")
+            raise ApiError(400, f"{name} must be a text.")
         return value
 
 
@@ -63,7 +63,7 @@ class File:
     is_lasting: bool = False
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """The request itself is not to be served."""
 
     def __init__(self, status: int, message: str, kind: str = "Refused") -> None:
@@ -71,7 +71,7 @@ class Refused(Exception):
         self.status, self.kind = status, kind
 
 
-Work = Callable[[Asked], Awaitable[Any]]
+Work = Callable[[ApiRequest], Awaitable[Any]]
 
 
 class Guard:
@@ -80,25 +80,25 @@ class Guard:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    def reads(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def get(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """A GET that answers with JSON."""
         return self._route(work, lambda request: self._check(request, wants_header=True))
 
-    def shows(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def file(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """A GET that answers with a file; elements of a page cannot send a header of ours."""
         return self._route(work, lambda request: self._check(request, wants_header=False))
 
-    def acts(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def post(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """A POST of JSON that is answered with JSON."""
         return self._route(work, lambda request: self._check(request, wants_header=True))
 
-    def sets(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def admin_post(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """As :meth:`acts`, for settings and keys: only from this very machine, unless its owner opened it up."""
 
         def check(request: web.Request) -> None:
             self._check(request, wants_header=True)
             if not (is_here(request) or self._runtime.takes_remote_settings()):
-                raise Refused(403, SETTINGS_STAY_HERE, "SettingsStayHere")
+                raise ApiError(403, SETTINGS_STAY_HERE, "SettingsStayHere")
 
         return self._route(work, check)
 
@@ -106,14 +106,14 @@ class Guard:
         host = request.headers.get("Host", "")
         if not is_own_name(host, self._runtime.page_hosts()):
             name = urlsplit(f"//{host}").hostname or host
-            raise Refused(403, FOREIGN_NAME.format(name=redact(name, limit=100)), "ForeignHost")
+            raise ApiError(403, FOREIGN_NAME.format(name=redact(name, limit=100)), "ForeignHost")
         origin = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            raise Refused(403, "This is for ComfyUI's own page.", "ForeignOrigin")
+            raise ApiError(403, "This is for ComfyUI's own page.", "ForeignOrigin")
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise Refused(403, "This is for ComfyUI's own page.", "ForeignOrigin")
+            raise ApiError(403, "This is for ComfyUI's own page.", "ForeignOrigin")
         if wants_header and HEADER not in request.headers:
-            raise Refused(403, f"The header {HEADER} is missing.")
+            raise ApiError(403, f"The header {HEADER} is missing.")
 
     def _route(
         self, work: Work, check: Callable[[web.Request], None]
@@ -124,9 +124,9 @@ class Guard:
             try:
                 check(request)
                 body = await _json(request) if request.method == "POST" else {}
-                asked = Asked(dict(request.match_info), dict(request.query), body)
+                asked = ApiRequest(dict(request.match_info), dict(request.query), body)
                 found = await asyncio.wrap_future(self._runtime.submit(_run(work, asked)))
-            except Refused as refused:
+            except ApiError as refused:
                 return _error(refused.status, refused.kind, str(refused))
             except GrokImagineError as error:
                 return _error(400, type(error).__name__, redact(str(error), limit=4000))
@@ -141,24 +141,24 @@ class Guard:
         return answer
 
 
-async def _run(work: Work, asked: Asked) -> Any:
+async def _run(work: Work, asked: ApiRequest) -> Any:
     return await work(asked)
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
     if request.content_type != "application/json":
-        raise Refused(415, "Send JSON.")
+        raise ApiError(415, "Send JSON.")
     if (request.content_length or 0) > _LARGEST_BODY:
-        raise Refused(413, "That is too much.")
+        raise ApiError(413, "That is too much.")
     data = await request.content.read(_LARGEST_BODY + 1)
     if len(data) > _LARGEST_BODY:
-        raise Refused(413, "That is too much.")
+        raise ApiError(413, "That is too much.")
     try:
         body = json.loads(data)
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise Refused(400, "Send a JSON object.")
+        raise ApiError(400, "Send a JSON object.")
     return body
 
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from ...grok_imagine.errors import SettingsError
 from ...grok_imagine.redact import redact
-from .security import Asked, Guard, Refused
+from .security import ApiError, ApiRequest, Guard
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from ...grok_imagine.jobs.checks.store import Finding
+    from ...grok_imagine.jobs.checks.store import CheckStep
     from ..host.runtime import Runtime
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
@@ -23,30 +23,30 @@ _CONNECTION_FIELDS = ("dialect", "base_url", "store", "pace", "assumed_usd_per_s
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     """Add the routes."""
-    desk, guard = _Desk(runtime), Guard(runtime)
+    desk, guard = SettingsHandlers(runtime), Guard(runtime)
     root = "/grok_imagine/settings"
-    routes.get(root)(guard.reads(desk.all))
-    routes.post(root + "/connection")(guard.sets(desk.put_connection))
-    routes.post(root + "/connection/remove")(guard.sets(desk.remove_connection))
-    routes.post(root + "/connection/test")(guard.acts(desk.try_connection))
-    routes.post(root + "/store")(guard.sets(desk.put_store))
-    routes.post(root + "/store/remove")(guard.sets(desk.remove_store))
-    routes.post(root + "/store/test")(guard.acts(desk.check_store))
-    routes.post(root + "/options")(guard.sets(desk.put_options))
+    routes.get(root)(guard.get(desk.all))
+    routes.post(root + "/connection")(guard.admin_post(desk.put_connection))
+    routes.post(root + "/connection/remove")(guard.admin_post(desk.remove_connection))
+    routes.post(root + "/connection/test")(guard.post(desk.try_connection))
+    routes.post(root + "/store")(guard.admin_post(desk.put_store))
+    routes.post(root + "/store/remove")(guard.admin_post(desk.remove_store))
+    routes.post(root + "/store/test")(guard.post(desk.check_store))
+    routes.post(root + "/options")(guard.admin_post(desk.put_options))
 
 
-class _Desk:
+class SettingsHandlers:
     """Does what the routes ask, on the pack's loop; files are read and written in a thread."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._home = runtime.home
 
-    async def all(self, _asked: Asked) -> dict[str, Any]:
+    async def all(self, _asked: ApiRequest) -> dict[str, Any]:
         """Everything that the page shows."""
         return await asyncio.to_thread(self._view)
 
-    async def put_connection(self, asked: Asked) -> dict[str, Any]:
+    async def put_connection(self, asked: ApiRequest) -> dict[str, Any]:
         """Add a connection or change one. The key is changed only where one is given, ``""`` takes it out."""
         name = _name(asked)
 
@@ -64,17 +64,17 @@ class _Desk:
 
         return await asyncio.to_thread(work)
 
-    async def remove_connection(self, asked: Asked) -> dict[str, Any]:
+    async def remove_connection(self, asked: ApiRequest) -> dict[str, Any]:
         """Take a connection out of the file, its key with it. A known provider is then as it was at first."""
         return await self._removed("connections", _name(asked))
 
-    async def try_connection(self, asked: Asked) -> dict[str, Any]:
+    async def try_connection(self, asked: ApiRequest) -> dict[str, Any]:
         """Whether the connection is reached and takes its key. Nothing is submitted."""
         name = _name(asked)
         async with self._runtime.session() as session:
             return _findings(await session.try_connection(name))
 
-    async def put_store(self, asked: Asked) -> dict[str, Any]:
+    async def put_store(self, asked: ApiRequest) -> dict[str, Any]:
         """Add a store or change one; secrets as with keys of connections."""
         from .settings_view import STORE_FIELDS, STORE_SECRETS
 
@@ -94,17 +94,17 @@ class _Desk:
 
         return await asyncio.to_thread(work)
 
-    async def remove_store(self, asked: Asked) -> dict[str, Any]:
+    async def remove_store(self, asked: ApiRequest) -> dict[str, Any]:
         """Take a store out of the file, its keys with it. What was uploaded there stays."""
         return await self._removed("stores", _name(asked))
 
-    async def check_store(self, asked: Asked) -> dict[str, Any]:
+    async def check_store(self, asked: ApiRequest) -> dict[str, Any]:
         """Put, fetch and delete a picture there."""
         name = _name(asked)
         async with self._runtime.session() as session:
             return _findings(await session.check_store(name))
 
-    async def put_options(self, asked: Asked) -> dict[str, Any]:
+    async def put_options(self, asked: ApiRequest) -> dict[str, Any]:
         """Change settings that are no connections or stores; null is the default."""
         from .settings_view import known_options
 
@@ -206,18 +206,18 @@ def _clean(key: str) -> str:
         raise SettingsError(f"Not saved: {error}.") from None
 
 
-def _given(asked: Asked, names: Any) -> dict[str, Any]:
+def _given(asked: ApiRequest, names: Any) -> dict[str, Any]:
     """Those of the named fields that the body has; an empty text is none."""
     return {name: asked.body[name] if asked.body[name] != "" else None for name in names if name in asked.body}
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: ApiRequest) -> str:
     name = asked.text("name").strip()
     if not _NAME.fullmatch(name):
-        raise Refused(400, "A name has up to 40 lower-case letters, digits, - _ and ., such as my-gateway.", "BadName")
+        raise ApiError(400, "A name has up to 40 lower-case letters, digits, - _ and ., such as my-gateway.", "BadName")
     return name
 
 
-def _findings(found: list[Finding]) -> dict[str, Any]:
+def _findings(found: list[CheckStep]) -> dict[str, Any]:
     steps = [{"step": one.step, "fault": redact(one.fault, limit=1000)} for one in found]
     return {"is_good": all(one.is_good for one in found), "steps": steps}

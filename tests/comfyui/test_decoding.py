@@ -130,7 +130,7 @@ films = sys.argv[3:]
 sys.argv = sys.argv[:1] + ["--cpu"]
 import av, numpy
 from comfy_api.latest import InputImpl
-from grok_imagine.media.decode import decode
+from grok_imagine.media.frames.decode import decode
 
 def spread(frame, number):
     # By how much a sample of U or V differs from its neighbours at most, for each pixel.

@@ -52,7 +52,7 @@ async def act(order: dict[str, Any], points: Points) -> dict[str, Any]:
             told = {"file": str(result.file), "task_id": result.job.task_id, "state": result.job.state.value}
         except GrokImagineError as error:
             told = {"error": type(error).__name__, "message": str(error)}
-        jobs = await session.journal.list()
+        jobs = await session.journal.recent()
         told["jobs"] = [{"id": job.id, "state": job.state.value, "task_id": job.task_id} for job in jobs]
     return told
 

@@ -85,7 +85,7 @@ class Points:
 
             setattr(Journal, name, method)
 
-        for name in ("__aenter__", "claim", "add", "advance", "remember", "work", "get", "__aexit__"):
+        for name in ("__aenter__", "claim", "add", "advance", "update_fields", "transaction", "get", "__aexit__"):
             wrapped(name)
         sa.event.listen(sa.Engine, "commit", lambda _: self.reach(f"{what[0]}: written, not committed"))
 

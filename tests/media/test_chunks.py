@@ -13,7 +13,7 @@ import pytest
 
 from grok_imagine.errors import EncodeError, RequestError
 from grok_imagine.media.frames.decode import decode
-from grok_imagine.media.frames.selection import Window
+from grok_imagine.media.frames.selection import FrameSelection
 from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,8 +101,8 @@ def test_nothing_and_other_sizes_are_refused(film, tmp_path):
 WORK = """
 import resource, sys
 from pathlib import Path
-from grok_imagine.media.chunks import chunk, join_pieces, write_piece
-from grok_imagine.media.decode import decode
+from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
+from grok_imagine.media.frames.decode import decode
 source, folder = Path(sys.argv[1]), Path(sys.argv[2])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 decode(source, window=chunk(0, 120, 6, 0).window)
@@ -124,4 +124,4 @@ def test_memory_follows_the_piece(film, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     whole, piece = 120 * 480 * 360 * 12, 12 * 480 * 360 * 12
     assert int(done.stdout) < 2.5 * piece < whole / 3, "a piece, and what the encoder holds"
-    assert decode(tmp_path / "joined.mp4", window=Window(which="last")).frame_count == 1
+    assert decode(tmp_path / "joined.mp4", window=FrameSelection(which="last")).frame_count == 1

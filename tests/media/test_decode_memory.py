@@ -21,9 +21,9 @@ CODEC = 64 * 2**20
 LOAD = """
 import json, sys
 from pathlib import Path
-from grok_imagine.media.decode import decode
-from grok_imagine.media.resize import Resize
-from grok_imagine.media.window import Window
+from grok_imagine.media.frames.decode import decode
+from grok_imagine.media.frames.resize import Resize
+from grok_imagine.media.frames.selection import FrameSelection
 
 def memory(field):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -31,7 +31,7 @@ def memory(field):
 
 path, window, resize = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 before = memory("VmRSS")
-frames = decode(path, window=Window(**window), resize=Resize(**resize)).frames
+frames = decode(path, window=FrameSelection(**window), resize=Resize(**resize)).frames
 print(json.dumps({"count": len(frames), "bytes": frames.nbytes, "peak": memory("VmHWM") - before}))
 """
 

@@ -12,7 +12,7 @@ import pytest
 from grok_imagine.errors import DecodeError
 from grok_imagine.media import open
 from grok_imagine.media.frames.decode import decode
-from grok_imagine.media.frames.selection import Window
+from grok_imagine.media.frames.selection import FrameSelection
 
 
 def _can_encode(name: str) -> bool:
@@ -44,7 +44,7 @@ def test_alpha_and_ten_bits_give_three_channels(film, plain, name, codec, pixel_
     clip = decode(path)
     assert clip.frames.shape == (6, 48, 64, 3)
     assert np.abs(clip.frames - plain(path) / np.float32(255)).max() <= 1 / 255 + 1e-6
-    assert np.array_equal(decode(path, window=Window(which="last")).frames, clip.frames[-1:])
+    assert np.array_equal(decode(path, window=FrameSelection(which="last")).frames, clip.frames[-1:])
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9])
@@ -79,11 +79,11 @@ def test_a_film_without_a_length_is_read_to_its_end(film):
     with av.open(str(path)) as container:
         assert container.duration is None or container.streams.video[0].frames == 0
     assert decode(path).frame_count == 30
-    assert decode(path, window=Window(which="last")).frame_count == 1
+    assert decode(path, window=FrameSelection(which="last")).frame_count == 1
 
 
 def test_a_film_without_frames_is_an_error(film):
-    for window in (Window(), Window(which="last")):
+    for window in (FrameSelection(), FrameSelection(which="last")):
         with pytest.raises(DecodeError):
             decode(film(frames=0, sound=1.0), window=window)
 
@@ -92,9 +92,9 @@ def test_a_cut_file_still_has_windows(film):
     path = film(frames=240, size=(320, 240), options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     whole = decode(path)
-    part = decode(path, window=Window(skip_first_frames=20, frame_load_cap=5))
+    part = decode(path, window=FrameSelection(skip_first_frames=20, frame_load_cap=5))
     assert np.array_equal(part.frames, whole.frames[20:25])
-    assert decode(path, window=Window(which="last")).frame_count == 1
+    assert decode(path, window=FrameSelection(which="last")).frame_count == 1
 
 
 class TestBomb:
@@ -116,7 +116,7 @@ class TestBomb:
         with pytest.raises(DecodeError):
             decode(path)
 
-    @pytest.mark.parametrize("window", [Window(), Window(select_every_nth=2)], ids=["whole", "window"])
+    @pytest.mark.parametrize("window", [FrameSelection(), FrameSelection(select_every_nth=2)], ids=["whole", "window"])
     def test_more_than_fits_is_refused_before_a_frame_is_decoded(self, film, monkeypatch, window):
         path = film(frames=200, size=(320, 240))
         decoded: list[object] = []
@@ -127,6 +127,6 @@ class TestBomb:
 
 
 def test_the_rate_of_a_variable_film_is_its_average(film):
-    clip = decode(film(frames=8, times=[0, 1, 2, 10, 11, 30, 31, 48]), window=Window(select_every_nth=2))
+    clip = decode(film(frames=8, times=[0, 1, 2, 10, 11, 30, 31, 48]), window=FrameSelection(select_every_nth=2))
     assert clip.frame_count == 4
     assert clip.rate < Fraction(24)

@@ -12,7 +12,7 @@ from grok_imagine.errors import DecodeError, RequestError
 from grok_imagine.media.frames import seek
 from grok_imagine.media.frames.decode import DecodeStopped, decode
 from grok_imagine.media.frames.resize import Resize
-from grok_imagine.media.frames.selection import Window
+from grok_imagine.media.frames.selection import FrameSelection
 
 FILMS = {
     "mp4": {"options": {"movflags": "faststart"}},
@@ -53,7 +53,7 @@ def long_film(film):
 def test_a_window_is_a_slice_of_the_whole(long_film, kind, window, cut):
     path = long_film(**FILMS[kind])
     whole = decode(path)
-    part = decode(path, window=Window(**window))
+    part = decode(path, window=FrameSelection(**window))
     assert np.array_equal(part.frames, whole.frames[cut])
     assert part.rate == whole.rate / window.get("select_every_nth", 1)
     assert part.missing == 0
@@ -62,7 +62,7 @@ def test_a_window_is_a_slice_of_the_whole(long_film, kind, window, cut):
 def test_a_span_of_time_and_its_sound(long_film):
     path = long_film(sound=5.0)
     whole = decode(path)
-    part = decode(path, window=Window(start_seconds=1.5, duration_seconds=2.0))
+    part = decode(path, window=FrameSelection(start_seconds=1.5, duration_seconds=2.0))
     assert np.array_equal(part.frames, whole.frames[36:84])
     assert (float(part.start), float(part.duration)) == (1.5, 2.0)
     assert part.audio.samples.shape == (1, 2, 2 * 44100)
@@ -72,26 +72,26 @@ def test_a_span_of_time_and_its_sound(long_film):
 
 @pytest.mark.parametrize("which", ["first", "last"])
 def test_one_frame_has_the_sound_of_its_moment(long_film, which):
-    part = decode(long_film(sound=5.0), window=Window(which=which))
+    part = decode(long_film(sound=5.0), window=FrameSelection(which=which))
     assert part.frame_count == 1
     assert part.audio.samples.shape[2] == pytest.approx(44100 / 24, abs=2)
 
 
 def test_sound_keeps_its_length_beside_every_nth_frame(long_film):
-    part = decode(long_film(sound=5.0), window=Window(select_every_nth=8))
+    part = decode(long_film(sound=5.0), window=FrameSelection(select_every_nth=8))
     assert (part.frame_count, part.rate) == (15, 3)
     assert part.audio.samples.shape[2] == 5 * 44100
 
 
 def test_a_part_beyond_the_sound_has_none(long_film):
-    assert decode(long_film(sound=1.0), window=Window(start_seconds=3)).audio is None
+    assert decode(long_film(sound=1.0), window=FrameSelection(start_seconds=3)).audio is None
 
 
 @pytest.mark.parametrize("rate", [12, 24, 30, 60])
 def test_a_forced_rate_shows_what_is_seen_at_each_tick(long_film, rate):
     path = long_film()
     whole = decode(path)
-    part = decode(path, window=Window(force_rate=rate))
+    part = decode(path, window=FrameSelection(force_rate=rate))
     seen = [int(tick * 24 / rate + 1e-6) for tick in range(5 * rate)]
     assert np.array_equal(part.frames, whole.frames[seen])
     assert (part.rate, float(part.duration)) == (rate, 5.0)
@@ -99,33 +99,33 @@ def test_a_forced_rate_shows_what_is_seen_at_each_tick(long_film, rate):
 
 def test_a_forced_rate_evens_out_a_variable_one(long_film):
     path = long_film(frames=8, times=[0, 1, 2, 10, 11, 30, 31, 48])
-    whole, part = decode(path), decode(path, window=Window(force_rate=24))
+    whole, part = decode(path), decode(path, window=FrameSelection(force_rate=24))
     assert np.array_equal(part.frames[:49], whole.frames[[0, 1, *[2] * 8, 3, *[4] * 19, 5, *[6] * 17, 7]])
 
 
 class TestLittleIsDecoded:
     @pytest.fixture
     def decoded(self, monkeypatch):
-        fed, real = [], seek.Picker._fed
+        fed, real = [], seek.FrameReader._fed
 
         def count(self, stretch):
             for packet in real(self, stretch):
                 fed.append(packet.pts)
                 yield packet
 
-        monkeypatch.setattr(seek.Picker, "_fed", count)
+        monkeypatch.setattr(seek.FrameReader, "_fed", count)
         return fed
 
     def test_a_window_costs_its_own_length(self, long_film, decoded):
-        decode(long_film(), window=Window(skip_first_frames=100, frame_load_cap=2))
+        decode(long_film(), window=FrameSelection(skip_first_frames=100, frame_load_cap=2))
         assert len(decoded) <= 12, "from the key frame 96 on, without the frames that nothing is built on"
 
     def test_wide_strides_jump_over_whole_groups(self, long_film, decoded):
-        decode(long_film(), window=Window(select_every_nth=72))
+        decode(long_film(), window=FrameSelection(select_every_nth=72))
         assert len(decoded) == 2
 
     def test_the_last_frame_needs_only_its_group(self, long_film, decoded):
-        decode(long_film(), window=Window(which="last"))
+        decode(long_film(), window=FrameSelection(which="last"))
         assert len(decoded) < 24
 
     def test_memory_follows_what_is_wanted(self, long_film, monkeypatch):
@@ -137,8 +137,8 @@ class TestLittleIsDecoded:
 
         path = long_film()
         monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", empty)
-        decode(path, window=Window(skip_first_frames=100, frame_load_cap=2))
-        decode(path, window=Window(select_every_nth=40))
+        decode(path, window=FrameSelection(skip_first_frames=100, frame_load_cap=2))
+        decode(path, window=FrameSelection(select_every_nth=40))
         decode(path, resize=Resize(longest_side=32))
         assert made == [2 * 64 * 48 * 12, 3 * 64 * 48 * 12, 120 * 32 * 24 * 12]
 
@@ -146,7 +146,7 @@ class TestLittleIsDecoded:
 class TestFaults:
     def test_all_numbers_that_cannot_be_meant_are_named_at_once(self):
         with pytest.raises(RequestError) as caught:
-            Window(start_seconds=-1, force_rate=float("nan"), select_every_nth=0)
+            FrameSelection(start_seconds=-1, force_rate=float("nan"), select_every_nth=0)
         assert all(f"- {name}: " in str(caught.value) for name in ("start_seconds", "force_rate", "select_every_nth"))
         with pytest.raises(RequestError) as caught:
             Resize(longest_side=64, width=-3, multiple_of=0)
@@ -162,12 +162,12 @@ class TestFaults:
     )
     def test_an_empty_window_names_its_reason(self, long_film, window, said):
         with pytest.raises(RequestError, match=said):
-            decode(long_film(), window=Window(**window))
+            decode(long_film(), window=FrameSelection(**window))
 
     def test_a_window_can_be_stopped(self, long_film):
         asked = iter(range(1000))
         with pytest.raises(DecodeStopped):
-            decode(long_film(), window=Window(skip_first_frames=3), should_stop=lambda: next(asked) > 130)
+            decode(long_film(), window=FrameSelection(skip_first_frames=3), should_stop=lambda: next(asked) > 130)
 
     def test_a_damaged_last_frame_gives_the_one_before(self, long_film):
         path = long_film(options={"movflags": "faststart"})
@@ -179,7 +179,7 @@ class TestFaults:
         data[at : at + 4] = b"\0\0\0\1"
         data[at + 4 : at + last.size] = b"\xff" * (last.size - 4)
         path.write_bytes(data)
-        assert decode(path, window=Window(which="last")).frame_count == 1
+        assert decode(path, window=FrameSelection(which="last")).frame_count == 1
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_turned_film_is_resized_as_it_is_seen(film):
 
 def test_the_plan_is_told_before_memory_is_taken(long_film, monkeypatch):
     told = []
-    decode(long_film(), window=Window(select_every_nth=2), resize=Resize(longest_side=32), on_plan=told.append)
+    decode(long_film(), window=FrameSelection(select_every_nth=2), resize=Resize(longest_side=32), on_plan=told.append)
     (plan,) = told
     assert (plan.frames, plan.is_exact, plan.width, plan.height) == (60, True, 32, 24)
     assert plan.bytes == 60 * 32 * 24 * 12

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from grok_imagine.errors import EncodeError
-from grok_imagine.media.images.compress import likeness
+from grok_imagine.media.images.compress import similarity
 from grok_imagine.media.images.encode import encode_image, read_image, sniff
 from grok_imagine.media.images.image_format import is_bare
 from grok_imagine.media.images.pixels import to_uint8
@@ -113,7 +113,7 @@ class TestLimit:
         assert opened(blob).size == (side, side)
         # Noise has its colours in each pixel, which WebP does not store.
         webp = encode_image(pixels, formats=("image/webp",), **limit)
-        assert likeness(pixels, values(blob)) > likeness(pixels, values(webp))
+        assert similarity(pixels, values(blob)) > similarity(pixels, values(webp))
 
     def test_exact_as_webp_where_a_png_is_too_large(self, scenery):
         pixels = scenery.photo(1400, 900)
@@ -148,12 +148,12 @@ class TestLimit:
     def test_the_one_that_looks_better_is_taken(self, scenery, kind, size, bits):
         pixels = to_uint8(scenery.KINDS[kind](*size))
         limit = int(size[0] * size[1] * bits / 8)
-        taken = likeness(pixels, values(encode_image(pixels, max_bytes=limit)))
+        taken = similarity(pixels, values(encode_image(pixels, max_bytes=limit)))
         for formats in (("image/webp",), ("image/jpeg",)):
             other = opened(encode_image(pixels, max_bytes=limit, formats=formats))
             if other.size == size:
                 # The sample may be a little off.
-                assert taken >= likeness(pixels, np.asarray(other.convert("RGB"))) - 0.004
+                assert taken >= similarity(pixels, np.asarray(other.convert("RGB"))) - 0.004
 
     def test_each_format_is_taken_somewhere(self, scenery):
         pixels = scenery.photo(1000, 800)
@@ -184,7 +184,7 @@ class TestLimit:
         picture = opened(blob).convert("RGB")
         assert picture.size == (7728, 5152)
         middle = np.asarray(picture.crop((3000, 3000, 4000, 4000)))
-        assert likeness(to_uint8(pixels[3000:4000, 3000:4000]), middle) > 0.9
+        assert similarity(to_uint8(pixels[3000:4000, 3000:4000]), middle) > 0.9
 
     @pytest.mark.parametrize("limit", [100_000, 20_000, 5_000, 1_000, 300])
     @pytest.mark.parametrize("formats", [("image/png",), ("image/webp",), ("image/jpeg",), ("image/png", "image/jpeg")])

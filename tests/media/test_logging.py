@@ -15,8 +15,8 @@ import logging, sys
 from contextlib import suppress
 from pathlib import Path
 import av.logging
-from grok_imagine.media.decode import DecodeStopped, decode
-from grok_imagine.media.parts import shape_of
+from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.join.segments import read_format
 
 # Every decoder's thread has something to say, and nobody reads it.
 av.logging.set_level(av.logging.TRACE)
@@ -25,7 +25,7 @@ film = Path(sys.argv[1])
 for number in range(30):
 """
 LEAVES = {
-    "after the first frame": "    shape_of(film)",
+    "after the first frame": "    read_format(film)",
     "where the user stops it": """
     asked = iter(range(100))
     with suppress(DecodeStopped):

@@ -111,14 +111,14 @@ class TestCopies:
     @needs_rotation
     def test_a_rotation_that_gets_lost_is_put_into_the_pixels(self, film, saved, monkeypatch):
         path, expected = film(rotate=90), probe(film(rotate=90))
-        real = source_video._Work._make
+        real = source_video._PrepareRun._make
 
         def losing(self, plan, keeps_sound):
             real(self, plan, keeps_sound)
             if plan is None:
                 self.target.write_bytes(film("unturned.mp4").read_bytes())
 
-        monkeypatch.setattr(source_video._Work, "_make", losing)
+        monkeypatch.setattr(source_video._PrepareRun, "_make", losing)
         prepared = saved(prepare_video(path))
         assert (probe(prepared).width, probe(prepared).height) == (expected.width, expected.height)
         assert np.abs(decode(prepared).frames - decode(path).frames).max() < 0.06
@@ -334,7 +334,7 @@ class TestLength:
             prepare_video(path, max_seconds=1)
 
     def test_nothing_is_encoded_for_what_is_too_long(self, film, monkeypatch):
-        monkeypatch.setattr(source_video, "_Work", None)
+        monkeypatch.setattr(source_video, "_PrepareRun", None)
         with pytest.raises(MediaError, match="lasts"):
             prepare_video(film(), max_seconds=1)
 

@@ -72,7 +72,7 @@ async def test_a_stranger_learns_nothing_and_changes_nothing(
         await asyncio.sleep(0.05)
     ((job,),) = [(one["id"],) for one in (await door.get("/jobs"))["jobs"]]
     before = await door.get(f"/jobs/{job}")
-    token = part("grok_imagine.jobs.pipeline.callbacks").Hints(home).token(job)
+    token = part("grok_imagine.jobs.pipeline.callbacks").CallbackRegistry(home).token(job)
     lie = json.dumps({"id": before["task_id"], "status": "completed", "output": {"urls": ["https://evil.example/a"]}})
     answers = [await call(door, one, lie) for one in (STRANGER, token, token, STRANGER)]
     assert answers == [(204, b"", answers[0][2])] * 4, "the same for everybody"

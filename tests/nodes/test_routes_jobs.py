@@ -244,7 +244,7 @@ async def _jobs(part: Any, prompts: list[str], state: str = "prepared", **fields
         async with part("nodes.host.execution").runtime().session() as session:
             for prompt in prompts:
                 job = models.Job(
-                    id=wishes.new_id(session._now()), state=models.State(state), request={"prompt": prompt}, **plain
+                    id=wishes.new_id(session._now()), state=models.JobState(state), request={"prompt": prompt}, **plain
                 )
                 made.append((await session.journal.add(job)).id)
         return made

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from grok_imagine.models import Job, State
+from grok_imagine.models import Job, JobState
 
 
 def a_job(job_id: str = "j1", **more: object) -> Job:
     fields: dict[str, object] = {
         "id": job_id,
-        "state": State.PREPARED,
+        "state": JobState.PREPARED,
         "connection": "sandbox",
         "provider": "reapi",
         "model": "grok-imagine-1.0-video",

@@ -11,13 +11,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 
-from grok_imagine.doctor.doctor import examined
+from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.errors import JournalError, SettingsError
-from grok_imagine.journal.database import place
+from grok_imagine.journal.database import database_location
 from grok_imagine.journal.health import Health, examine
-from grok_imagine.journal.journal import JobMoved, Journal
+from grok_imagine.journal.journal import JobConflict, Journal
 from grok_imagine.journal.schema import metadata
-from grok_imagine.models import State
+from grok_imagine.models import JobState
 
 from .conftest import Server
 from .jobs import a_job
@@ -26,8 +26,8 @@ from .jobs import a_job
 async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path / "one", database_url=database_url) as journal:
         job = await journal.add(a_job())
-        job = await journal.advance(job, State.SUBMITTING)
-        job = await journal.advance(job, State.SUBMITTED, task_id="t")
+        job = await journal.advance(job, JobState.SUBMITTING)
+        job = await journal.advance(job, JobState.SUBMITTED, task_id="t")
     assert not (tmp_path / "one").exists()
     async with Journal(tmp_path / "another machine", database_url=database_url) as journal:
         assert await journal.get("j1") == job
@@ -49,7 +49,7 @@ async def test_many_open_an_empty_database_at_once(tmp_path: Path, database_url:
 
     await asyncio.gather(*(open_one(number) for number in range(8)))
     async with Journal(tmp_path, database_url=database_url) as journal:
-        assert len(await journal.list()) == 8
+        assert len(await journal.recent()) == 8
 
 
 async def test_of_many_with_one_wish_one_makes_the_job(tmp_path: Path, database_url: SecretStr) -> None:
@@ -67,8 +67,8 @@ async def test_of_many_walkers_one_moves(tmp_path: Path, database_url: SecretStr
     async def advance() -> bool:
         async with Journal(tmp_path, database_url=database_url) as journal:
             try:
-                await journal.advance(job, State.SUBMITTING)
-            except JobMoved:
+                await journal.advance(job, JobState.SUBMITTING)
+            except JobConflict:
                 return False
             return True
 
@@ -81,11 +81,11 @@ async def test_a_server_that_was_away_is_found_again(tmp_path: Path, database_ur
         server.stop()
         try:
             with pytest.raises(JournalError, match="See that the server runs") as raised:
-                await journal.advance(job, State.SUBMITTING)
+                await journal.advance(job, JobState.SUBMITTING)
         finally:
             server.start()
         assert "a-password" not in str(raised.value)
-        assert (await journal.advance(job, State.SUBMITTING)).state is State.SUBMITTING
+        assert (await journal.advance(job, JobState.SUBMITTING)).state is JobState.SUBMITTING
 
 
 async def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path, database_url: SecretStr) -> None:
@@ -105,7 +105,7 @@ def test_another_database_is_refused_by_name(tmp_path: Path, url: str) -> None:
 async def test_the_doctor_looks_at_it_without_making_its_tables(
     tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = place(tmp_path, database_url)
+    where = database_location(tmp_path, database_url)
     assert examine(where) == Health()
     async with Journal(tmp_path, database_url=database_url) as journal:
         await journal.add(a_job())
@@ -115,7 +115,9 @@ async def test_the_doctor_looks_at_it_without_making_its_tables(
     assert found.size > 1_000_000
     assert (found.jobs, found.unfinished, found.unknown) == (1, 1, 0)
     monkeypatch.setenv("GROK_IMAGINE_DATABASE_URL", database_url.get_secret_value())
-    told = {one.name: (one.grade, one.text) for one in await examined(tmp_path, offline=True) if one.part == "journal"}
+    told = {
+        one.name: (one.grade, one.text) for one in await run_checks(tmp_path, offline=True) if one.part == "journal"
+    }
     assert told["soundness"][1].startswith("a PostgreSQL, sound, ")
     assert told["budget"][0] == "ok"
     assert not (tmp_path / "journal.db").exists()

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from grok_imagine.errors import OverBudget
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import Job, State
+from grok_imagine.models import Job, JobState
 from grok_imagine.models.money import Limits
 
 from .jobs import a_job
@@ -57,7 +57,7 @@ async def test_of_all_that_is_claimed_at_once_only_what_fits_is_set_aside(machin
     made = await passed(claims)
     assert len(made) == 3
     for machine in (machines[0], machines[-1]):
-        assert {job.id for job in await machine.list()} == {job.id for job in made}
+        assert {job.id for job in await machine.recent()} == {job.id for job in made}
         today = (await machine.ledger.spend()).today
         assert (today.spent, today.pending) == (Decimal(0), 3 * PRICE)
 
@@ -69,27 +69,27 @@ async def test_money_that_was_let_go_is_taken_again_by_as_many_as_fit(machines: 
         made.append(await machine.claim(wish(number), run=""))
         await machine.release(made[-1])
     posting = [
-        asyncio.ensure_future(machine.advance(job, State.SUBMITTING))
+        asyncio.ensure_future(machine.advance(job, JobState.SUBMITTING))
         for machine, job in zip(machines, made, strict=True)
     ]
     gone_on = await passed(posting)
     assert len(gone_on) == 3
     standing = [(await machines[0].get(job.id) or job).state for job in made]
-    assert sorted(standing) == [State.PREPARED] * 5 + [State.SUBMITTING] * 3
+    assert sorted(standing) == [JobState.PREPARED] * 5 + [JobState.SUBMITTING] * 3
 
 
 async def test_an_account_from_the_estimate_to_the_refund_seen_from_elsewhere(machines: list[Journal]) -> None:
     one, other = machines[:2]
     job = await one.claim(wish(1), run="graph")
-    job = await other.advance(job, State.SUBMITTING)
-    job = await one.advance(job, State.SUBMITTED, task_id="t")
+    job = await other.advance(job, JobState.SUBMITTING)
+    job = await one.advance(job, JobState.SUBMITTED, task_id="t")
     spend = await other.ledger.spend()
     assert (spend.today.spent, spend.today.pending, spend.month.total) == (Decimal(0), PRICE, PRICE)
-    job = await other.advance(job, State.SUCCEEDED, billed_usd=Decimal("0.25"))
+    job = await other.advance(job, JobState.SUCCEEDED, billed_usd=Decimal("0.25"))
     assert (await one.ledger.spend()).today.spent == Decimal("0.25")
-    failing = await one.advance(await one.claim(wish(2), run="graph"), State.SUBMITTING)
-    failing = await one.advance(failing, State.SUBMITTED, task_id="u")
-    await other.advance(failing, State.FAILED, billed_usd=Decimal(0))
+    failing = await one.advance(await one.claim(wish(2), run="graph"), JobState.SUBMITTING)
+    failing = await one.advance(failing, JobState.SUBMITTED, task_id="u")
+    await other.advance(failing, JobState.FAILED, billed_usd=Decimal(0))
     assert (await one.ledger.spend()).today.total == Decimal("0.25")
     kinds = [[entry.kind for entry in reversed(await one.ledger.entries(job_id=each.id))] for each in (job, failing)]
     assert kinds == [["estimate", "charge", "refund"], ["estimate", "charge", "refund"]]

@@ -15,7 +15,7 @@ from grok_imagine.errors import SettingsError
 from grok_imagine.journal.batches import Batches, Row, RowState, owner_of
 from grok_imagine.journal.journal import Journal
 from grok_imagine.journal.queue import Queue
-from grok_imagine.models import State
+from grok_imagine.models import JobState
 
 from .jobs import a_job
 
@@ -39,7 +39,7 @@ async def test_many_workers_start_on_an_empty_database(tmp_path: Path, database_
 
     await asyncio.gather(*(start() for _ in range(6)))
     async with Journal(tmp_path, database_url=database_url) as journal:
-        mark = await journal.work(lambda connection: connection.execute(MARK).scalar_one())
+        mark = await journal.transaction(lambda connection: connection.execute(MARK).scalar_one())
     assert mark == f"grok_imagine: {EVERY[-1].name}"
 
 
@@ -53,10 +53,12 @@ async def test_tables_of_an_older_version_are_brought_up(tmp_path: Path, databas
         mark = f"COMMENT ON TABLE procrastinate_jobs IS 'grok_imagine: {old[-1].name}'"
         connection.execute(mark)  # type: ignore[arg-type]
     async with Journal(tmp_path, database_url=database_url) as journal:
-        before = await journal.work(functions)
+        before = await journal.transaction(functions)
         await Queue(journal.place).install(journal)
-        assert await journal.work(functions) != before
-        assert (await journal.work(lambda connection: connection.execute(MARK).scalar_one())).endswith(EVERY[-1].name)
+        assert await journal.transaction(functions) != before
+        assert (await journal.transaction(lambda connection: connection.execute(MARK).scalar_one())).endswith(
+            EVERY[-1].name
+        )
         table = Batches(journal)
         put: list[int] = []
         queue = Queue(journal.place)
@@ -68,9 +70,9 @@ async def test_tables_of_an_older_version_are_brought_up(tmp_path: Path, databas
 
 async def test_another_program_s_tables_are_left_alone(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path, database_url=database_url) as journal:
-        await journal.work(lambda connection: run(connection, SchemaManager.get_schema()))
+        await journal.transaction(lambda connection: run(connection, SchemaManager.get_schema()))
         await Queue(journal.place).install(journal)
-        assert await journal.work(lambda connection: connection.execute(MARK).scalar_one()) is None
+        assert await journal.transaction(lambda connection: connection.execute(MARK).scalar_one()) is None
 
 
 async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path: Path, database_url: SecretStr) -> None:
@@ -86,7 +88,7 @@ async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path:
             await table.open("b", [Row("k" * 64, 1, "sandbox", {"prompt": "a"})], retry_failed=False, put=put)
         assert await table.find("b") is None
         count = sa.text("SELECT count(*) FROM procrastinate_jobs")
-        assert await journal.work(lambda connection: connection.execute(count).scalar_one()) == 0
+        assert await journal.transaction(lambda connection: connection.execute(count).scalar_one()) == 0
 
 
 async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, database_url: SecretStr) -> None:
@@ -96,12 +98,12 @@ async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, da
         table = Batches(journal)
         batch = await table.open("b", rows, retry_failed=False)
         for row in rows[:3]:
-            assert await table.take(batch, row.key, "dies") is not None
+            assert await table.add_rows(batch, row.key, "dies") is not None
         sent = await journal.add(a_job("j1", owner=owner_of(batch, rows[0].key), fingerprint="1" * 64))
-        await journal.advance(await journal.advance(sent, State.SUBMITTING), State.SUBMITTED, task_id="t")
+        await journal.advance(await journal.advance(sent, JobState.SUBMITTING), JobState.SUBMITTED, task_id="t")
         await journal.add(a_job("j2", owner=owner_of(batch, rows[1].key), fingerprint="2" * 64))
         await table.stop(batch, "over budget")
-        taken = [await table.take(batch, row.key, "lives") for row in rows]
+        taken = [await table.add_rows(batch, row.key, "lives") for row in rows]
         assert [row is not None for row in taken] == [True, False, False, False]
         assert (await table.summary(batch)).counts == {RowState.RUNNING: 1, RowState.WAITING: 3}
 

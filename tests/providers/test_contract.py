@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grok_imagine import errors
-from grok_imagine.models import Call, Capability, Mode, Phase, Repeat, Reply, VideoRequest
+from grok_imagine.models import Call, Capability, Mode, Reply, RetryPolicy, TaskPhase, VideoRequest
 from grok_imagine.providers import PROVIDERS, Provider, PublicUrls, provider
 
 REPLIES = Path(__file__).parent / "replies"
@@ -181,7 +181,7 @@ def test_capabilities_are_sound(dialect: Provider, capability: Capability) -> No
 def test_submit_is_strict(dialect: Provider, capability: Capability, make: Any) -> None:
     call = submit(dialect, make(capability))
     assert call.method == "POST"
-    assert call.repeat is Repeat.ONLY_IF_REFUSED
+    assert call.repeat is RetryPolicy.ONLY_IF_REFUSED
     assert call.authorized
     assert call.body is not None
     body = dict(call.body)
@@ -207,7 +207,7 @@ def test_model_none_is_the_default(dialect: Provider) -> None:
 @every_provider
 def test_poll_is_a_free_and_safe_read(dialect: Provider) -> None:
     call = dialect.poll("task/../x?y#z")
-    assert (call.method, call.repeat, call.authorized, call.body) == ("GET", Repeat.FREELY, True, None)
+    assert (call.method, call.repeat, call.authorized, call.body) == ("GET", RetryPolicy.FREELY, True, None)
     assert call.target.endswith("/task%2F..%2Fx%3Fy%23z")
     for climbing in (".", "..", ""):
         with pytest.raises(errors.RequestError):
@@ -237,17 +237,17 @@ def test_reads_its_submit(name: str, record: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("name", "record"), [*recorded("queued"), *recorded("running")])
 def test_reads_a_task_under_way(name: str, record: dict[str, Any]) -> None:
     status = provider(name).status(as_reply(record))
-    assert status.phase is Phase[record["expect"]["phase"]]
+    assert status.phase is TaskPhase[record["expect"]["phase"]]
     assert status.percent == record["expect"].get("percent", status.percent)
-    assert (status.video_url, status.fault) == (None, None)
+    assert (status.video_url, status.error) == (None, None)
 
 
 @pytest.mark.parametrize(("name", "record"), recorded("done"))
 def test_reads_a_finished_task(name: str, record: dict[str, Any]) -> None:
     status = provider(name).status(as_reply(record))
-    assert status.phase is Phase.DONE
+    assert status.phase is TaskPhase.DONE
     assert status.video_url == record["expect"]["video_url"]
-    assert status.fault is None
+    assert status.error is None
     assert status.percent == record["expect"].get("percent", status.percent)
 
 
@@ -255,11 +255,11 @@ def test_reads_a_finished_task(name: str, record: dict[str, Any]) -> None:
 def test_reads_a_failed_task(name: str, record: dict[str, Any]) -> None:
     status = provider(name).status(as_reply(record))
     expect = record["expect"]
-    assert (status.phase, status.video_url) == (Phase.FAILED, None)
-    assert status.fault is not None
-    assert status.fault.message
-    assert (status.fault.code, status.fault.is_moderation) == (expect["code"], expect["moderation"])
-    assert status.fault.is_expired == expect.get("expired", False)
+    assert (status.phase, status.video_url) == (TaskPhase.FAILED, None)
+    assert status.error is not None
+    assert status.error.message
+    assert (status.error.code, status.error.is_moderation) == (expect["code"], expect["moderation"])
+    assert status.error.is_expired == expect.get("expired", False)
 
 
 @pytest.mark.parametrize(("name", "record"), recorded("refused"))
@@ -290,8 +290,8 @@ def test_no_secret_survives_in_an_error(dialect: Provider) -> None:
     status = dialect.status(
         Reply(200, json.dumps({"id": "a", "status": "failed", "error": {"message": leak}}).encode())
     )
-    assert status.fault is not None
-    assert "verysecret" not in status.fault.message
+    assert status.error is not None
+    assert "verysecret" not in status.error.message
     with pytest.raises(errors.UnreadableReply) as caught:
         dialect.task_id(Reply(200, json.dumps({"oops": leak}).encode()))
     assert "verysecret" not in str(caught.value)

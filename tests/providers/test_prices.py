@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grok_imagine.models import VideoRequest
-from grok_imagine.providers import PROVIDERS, Pace, provider
+from grok_imagine.providers import PROVIDERS, PollSchedule, provider
 
 IMAGE = ("https://a.example.com/1.png",)
 PRICES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -73,25 +73,25 @@ PACES = [
 
 @pytest.mark.parametrize(("name", "age", "wait"), PACES)
 def test_the_documented_pace(name: str, age: float, wait: float) -> None:
-    assert provider(name).pace.interval(age) == wait
+    assert provider(name).poll_schedule.interval(age) == wait
 
 
 def test_reapi_backs_off_toward_a_minute() -> None:
-    assert 59 < provider("reapi").pace.interval(3599) < 60
+    assert 59 < provider("reapi").poll_schedule.interval(3599) < 60
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_the_pace_never_quickens(name: str) -> None:
-    waits = [provider(name).pace.interval(age) for age in range(0, 8000, 7)]
+    waits = [provider(name).poll_schedule.interval(age) for age in range(0, 8000, 7)]
     assert waits == sorted(waits)
     assert waits[0] >= 1
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_a_clock_that_was_set_back(name: str) -> None:
-    pace = provider(name).pace
+    pace = provider(name).poll_schedule
     assert pace.interval(-3600) == pace.interval(0)
 
 
 def test_a_pace_of_one_point() -> None:
-    assert Pace(((0, 4),)).interval(99) == 4
+    assert PollSchedule(((0, 4),)).interval(99) == 4

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok_imagine.errors import ProviderError, RequestError
-from grok_imagine.models import Mode, Phase, Reply, VideoRequest
+from grok_imagine.models import Mode, Reply, TaskPhase, VideoRequest
 from grok_imagine.providers import PROVIDERS, PublicUrls, image_tokens
 
 BAD = "https://thumbnails.example.com/never.png"
@@ -89,13 +89,13 @@ def check_all_readers(dialect: Any, reply: Reply) -> None:
     status, said = outcome(dialect.status, reply)
     assert is_plain(said)
     if status is not None:
-        assert isinstance(status.phase, Phase)
+        assert isinstance(status.phase, TaskPhase)
         assert is_plain(status.word)
         assert status.percent is None or 0 <= status.percent <= 100
         if status.video_url is not None:
-            assert status.phase is Phase.DONE
+            assert status.phase is TaskPhase.DONE
             assert status.video_url.lower().startswith(("http://", "https://"))
-        assert (status.fault is not None) == (status.phase in (Phase.FAILED, Phase.CANCELED))
+        assert (status.error is not None) == (status.phase in (TaskPhase.FAILED, TaskPhase.CANCELED))
     found, said = outcome(dialect.task_id, reply)
     assert is_plain(said)
     if found is not None:

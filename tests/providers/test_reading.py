@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grok_imagine import errors
-from grok_imagine.models import Cost, Phase, Reply, TaskStatus
+from grok_imagine.models import Cost, Reply, TaskPhase, TaskStatus
 from grok_imagine.providers import PROVIDERS, Provider, provider
 
 URL = "https://cdn.example.com/clip.mp4"
@@ -26,20 +26,20 @@ def read(name: str, body: Any, status: int = 200) -> TaskStatus:
 
 
 SPELLINGS = {
-    Phase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
+    TaskPhase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
     "preparing initializing accepted",
-    Phase.RUNNING: "processing in_progress inprogress running generating active",
-    Phase.DONE: "completed complete succeeded succeed success done finished",
-    Phase.FAILED: "failed fail failure error rejected moderation_blocked expired",
-    Phase.CANCELED: "cancelled canceled canceling",
-    Phase.UNKNOWN: "unknown paused archived 7 null-ish",
+    TaskPhase.RUNNING: "processing in_progress inprogress running generating active",
+    TaskPhase.DONE: "completed complete succeeded succeed success done finished",
+    TaskPhase.FAILED: "failed fail failure error rejected moderation_blocked expired",
+    TaskPhase.CANCELED: "cancelled canceled canceling",
+    TaskPhase.UNKNOWN: "unknown paused archived 7 null-ish",
 }
 
 
 @pytest.mark.parametrize(
     ("word", "phase"), [(word, phase) for phase, words in SPELLINGS.items() for word in words.split()]
 )
-def test_every_spelling(word: str, phase: Phase) -> None:
+def test_every_spelling(word: str, phase: TaskPhase) -> None:
     for spelled in (
         word,
         word.upper(),
@@ -52,7 +52,7 @@ def test_every_spelling(word: str, phase: Phase) -> None:
             status = read(name, {"id": "a", "status": spelled})
             assert status.phase is phase, (name, spelled)
             assert status.word == spelled.strip()
-            assert (status.fault is not None) == (phase in (Phase.FAILED, Phase.CANCELED))
+            assert (status.error is not None) == (phase in (TaskPhase.FAILED, TaskPhase.CANCELED))
 
 
 @pytest.mark.parametrize("field", ["status", "state", "task_status"])
@@ -60,13 +60,13 @@ def test_every_spelling(word: str, phase: Phase) -> None:
     "wrap", [lambda inner: inner, lambda inner: {"code": 200, "data": inner}, lambda inner: {"data": [inner]}]
 )
 def test_every_place_of_a_status(field: str, wrap: Any) -> None:
-    assert read(G, wrap({"task_id": "a", field: "IN_PROGRESS"})).phase is Phase.RUNNING
+    assert read(G, wrap({"task_id": "a", field: "IN_PROGRESS"})).phase is TaskPhase.RUNNING
 
 
 @pytest.mark.parametrize("word", [None, "", "  ", [], {}])
 def test_a_missing_status_is_unknown_and_never_final(word: Any) -> None:
-    assert read("reapi", {"id": "a", "status": word}) == TaskStatus(Phase.UNKNOWN)
-    assert read("reapi", {"id": "a"}) == TaskStatus(Phase.UNKNOWN)
+    assert read("reapi", {"id": "a", "status": word}) == TaskStatus(TaskPhase.UNKNOWN)
+    assert read("reapi", {"id": "a"}) == TaskStatus(TaskPhase.UNKNOWN)
 
 
 ENVELOPES: list[tuple[str, Any]] = [
@@ -89,7 +89,7 @@ ENVELOPES: list[tuple[str, Any]] = [
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_every_envelope(name: str, body: Any) -> None:
     status = read(name, body)
-    assert (status.phase, status.percent) == (Phase.RUNNING, 10)
+    assert (status.phase, status.percent) == (TaskPhase.RUNNING, 10)
 
 
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in ENVELOPES])
@@ -179,7 +179,7 @@ def test_every_place_of_a_url(name: str, place: str) -> None:
     for value in (URL, f" {URL}\n", [URL], [[URL]], {"url": URL}, [{"url": URL}], ["", None, URL, OTHER]):
         body = {"id": "a", "status": "completed", **at_place(place, value)}
         status = read(name, body)
-        assert (status.phase, status.video_url) == (Phase.DONE, URL), value
+        assert (status.phase, status.video_url) == (TaskPhase.DONE, URL), value
 
 
 @pytest.mark.parametrize("place", ["resultJson", "data.resultJson"])
@@ -214,7 +214,7 @@ NOT_THE_VIDEO = [
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_never_takes_what_is_not_the_video(name: str, body: Any) -> None:
     status = read(name, {"id": "a", "status": "completed", **body})
-    assert (status.phase, status.video_url) == (Phase.DONE, None)
+    assert (status.phase, status.video_url) == (TaskPhase.DONE, None)
 
 
 def test_the_documented_place_comes_first() -> None:
@@ -230,17 +230,17 @@ def test_a_url_counts_only_when_done(word: str) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "phase"),
     [
-        ("xai", {"video": {"url": URL}}, Phase.DONE),
-        ("xai", {"status": None, "video": {"url": URL}}, Phase.DONE),
-        ("reapi", {"id": "a", "output": {"video_urls": [URL]}}, Phase.DONE),
-        (G, {"id": "a", "metadata": {"url": URL}}, Phase.DONE),
+        ("xai", {"video": {"url": URL}}, TaskPhase.DONE),
+        ("xai", {"status": None, "video": {"url": URL}}, TaskPhase.DONE),
+        ("reapi", {"id": "a", "output": {"video_urls": [URL]}}, TaskPhase.DONE),
+        (G, {"id": "a", "metadata": {"url": URL}}, TaskPhase.DONE),
         # Only the documented place proves a task done that does not say so.
-        (G, {"id": "a", "url": URL}, Phase.UNKNOWN),
-        ("aivideoapi", {"url": "https://docs.example.com/errors"}, Phase.UNKNOWN),
-        (G, {"task_id": "a", "fail_reason": URL}, Phase.UNKNOWN),
+        (G, {"id": "a", "url": URL}, TaskPhase.UNKNOWN),
+        ("aivideoapi", {"url": "https://docs.example.com/errors"}, TaskPhase.UNKNOWN),
+        (G, {"task_id": "a", "fail_reason": URL}, TaskPhase.UNKNOWN),
     ],
 )
-def test_no_status_but_a_url(name: str, body: Any, phase: Phase) -> None:
+def test_no_status_but_a_url(name: str, body: Any, phase: TaskPhase) -> None:
     assert read(name, body).phase is phase
 
 
@@ -253,7 +253,7 @@ def test_older_gateways_keep_the_url_in_fail_reason() -> None:
     body = json.loads(json.dumps(FAIL_REASON))
     body["data"]["fail_reason"] = URL
     status = read(G, body)
-    assert (status.phase, status.video_url, status.fault, status.percent) == (Phase.DONE, URL, None, 100)
+    assert (status.phase, status.video_url, status.error, status.percent) == (TaskPhase.DONE, URL, None, 100)
     body["data"]["result_url"] = OTHER
     assert read(G, body).video_url == OTHER
 
@@ -262,9 +262,9 @@ def test_fail_reason_of_a_failure_is_its_reason() -> None:
     body = json.loads(json.dumps(FAIL_REASON))
     body["data"].update(status="FAILURE", fail_reason="upstream said no")
     status = read(G, body)
-    assert (status.phase, status.video_url) == (Phase.FAILED, None)
-    assert status.fault is not None
-    assert (status.fault.message, status.fault.code) == ("upstream said no", None)
+    assert (status.phase, status.video_url) == (TaskPhase.FAILED, None)
+    assert status.error is not None
+    assert (status.error.message, status.error.code) == ("upstream said no", None)
     body["data"]["fail_reason"] = URL
     assert read(G, body).video_url is None
 
@@ -287,46 +287,46 @@ EMPTY_ERRORS = [
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_an_empty_error_is_none(name: str, error: Any) -> None:
     status = read(name, {"id": "a", "status": "processing", "error": error})
-    assert (status.phase, status.fault) == (Phase.RUNNING, None)
+    assert (status.phase, status.error) == (TaskPhase.RUNNING, None)
     documented = PROVIDERS[name].video_paths[0].removeprefix("data.")
     done = read(name, {"id": "a", "status": "completed", "error": error, **at_place(documented, URL)})
-    assert (done.phase, done.video_url, done.fault) == (Phase.DONE, URL, None)
-    assert read(name, {"id": "a", "status": "completed", "error": error}).phase is Phase.DONE
+    assert (done.phase, done.video_url, done.error) == (TaskPhase.DONE, URL, None)
+    assert read(name, {"id": "a", "status": "completed", "error": error}).phase is TaskPhase.DONE
     failed = read(name, {"id": "a", "status": "failed", "error": error})
-    assert failed.fault is not None
-    assert failed.fault.message == "the provider reports 'failed' without a reason"
+    assert failed.error is not None
+    assert failed.error.message == "the provider reports 'failed' without a reason"
 
 
 def test_an_error_does_not_count_while_the_task_runs() -> None:
     status = read(G, {"id": "a", "status": "in_progress", "error": {"code": "retrying", "message": "try 2"}})
-    assert (status.phase, status.fault) == (Phase.RUNNING, None)
+    assert (status.phase, status.error) == (TaskPhase.RUNNING, None)
 
 
 def test_done_with_an_error_and_no_url_is_a_failure() -> None:
     status = read(G, {"id": "a", "status": "completed", "error": {"code": "moderation_blocked", "message": "blocked"}})
-    assert status.phase is Phase.FAILED
-    assert status.fault is not None
-    assert status.fault.is_moderation
+    assert status.phase is TaskPhase.FAILED
+    assert status.error is not None
+    assert status.error.is_moderation
 
 
 def test_done_with_an_error_and_a_url_is_done() -> None:
     status = read(G, {"id": "a", "status": "completed", "metadata": {"url": URL}, "error": {"code": "warning"}})
-    assert (status.phase, status.video_url, status.fault) == (Phase.DONE, URL, None)
+    assert (status.phase, status.video_url, status.error) == (TaskPhase.DONE, URL, None)
 
 
 @pytest.mark.parametrize("video", [{"url": "", "respect_moderation": False}, {"url": URL, "respect_moderation": False}])
 @pytest.mark.parametrize("word", [{"status": "done"}, {}])
 def test_blocked_by_the_flag_of_xai(video: Any, word: Any) -> None:
     status = read("xai", {**word, "video": video})
-    assert (status.phase, status.video_url) == (Phase.FAILED, None)
-    assert status.fault is not None
-    assert status.fault.is_moderation
-    assert "moderation" in status.fault.message
+    assert (status.phase, status.video_url) == (TaskPhase.FAILED, None)
+    assert status.error is not None
+    assert status.error.is_moderation
+    assert "moderation" in status.error.message
 
 
 def test_progress_100_is_no_success() -> None:
-    assert read(G, {"id": "a", "status": "failed", "progress": 100}).phase is Phase.FAILED
-    assert read(G, {"id": "a", "status": "in_progress", "progress": 100}).phase is Phase.RUNNING
+    assert read(G, {"id": "a", "status": "failed", "progress": 100}).phase is TaskPhase.FAILED
+    assert read(G, {"id": "a", "status": "in_progress", "progress": 100}).phase is TaskPhase.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -335,12 +335,12 @@ def test_progress_100_is_no_success() -> None:
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_http_202_is_running_whatever_it_says(name: str, body: bytes) -> None:
     status = provider(name).status(Reply(202, body))
-    assert (status.phase, status.video_url) == (Phase.RUNNING, None)
+    assert (status.phase, status.video_url) == (TaskPhase.RUNNING, None)
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))
 def test_an_empty_answer_is_running(name: str) -> None:
-    assert provider(name).status(Reply(200, b" ")).phase is Phase.RUNNING
+    assert provider(name).status(Reply(200, b" ")).phase is TaskPhase.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -380,19 +380,19 @@ MODERATED = [
 
 @pytest.mark.parametrize(("error", "moderated"), MODERATED)
 def test_moderation_is_told_apart(error: Any, moderated: bool) -> None:
-    fault = read(G, {"id": "a", "status": "failed", "error": error}).fault
+    fault = read(G, {"id": "a", "status": "failed", "error": error}).error
     assert fault is not None
     assert fault.is_moderation is moderated
 
 
 def test_moderation_by_the_code_of_reapi() -> None:
-    fault = read("reapi", {"id": "a", "status": "failed", "error": {"code": 80006, "message": "x"}}).fault
+    fault = read("reapi", {"id": "a", "status": "failed", "error": {"code": 80006, "message": "x"}}).error
     assert fault is not None
     assert fault.is_moderation
 
 
 def test_moderation_and_expiry_by_the_status_alone() -> None:
-    blocked, expired = (read(G, {"id": "a", "status": word}).fault for word in ("moderation_blocked", "expired"))
+    blocked, expired = (read(G, {"id": "a", "status": word}).error for word in ("moderation_blocked", "expired"))
     assert blocked is not None
     assert (blocked.is_moderation, blocked.is_expired) == (True, False)
     assert expired is not None
@@ -420,7 +420,7 @@ def test_every_shape_of_a_fault(body: Any, message: str, code: str | None) -> No
         {"id": "a", "status": "failed", **body},
         {"code": 200, "message": "success", "data": {"task_id": "a", "status": "failed", **body}},
     ):
-        fault = read(G, whole).fault
+        fault = read(G, whole).error
         assert fault is not None
         assert (fault.message, fault.code) == (message, code)
 
@@ -530,7 +530,7 @@ def test_a_failed_submit_without_a_task_is_a_refusal() -> None:
 def test_a_failed_submit_with_a_task_is_a_task() -> None:
     body = {"id": "task_1", "status": "failed", "error": {"code": "c", "message": "m"}}
     assert provider(G).task_id(reply(body)) == "task_1"
-    assert read(G, body).phase is Phase.FAILED
+    assert read(G, body).phase is TaskPhase.FAILED
 
 
 def test_a_task_that_failed_is_no_failed_request() -> None:
@@ -541,9 +541,9 @@ def test_a_task_that_failed_is_no_failed_request() -> None:
         {"id": "a", "error": {"code": "boom", "message": "m"}},
     ):
         status = read(G, body)
-        assert status.phase is Phase.FAILED
-        assert status.fault is not None
-        assert (status.fault.code, status.fault.message) == ("boom", "m")
+        assert status.phase is TaskPhase.FAILED
+        assert status.error is not None
+        assert (status.error.code, status.error.message) == ("boom", "m")
 
 
 SPEND = {"error": {"code": "spend_limit_exceeded", "message": "m", "type": "billing_error"}}
@@ -562,7 +562,7 @@ def test_long_texts_are_cut() -> None:
 def test_text_that_cannot_be_written_is_made_whole() -> None:
     body = b'{"id":"a","status":"failed \\ud83d","error":{"message":"half \\ud83d a character"}}'
     status = provider("reapi").status(Reply(200, body))
-    assert status.phase is Phase.UNKNOWN
+    assert status.phase is TaskPhase.UNKNOWN
     error = provider("reapi").refusal(Reply(400, body))
     for text in (status.word, str(error)):
         assert text.encode()

@@ -10,7 +10,7 @@ import pytest
 
 from grok_imagine.errors import SettingsError
 from grok_imagine.jobs import Session
-from grok_imagine.models import State, VideoRequest
+from grok_imagine.models import JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings, StoreSettings
 
@@ -37,7 +37,7 @@ async def test_a_clip_outlives_its_machine_and_its_provider(s3: S3, sandbox: San
         asked = len(sandbox.requests())
         again = await session.generate(A_KITE, "sandbox", owner="n")
         assert again.job.id == made.job.id
-        assert again.job.state is State.SAVED
+        assert again.job.state is JobState.SAVED
         assert again.file.read_bytes() == clip
         assert again.file.stat().st_mode & 0o777 == 0o600
         assert len(sandbox.requests()) == asked, "the provider was asked for a clip that the bucket has"

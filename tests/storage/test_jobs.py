@@ -17,7 +17,7 @@ from aiohttp import web
 
 from grok_imagine.errors import SettingsError, StorageError
 from grok_imagine.jobs import Session
-from grok_imagine.models import State
+from grok_imagine.models import JobState
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -45,7 +45,7 @@ async def test_every_dialect_fetches_the_reference_from_the_bucket(
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
         image = picture((200, 80, 10))
         result = await session.generate(request_for(dialect, image), f"my-{dialect}", owner="1")
-        assert result.job.state is State.SAVED  # the sandbox fails a task whose reference it cannot fetch
+        assert result.job.state is JobState.SAVED  # the sandbox fails a task whose reference it cannot fetch
         assert len(s3.objects()) == 1
         (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]
         assert f"{s3.url}/references/grok-imagine/" in str(submit["body"])
@@ -109,8 +109,8 @@ async def test_a_store_that_fails_submits_nothing_and_the_job_goes_on_later(
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings(**change)}) as session:
         with pytest.raises(StorageError):
             await session.generate(request, "my-reapi", owner="1")
-        (job,) = await session.journal.list()
-        assert job.state is State.PREPARED
+        (job,) = await session.journal.recent()
+        assert job.state is JobState.PREPARED
         assert job.error
     assert sandbox.ledger()["posts"] == 0
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
@@ -125,7 +125,7 @@ async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox,
         waiting = session.journal
         await session.generate(request_for("reapi", own), "my-reapi")
         assert s3.objects() == []
-        job = replace((await waiting.list())[0], id="another", state=State.PREPARED, fingerprint="x")
+        job = replace((await waiting.recent())[0], id="another", state=JobState.PREPARED, fingerprint="x")
         await session.journal.add(job)
         await session.publisher.publish(job, session.stores.named("mine"), [shared])
         await session.generate(request_for("reapi", shared), "my-reapi")
@@ -139,8 +139,8 @@ async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox,
 async def test_a_sweep_takes_what_was_left_and_nothing_that_is_needed(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
         await session.generate(request_for("reapi", picture((1, 1, 1))), "my-reapi")
-        job = (await session.journal.list())[0]
-        waiting = await session.journal.add(replace(job, id="waiting", state=State.PREPARED))
+        job = (await session.journal.recent())[0]
+        waiting = await session.journal.add(replace(job, id="waiting", state=JobState.PREPARED))
         await session.publisher.publish(waiting, session.stores.named("mine"), [picture((2, 2, 2))])
         assert await session.sweep_store("mine", older_than_hours=1) == []
         gone = await session.sweep_store("mine", older_than_hours=0)
@@ -180,7 +180,7 @@ async def test_choosing(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=r"set up a store.*Google Cloud Storage"):
             await session.generate(request_for("reapi", image), "my-reapi")
         result = await session.generate(request_for("xai", image), "my-xai")  # takes data URIs
-        assert result.job.state is State.SAVED
+        assert result.job.state is JobState.SAVED
     two = {"one": s3.settings(prefix="one"), "two": s3.settings(prefix="two")}
     async with opened(tmp_path / "b", sandbox, stores=two) as session:
         with pytest.raises(StorageError, match=r"several stores \(one, two\)"):
@@ -212,11 +212,11 @@ async def test_what_a_user_was_given_stays_while_its_url_is_good(s3: S3, sandbox
         await session.generate(request_for("reapi", given, of_jobs), "my-reapi")
         assert len(s3.objects()) == 1  # only that of the job is gone
         # The other order: what a job uploaded is given to the user, too, before that job is over.
-        waiting = replace((await session.journal.list())[0], id="waiting", state=State.PREPARED, fingerprint="x")
+        waiting = replace((await session.journal.recent())[0], id="waiting", state=JobState.PREPARED, fingerprint="x")
         waiting = await session.journal.add(waiting)
         await session.publisher.publish(waiting, session.stores.named("mine"), [of_jobs])
         assert len(await session.upload([of_jobs], "mine")) == 1
-        await session.publisher.release(replace(waiting, state=State.SAVED), session.stores.named("mine"))
+        await session.publisher.release(replace(waiting, state=JobState.SAVED), session.stores.named("mine"))
         assert len(s3.objects()) == 2
         assert await session.sweep_store("mine", older_than_hours=0) == []
         assert await session.upload([given], "mine") == [url]
@@ -268,9 +268,9 @@ async def test_a_store_that_refuses_or_sleeps_costs_nothing(
         async with opened(tmp_path, sandbox, stores={"mine": s3.settings(endpoint=there)}) as session:
             with pytest.raises(StorageError, match=words) as caught:
                 await session.generate(request, "my-reapi", owner="1")
-            (job,) = await session.journal.list()
+            (job,) = await session.journal.recent()
         assert "Nothing was sent or charged" in str(caught.value)
-        assert (job.state, job.error) == (State.PREPARED, str(caught.value))
+        assert (job.state, job.error) == (JobState.PREPARED, str(caught.value))
         assert sandbox.ledger()["posts"] == 0
     finally:
         over.set()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import Job, State
+from grok_imagine.models import Job, JobState
 
 PANEL = ".giv-panel"
 
@@ -65,7 +65,7 @@ async def emptied(host: Any) -> None:
 
     if (host.home / "journal.db").exists():
         async with Journal(host.home) as journal:
-            await journal.work(lambda db: [db.execute(delete(one)) for one in (events, ledger, shelved, jobs)])
+            await journal.transaction(lambda db: [db.execute(delete(one)) for one in (events, ledger, shelved, jobs)])
 
 
 async def test_before_the_first_clip_it_says_how_to_begin(page: Any, host: Any) -> None:
@@ -126,9 +126,9 @@ async def test_a_row_is_dragged_into_the_graph(page: Any, host: Any) -> None:
 
 async def test_it_is_filtered_searched_and_used_by_keyboard(page: Any, host: Any) -> None:
     await emptied(host)
-    failed = {"state": State.FAILED, "error": "moderation refused the prompt", "error_kind": "ContentRejected"}
-    lost = {"state": State.SUBMITTING, "error_kind": "SubmitUncertain", "error": "no answer was recorded"}
-    running = {"state": State.SUBMITTED, "task_id": "task-1"}
+    failed = {"state": JobState.FAILED, "error": "moderation refused the prompt", "error_kind": "ContentRejected"}
+    lost = {"state": JobState.SUBMITTING, "error_kind": "SubmitUncertain", "error": "no answer was recorded"}
+    running = {"state": JobState.SUBMITTED, "task_id": "task-1"}
     await journaled(
         host,
         *({"request": {"prompt": f"waiting {number}"}, **running} for number in range(30)),
@@ -161,7 +161,7 @@ async def test_it_is_filtered_searched_and_used_by_keyboard(page: Any, host: Any
 
 async def test_an_unknown_outcome_is_dealt_with_by_its_user(page: Any, host: Any) -> None:
     await emptied(host)
-    lost = {"state": State.SUBMITTING, "error_kind": "SubmitUncertain", "error": "Outcome unknown: no answer came."}
+    lost = {"state": JobState.SUBMITTING, "error_kind": "SubmitUncertain", "error": "Outcome unknown: no answer came."}
     (job,) = await journaled(host, {"request": {"prompt": "sent into the dark"}, **lost})
     shown = await opened(page)
     await shown.get_by_text("sent into the dark").click()
@@ -176,12 +176,12 @@ async def test_an_unknown_outcome_is_dealt_with_by_its_user(page: Any, host: Any
     async with Journal(host.home) as journal:
         found = await journal.get(job.id)
         assert found is not None
-        assert (found.state, found.task_id) == (State.SUBMITTED, "task-found-by-hand")
+        assert (found.state, found.task_id) == (JobState.SUBMITTED, "task-found-by-hand")
 
 
 async def test_a_job_is_removed_after_a_question(page: Any, host: Any) -> None:
     await emptied(host)
-    await journaled(host, {"request": {"prompt": "to be removed"}, "state": State.FAILED, "error": "no"})
+    await journaled(host, {"request": {"prompt": "to be removed"}, "state": JobState.FAILED, "error": "no"})
     shown = await opened(page)
     await shown.get_by_text("to be removed").click()
     await shown.get_by_role("button", name="Remove").click()
@@ -191,7 +191,7 @@ async def test_a_job_is_removed_after_a_question(page: Any, host: Any) -> None:
 
 async def test_a_server_that_is_gone_is_told_and_asked_again(page: Any, host: Any) -> None:
     await emptied(host)
-    await journaled(host, {"request": {"prompt": "still there"}, "state": State.FAILED})
+    await journaled(host, {"request": {"prompt": "still there"}, "state": JobState.FAILED})
     await page.open()
     shown = page.page
     await shown.route("**/grok_imagine/jobs?*", lambda route: route.abort())
@@ -214,17 +214,17 @@ async def test_it_is_accessible_in_every_theme_and_width(
     )
     await journaled(
         host,
-        {"request": {"prompt": "not sent yet"}, "state": State.PREPARED, **costs},
+        {"request": {"prompt": "not sent yet"}, "state": JobState.PREPARED, **costs},
         {
             "request": {"prompt": "refused"},
-            "state": State.FAILED,
+            "state": JobState.FAILED,
             "error_kind": "ContentRejected",
             "error": "no",
             **costs,
         },
-        {"request": {"prompt": "no answer"}, "state": State.SUBMITTING, "error_kind": "SubmitUncertain", **costs},
-        {"request": {"prompt": "ready"}, "state": State.SUCCEEDED, "task_id": "t-9", **costs},
-        {"request": {"prompt": long, "resolution": "720p"}, "state": State.SUBMITTED, "task_id": "task-77", **costs},
+        {"request": {"prompt": "no answer"}, "state": JobState.SUBMITTING, "error_kind": "SubmitUncertain", **costs},
+        {"request": {"prompt": "ready"}, "state": JobState.SUCCEEDED, "task_id": "t-9", **costs},
+        {"request": {"prompt": long, "resolution": "720p"}, "state": JobState.SUBMITTED, "task_id": "task-77", **costs},
     )
     await page.page.set_viewport_size({"width": width, "height": 950})
     shown = await opened(page, Comfy_ColorPalette=theme)

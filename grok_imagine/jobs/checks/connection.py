@@ -14,13 +14,13 @@ from ...errors import (
 )
 from ...transport.client import Client
 from ..connections import Connection
-from .store import Finding
+from .store import CheckStep
 
 _NOBODYS_TASK = "00000000-0000-4000-8000-000000000000"
 """A well-formed id that no provider has given out: whoever answers that it is unknown has let the key in."""
 
 
-async def try_connection(connection: Connection, client: Client) -> list[Finding]:
+async def try_connection(connection: Connection, client: Client) -> list[CheckStep]:
     """Ask for a task that does not exist. The first fault ends the trial; it costs nothing."""
     provider = connection.provider
     try:
@@ -29,20 +29,20 @@ async def try_connection(connection: Connection, client: Client) -> list[Finding
             raise provider.refusal(reply)
         provider.status(reply)
     except (ConnectFailed, TimedOut) as error:
-        return [Finding("reach", f"{error}. Check the base URL, the network and its proxy")]
+        return [CheckStep("reach", f"{error}. Check the base URL, the network and its proxy")]
     except TransportError as error:
-        return [Finding("reach", str(error))]
+        return [CheckStep("reach", str(error))]
     except AuthRejected as error:
         return [
-            Finding("reach"),
-            Finding("key", f"{error}. Paste the key again, or make a new one at {provider.label}"),
+            CheckStep("reach"),
+            CheckStep("key", f"{error}. Paste the key again, or make a new one at {provider.label}"),
         ]
     except ProviderDown as error:
-        return [Finding("reach", f"{error}. It is down for now; try again later")]
+        return [CheckStep("reach", f"{error}. It is down for now; try again later")]
     except UnreadableReply as error:
-        return [Finding("reach", f"{error}. Something answers there, but it is not this API: check the base URL")]
+        return [CheckStep("reach", f"{error}. Something answers there, but it is not this API: check the base URL")]
     except ProviderError:
         pass  # "there is no such task", in the provider's words: the key was taken
     except GrokImagineError as error:
-        return [Finding("reach", str(error))]
-    return [Finding("reach"), Finding("key")]
+        return [CheckStep("reach", str(error))]
+    return [CheckStep("reach"), CheckStep("key")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...errors import GrokImagineError, SettingsError, StorageError
 from ...journal.uploads import Uploads
 from ...models import Blob
-from ...storage.base import Keeping
+from ...storage.base import PersistentStore
 from ...storage.bucket import BucketStore
 from ...transport.client import Client
 from ..uploads.stores import Stores
@@ -23,7 +23,7 @@ _PIXEL = bytes.fromhex(
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckStep:
     """One step of a check: what was tried, and what came of it (empty: it worked)."""
 
     step: str
@@ -35,43 +35,43 @@ class Finding:
         return not self.fault
 
 
-async def check_store(name: str, stores: Stores, client: Client) -> list[Finding]:
+async def check_store(name: str, stores: Stores, client: Client) -> list[CheckStep]:
     """Put a picture, fetch it over its URL as a provider would, and delete it. The first fault ends the check."""
     try:
         store = stores.named(name, hours=0.25)
     except SettingsError as error:
-        return [Finding("settings", str(error))]
+        return [CheckStep("settings", str(error))]
     # Bytes after the end of a PNG are no part of the picture; they make this upload unlike any other.
     blob = Blob(_PIXEL + secrets.token_bytes(8), "image/png")
     try:
         file = await store.publish(blob)
     except StorageError as error:
-        return [Finding("put", str(error))]
-    found = [Finding("put"), await _fetch(file.url, blob, client)]
+        return [CheckStep("put", str(error))]
+    found = [CheckStep("put"), await _fetch(file.url, blob, client)]
     try:
         await store.remove(file.key)
-        found.append(Finding("delete"))
+        found.append(CheckStep("delete"))
     except StorageError as error:
-        found.append(Finding("delete", str(error)))
+        found.append(CheckStep("delete", str(error)))
     return found
 
 
-async def _fetch(url: str, blob: Blob, client: Client) -> Finding:
+async def _fetch(url: str, blob: Blob, client: Client) -> CheckStep:
     step = "fetch over its URL"
     try:
         reply = await client.get_public(url)
     except GrokImagineError as error:
-        return Finding(step, f"{error}. Providers must be able to reach it from the internet")
+        return CheckStep(step, f"{error}. Providers must be able to reach it from the internet")
     if not reply.is_success:
-        return Finding(
+        return CheckStep(
             step, f"the URL answers HTTP {reply.status}; check the public base URL, or the signing key's right"
         )
     if reply.body != blob.data:
-        return Finding(step, "the URL gives other bytes than were put; check the public base URL")
+        return CheckStep(step, "the URL gives other bytes than were put; check the public base URL")
     kind = reply.headers.get("content-type", "")
     if kind.split(";")[0] != blob.media_type:
-        return Finding(step, f"the URL gives the type {kind!r} instead of {blob.media_type!r}")
-    return Finding(step)
+        return CheckStep(step, f"the URL gives the type {kind!r} instead of {blob.media_type!r}")
+    return CheckStep(step)
 
 
 async def sweep(
@@ -91,12 +91,12 @@ async def sweep(
         keys = [one.key for one in await store.list() if one.written_at < limit and one.key not in busy]
     else:
         keys = [upload.key for upload in await uploads.idle(name, older_than=limit, pinned=not pinned)]
-        stores.shelf().sweep()
+        stores.public_files().sweep()
     await _remove(store, keys)
-    await uploads.removed(name, keys)
+    await uploads.forget(name, keys)
     return keys
 
 
-async def _remove(store: Keeping, keys: list[str]) -> None:
+async def _remove(store: PersistentStore, keys: list[str]) -> None:
     for key in keys:
         await store.remove(key)

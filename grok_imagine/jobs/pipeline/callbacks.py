@@ -26,29 +26,29 @@ come without end soon bring nothing forward any more."""
 _KEY_BYTES = 32
 
 
-class Hint:
+class WakeSignal:
     """Whether somebody called, for one wait. Any thread may set it; the wait looks at it at each of its ticks."""
 
     def __init__(self) -> None:
         self._is_rung = False
         self._gap = LEAST_GAP
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Somebody called."""
         self._is_rung = True
 
-    def due(self, asked: float, usual: float) -> float:
+    def next_poll_at(self, asked: float, usual: float) -> float:
         """When the next poll is due, after the one at ``asked``: at its usual time, or earlier after a call."""
         return min(usual, asked + self._gap) if self._is_rung else usual
 
-    def heed(self) -> None:
+    def clear(self) -> None:
         """A poll goes out now: it answers every call up to here."""
         if self._is_rung:
             self._is_rung = False
             self._gap *= 2
 
 
-class Hints:
+class CallbackRegistry:
     """Who waits for whose call, in one process. Outlives its sessions, and is used from any thread.
 
     ``base`` is where the internet reaches this process, as the settings say it now; None: nobody is asked to call.
@@ -60,7 +60,7 @@ class Hints:
         self._lock = threading.Lock()
         self._key_lock = threading.Lock()  # its own: whoever calls must not wait for a disk
         self._key: bytes | None = None
-        self._waiting: dict[bytes, list[Hint]] = {}
+        self._waiting: dict[bytes, list[WakeSignal]] = {}
 
     def token(self, job_id: str) -> str:
         """The token that stands for the job. Reads a file once; OSError where that can neither be read nor made."""
@@ -72,7 +72,7 @@ class Hints:
         return f"{self.base}{ROUTE}/{self.token(job_id)}"
 
     @contextmanager
-    def listening(self, token: str, hint: Hint) -> Generator[None]:
+    def listening(self, token: str, hint: WakeSignal) -> Generator[None]:
         """Ring ``hint`` for each call with the token, as long as the context lasts."""
         name = _name(token)
         with self._lock:
@@ -89,7 +89,7 @@ class Hints:
         """Somebody called with this token. It returns at once, and tells nobody whether anybody listens."""
         with self._lock:
             for hint in self._waiting.get(_name(token), ()):
-                hint.ring()
+                hint.set()
 
     def _secret(self) -> bytes:
         with self._key_lock:

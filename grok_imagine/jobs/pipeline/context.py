@@ -14,14 +14,14 @@ from ...storage.base import Store
 from ...transport.client import Client
 from ...transport.retry import Backoff
 from ..connections import Connection
-from ..progress import Progress, SilentProgress, Update
+from ..progress import Progress, ProgressUpdate, SilentProgress
 from ..uploads.publish import Publisher
-from .callbacks import Hints
-from .shared_results import Archive
+from .callbacks import CallbackRegistry
+from .shared_results import SharedResults
 
 
 @dataclass(frozen=True)
-class Tools:
+class SessionServices:
     """What every job of a session shares."""
 
     journal: Journal
@@ -37,9 +37,9 @@ class Tools:
     answer_seconds: float
     """How long a POST may take to be answered, before its outcome counts as unknown."""
     max_download_bytes: int
-    archive: Archive | None = None
+    archive: SharedResults | None = None
     """Where finished clips go too, for the other machines that share the journal."""
-    hints: Hints | None = None
+    hints: CallbackRegistry | None = None
     """Who waits for a provider's call; None in a process that no call reaches."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
     monotonic: Callable[[], float] = time.monotonic
@@ -47,10 +47,10 @@ class Tools:
 
 
 @dataclass
-class Walk:
+class JobContext:
     """One job on its way. ``request`` is None when the job was found in the journal."""
 
-    tools: Tools
+    tools: SessionServices
     connection: Connection
     store: Callable[[], Store]
     """Chooses the store, when there is something to upload; raises SettingsError or StorageError."""
@@ -70,7 +70,9 @@ class Walk:
     def report(self, job: Job, step: str, *, percent: float | None = None, note: str = "") -> None:
         """Tell the host where the job is."""
         self.progress.update(
-            Update(job, step, self.elapsed, percent, note, cost_of(job), self.connection.sandbox_url is not None)
+            ProgressUpdate(
+                job, step, self.elapsed, percent, note, cost_of(job), self.connection.sandbox_url is not None
+            )
         )
 
 

@@ -15,11 +15,11 @@ from ...errors import (
     TransportError,
 )
 from ...media.mux.mp4_check import fault_of_file
-from ...models import Call, Job, Phase, State
+from ...models import Call, Job, JobState, TaskPhase
 from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
-from .context import Walk
+from .context import JobContext
 from .provenance import keep_provenance
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
@@ -31,7 +31,7 @@ _PROGRESS = 1 << 16
 
 
 @dataclass
-class _Memory:
+class _DownloadState:
     """What one fetch remembers between its tries."""
 
     failures: int = 0
@@ -42,11 +42,11 @@ class _Memory:
     """Asked for another URL, the provider names the dead one again."""
 
 
-async def fetch(job: Job, walk: Walk) -> Job:
+async def download_result(job: Job, walk: JobContext) -> Job:
     """Download the clip. Raises ResultNotFetched, which leaves the job SUCCEEDED, ready to be fetched again."""
     tools = walk.tools
     target = private_folder(tools.results) / f"{job.id}.mp4"
-    memory = _Memory()
+    memory = _DownloadState()
 
     def on_bytes(size: int, total: int | None) -> None:
         if size >= memory.received + _PROGRESS:
@@ -70,11 +70,11 @@ async def fetch(job: Job, walk: Walk) -> Job:
             job = await _after(error, job, walk, memory)
     await keep_provenance(job, walk, target)
     return await tools.journal.advance(
-        job, State.SAVED, file=target, finished_at=tools.now(), error=None, error_kind=None
+        job, JobState.SAVED, file=target, finished_at=tools.now(), error=None, error_kind=None
     )
 
 
-async def _after(error: TransportError | OSError, job: Job, walk: Walk, memory: _Memory) -> Job:
+async def _after(error: TransportError | OSError, job: Job, walk: JobContext, memory: _DownloadState) -> Job:
     """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
     memory.failures += 1
     if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
@@ -95,7 +95,7 @@ async def _after(error: TransportError | OSError, job: Job, walk: Walk, memory: 
     return job
 
 
-def _source(job: Job, walk: Walk) -> Call:
+def _source(job: Job, walk: JobContext) -> Call:
     """Where the file is: the provider's own content endpoint wants the key, a CDN must not have it."""
     content = walk.connection.provider.content(job.task_id or "")
     if content is None:
@@ -106,7 +106,7 @@ def _source(job: Job, walk: Walk) -> Call:
     return Call.get(job.result_url, authorized=True)
 
 
-async def _ask_again(job: Job, walk: Walk, memory: _Memory) -> Job:
+async def _ask_again(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
     """A fresh URL for the same result, where the provider still has one."""
     provider, tools = walk.connection.provider, walk.tools
     try:
@@ -117,22 +117,22 @@ async def _ask_again(job: Job, walk: Walk, memory: _Memory) -> Job:
         return job
     except (ProviderError, TransportError):
         return job  # The download's own error is the one to tell.
-    memory.is_forgotten = status.phase is Phase.FAILED and status.fault is not None and status.fault.is_expired
-    is_done = status.phase is Phase.DONE
+    memory.is_forgotten = status.phase is TaskPhase.FAILED and status.error is not None and status.error.is_expired
+    is_done = status.phase is TaskPhase.DONE
     memory.is_stale = is_done and (status.video_url or None) == job.result_url
     if is_done and status.video_url and not memory.is_stale:
-        return await tools.journal.advance(job, State.SUCCEEDED, note="a fresh URL", result_url=status.video_url)
+        return await tools.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=status.video_url)
     return job
 
 
-def _is_past(job: Job, walk: Walk) -> bool:
+def _is_past(job: Job, walk: JobContext) -> bool:
     """Whether the time is over for which the provider says that it keeps results."""
     until = (job.submitted_at or job.created_at) + walk.connection.provider.result_lifetime_hours * 3600
     return walk.tools.now() > until
 
 
 async def _give_up(
-    job: Job, walk: Walk, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
+    job: Job, walk: JobContext, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
 ) -> ResultNotFetched:
     reason = error if isinstance(error, GrokImagineError) else f"{type(error).__name__}: {error.strerror or error}"
     text = f"The clip is ready and paid, but could not be downloaded: {reason}. "
@@ -148,5 +148,5 @@ async def _give_up(
                 f". If {walk.connection.provider.label} keeps it no longer, change the seed to make, and pay, a new one"
             )
     with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
-        await walk.tools.journal.remember(job, error=text, error_kind=ResultNotFetched.__name__)
+        await walk.tools.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

@@ -9,13 +9,13 @@ from typing import Any
 from ...models import Job
 
 
-class Keeper:
+class InFlightSteps:
     """The steps of one session that are being run to their end now, by their jobs' ids."""
 
     def __init__(self) -> None:
         self._kept: dict[str, asyncio.Task[Job]] = {}
 
-    async def keep(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
+    async def run(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
         """The step's outcome. A second walker on the same job shares the first one's."""
         task = self._kept.get(job_id)
         if task is not None:
@@ -26,7 +26,7 @@ class Keeper:
         task.add_done_callback(lambda done: self._dropped(job_id, done))
         return await asyncio.shield(task)
 
-    def flying(self, job_id: str) -> Awaitable[Job] | None:
+    def get(self, job_id: str) -> Awaitable[Job] | None:
         """The step of that job that is under way; None where there is none."""
         task = self._kept.get(job_id)
         return asyncio.shield(task) if task else None

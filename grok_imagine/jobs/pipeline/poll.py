@@ -21,11 +21,11 @@ from ...errors import (
     TransportError,
     UnreadableReply,
 )
-from ...models import Fault, Job, Phase, State, TaskStatus
+from ...models import Job, JobState, TaskError, TaskPhase, TaskStatus
 from ...providers import Provider
-from ...transport.timeouts import within
-from .callbacks import Hint
-from .context import Walk
+from ...transport.timeouts import wait_with_timeout
+from .callbacks import WakeSignal
+from .context import JobContext
 
 # Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
 _REPLICATION_SECONDS = 30.0
@@ -34,22 +34,22 @@ _TICK = 1.0
 
 
 @dataclass
-class _Memory:
+class _PollState:
     """What one wait remembers between its polls."""
 
     unknown_words: set[str] = field(default_factory=set[str])
-    hint: Hint = field(default_factory=Hint)
+    hint: WakeSignal = field(default_factory=WakeSignal)
     done_without_url: int = 0
     unreadable: int = 0
 
 
-async def wait(job: Job, walk: Walk) -> Job:
+async def poll(job: Job, walk: JobContext) -> Job:
     """Poll until the task is final. Raises JobTimedOut, JobFailed, ContentRejected, JobExpired or JobCanceled.
 
     The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
     but when the next poll goes out.
     """
-    memory, hints = _Memory(), walk.tools.hints
+    memory, hints = _PollState(), walk.tools.hints
     with ExitStack() as listening:
         if hints is not None and walk.connection.provider.takes_callbacks:
             with suppress(OSError):  # no secret, no callback
@@ -58,26 +58,26 @@ async def wait(job: Job, walk: Walk) -> Job:
         return await _until_final(job, walk, memory)
 
 
-async def _until_final(job: Job, walk: Walk, memory: _Memory) -> Job:
+async def _until_final(job: Job, walk: JobContext, memory: _PollState) -> Job:
     tools, provider = walk.tools, walk.connection.provider
     began = tools.monotonic()
     walk.report(job, "queued")
     while True:
         left = began + tools.deadline_seconds - tools.monotonic()
         try:
-            status = await within(max(left, 1.0), _ask(job, walk, memory))
+            status = await wait_with_timeout(max(left, 1.0), _ask(job, walk, memory))
         except asyncio.TimeoutError:
             raise _too_late(job, walk) from None
-        if status.phase is Phase.DONE and (status.video_url or provider.content(job.task_id or "")):
+        if status.phase is TaskPhase.DONE and (status.video_url or provider.content(job.task_id or "")):
             return await _succeeded(job, walk, status)
-        if status.phase in (Phase.FAILED, Phase.CANCELED):
+        if status.phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
             await _failed(job, walk, status)
         if tools.monotonic() - began > tools.deadline_seconds:
             raise _too_late(job, walk)
         await _pause(job, walk, status, memory)
 
 
-def _too_late(job: Job, walk: Walk) -> JobTimedOut:
+def _too_late(job: Job, walk: JobContext) -> JobTimedOut:
     label, minutes = walk.connection.provider.label, walk.tools.deadline_seconds / 60
     text = (
         f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
@@ -85,7 +85,7 @@ def _too_late(job: Job, walk: Walk) -> JobTimedOut:
     return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _ask(job: Job, walk: Walk, memory: _Memory) -> TaskStatus:
+async def _ask(job: Job, walk: JobContext, memory: _PollState) -> TaskStatus:
     provider, tools = walk.connection.provider, walk.tools
     task_id = job.task_id or ""
     try:
@@ -94,71 +94,71 @@ async def _ask(job: Job, walk: Walk, memory: _Memory) -> TaskStatus:
         memory.unreadable = 0
     except TaskNotFound as error:
         if tools.now() - (job.submitted_at or 0) < _REPLICATION_SECONDS:
-            return TaskStatus(Phase.UNKNOWN)
+            return TaskStatus(TaskPhase.UNKNOWN)
         raise await _stop(job, walk, error) from error
     except UnreadableReply as error:
         memory.unreadable += 1
         if memory.unreadable < tools.client.backoff.tries:
-            return TaskStatus(Phase.UNKNOWN, word="an answer that cannot be read")
+            return TaskStatus(TaskPhase.UNKNOWN, word="an answer that cannot be read")
         raise await _stop(job, walk, error) from error
     except (ProviderError, TransportError) as error:
         raise await _stop(job, walk, error) from error
     return status
 
 
-async def _stop(job: Job, walk: Walk, error: GrokImagineError) -> JobError:
+async def _stop(job: Job, walk: JobContext, error: GrokImagineError) -> JobError:
     """Waiting is over, the job is not: it stays SUBMITTED."""
-    await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
+    await walk.tools.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
     text = f"{walk.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _pause(job: Job, walk: Walk, status: TaskStatus, memory: _Memory) -> None:
+async def _pause(job: Job, walk: JobContext, status: TaskStatus, memory: _PollState) -> None:
     """Wait until the next poll is due, telling the host each second."""
     tools = walk.tools
     note = ""
-    if status.phase is Phase.UNKNOWN and status.word and status.word not in memory.unknown_words:
+    if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in memory.unknown_words:
         memory.unknown_words.add(status.word)
         note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
-    seconds = walk.connection.provider.pace.interval(max(0.0, tools.now() - (job.submitted_at or tools.now())))
-    if status.phase is Phase.DONE:
+    seconds = walk.connection.provider.poll_schedule.interval(max(0.0, tools.now() - (job.submitted_at or tools.now())))
+    if status.phase is TaskPhase.DONE:
         memory.done_without_url += 1
         if memory.done_without_url > _RECHECKS_WITHOUT_URL:
-            await _failed(job, walk, replace(status, fault=Fault("completed without a video")))
+            await _failed(job, walk, replace(status, error=TaskError("completed without a video")))
         seconds = 2.0
     asked = tools.monotonic()
     usual = asked + seconds * walk.connection.pace
-    step = "queued" if status.phase is Phase.QUEUED else "generating"
+    step = "queued" if status.phase is TaskPhase.QUEUED else "generating"
     while True:
         walk.report(job, step, percent=status.percent, note=note)
-        left = memory.hint.due(asked, usual) - tools.monotonic()
+        left = memory.hint.next_poll_at(asked, usual) - tools.monotonic()
         if left <= 0:
-            return memory.hint.heed()
+            return memory.hint.clear()
         await tools.sleep(min(_TICK, left))
 
 
-async def _succeeded(job: Job, walk: Walk, status: TaskStatus) -> Job:
+async def _succeeded(job: Job, walk: JobContext, status: TaskStatus) -> Job:
     changes: dict[str, Any] = {"result_url": status.video_url, "error": None, "error_kind": None}
     if status.cost is not None:
         changes["billed_usd"] = status.cost.usd
-    return await walk.tools.journal.advance(job, State.SUCCEEDED, **changes)
+    return await walk.tools.journal.advance(job, JobState.SUCCEEDED, **changes)
 
 
-async def _failed(job: Job, walk: Walk, status: TaskStatus) -> None:
-    fault = status.fault or Fault("no reason was given")
+async def _failed(job: Job, walk: JobContext, status: TaskStatus) -> None:
+    fault = status.error or TaskError("no reason was given")
     kind: type[JobError] = JobFailed
     if fault.is_moderation:
         kind = ContentRejected
     elif fault.is_expired:
         kind = JobExpired
-    elif status.phase is Phase.CANCELED:
+    elif status.phase is TaskPhase.CANCELED:
         kind = JobCanceled
     provider = walk.connection.provider
     billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
     code = f" (code {fault.code})" if fault.code else ""
     text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
     await walk.tools.journal.advance(
-        job, State.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now(), billed_usd=billed
+        job, JobState.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now(), billed_usd=billed
     )
     raise kind(text, job_id=job.id, task_id=job.task_id)
 

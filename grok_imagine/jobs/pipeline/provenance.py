@@ -14,7 +14,7 @@ from ...errors import MediaError
 from ...models import Job
 from ...redact import redact
 from ..connections import sandbox_names
-from .context import Walk, cost_of
+from .context import JobContext, cost_of
 
 _LONGEST = 100_000
 """Characters: longer than any prompt may be. A text is only redacted here, never cut."""
@@ -54,7 +54,7 @@ def clean(value: Any) -> Any:
     return value
 
 
-async def keep_provenance(job: Job, walk: Walk, file: Path) -> None:
+async def keep_provenance(job: Job, walk: JobContext, file: Path) -> None:
     """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
     facts = facts_of(replace(job, finished_at=walk.tools.now()))
     try:

@@ -20,22 +20,22 @@ from ...storage.bucket import BucketStore
 
 
 @dataclass(frozen=True)
-class Archive:
+class SharedResults:
     """The bucket of the setting ``results_store``, and what the journal remembers to lie there."""
 
     journal: Journal
     store: BucketStore
 
-    async def keep(self, job: Job) -> None:
+    async def save(self, job: Job) -> None:
         """Put the job's file into the bucket, once. Raises StorageError, and OSError if the file cannot be read."""
         if job.file is None or await self._row(job.id) is not None:
             return
         key = self.store.result_key(secrets.token_hex(16))
         await self.store.put_file(key, job.file, "video/mp4")
         values = {"job_id": job.id, "store": self.store.name, "key": key, "sha256": _digest(job.file)}
-        await self.journal.work(lambda connection: _remember(connection, values))
+        await self.journal.transaction(lambda connection: _remember(connection, values))
 
-    async def bring(self, job: Job, target: Path) -> bool:
+    async def restore(self, job: Job, target: Path) -> bool:
         """Fetch the job's file to ``target``; False where none was kept. Raises StorageError if it is gone or wrong."""
         row = await self._row(job.id)
         if row is None:
@@ -60,7 +60,7 @@ class Archive:
             row = connection.execute(query).mappings().first()
             return dict(row) if row else None
 
-        return await self.journal.work(work)
+        return await self.journal.transaction(work)
 
 
 def _remember(connection: sa.Connection, values: dict[str, Any]) -> None:

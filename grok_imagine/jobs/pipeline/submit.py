@@ -26,12 +26,12 @@ from ...errors import (
     TransportError,
     UnreadableReply,
 )
-from ...journal.journal import JobMoved
-from ...models import Blob, Job, MediaInput, Reply, State, VideoRequest
+from ...journal.journal import JobConflict
+from ...models import Blob, Job, JobState, MediaInput, Reply, VideoRequest
 from ...models.url import is_loopback
 from ...providers import Provider, PublicUrls
 from ...transport.client import retry_after_of
-from .context import Walk
+from .context import JobContext
 
 UNKNOWN_OUTCOME = (
     "Outcome unknown: the request may have reached {label}, and may be billed, but no answer was recorded. It is "
@@ -50,7 +50,7 @@ class _NotAccepted(Exception):
         super().__init__(str(cause))
 
 
-async def submit(job: Job, walk: Walk) -> Job:
+async def submit(job: Job, walk: JobContext) -> Job:
     """Walk from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
     if walk.request is None:
         raise JobFailed(
@@ -75,7 +75,7 @@ async def submit(job: Job, walk: Walk) -> Job:
             await walk.connection.endpoint.rest(delay, cause, walk.tools.sleep)
 
 
-async def refuse(job: Job, walk: Walk) -> Job:
+async def handle_uncertain(job: Job, walk: JobContext) -> Job:
     """What happens to a job that is found SUBMITTING: nothing, and the user is told.
 
     Unless it is being posted right now: by this session (an interrupted node, queued again at once), whose answer
@@ -92,16 +92,16 @@ async def refuse(job: Job, walk: Walk) -> Job:
             walk.report(job, "submitting", note="sent by another run; waiting for its answer")
             await walk.tools.sleep(1.0)
             found = await walk.tools.journal.get(job.id)
-            if found is None or found.state is not State.SUBMITTING or found.error_kind:
+            if found is None or found.state is not JobState.SUBMITTING or found.error_kind:
                 job = found or job
                 break
-        if job.state is not State.SUBMITTING:
+        if job.state is not JobState.SUBMITTING:
             return job
     label = walk.connection.provider.label
     raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
 
 
-async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
+async def _publish(job: Job, walk: JobContext, request: VideoRequest) -> PublicUrls:
     """Public URLs for the request's media, in its order."""
     video = request.source_video
     media: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
@@ -110,13 +110,13 @@ async def _publish(job: Job, walk: Walk, request: VideoRequest) -> PublicUrls:
     try:
         urls = await walk.tools.publisher.publish(job, walk.store(), media)
     except StorageError as error:
-        await walk.tools.journal.remember(job, error=str(error), error_kind=type(error).__name__)
+        await walk.tools.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
         raise
     count = len(request.reference_images)
     return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None, await _callback(job, walk))
 
 
-async def _callback(job: Job, walk: Walk) -> str | None:
+async def _callback(job: Job, walk: JobContext) -> str | None:
     """Where the provider may call when the task has ended; None where it takes no address, or could not reach ours."""
     hints = walk.tools.hints
     if hints is None or hints.base is None or not walk.connection.provider.takes_callbacks:
@@ -128,24 +128,24 @@ async def _callback(job: Job, walk: Walk) -> str | None:
     return None
 
 
-async def _post(job: Job, walk: Walk, request: VideoRequest, urls: PublicUrls) -> Job:
+async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicUrls) -> Job:
     """The POST itself, between its two lines in the journal."""
     journal, provider = walk.tools.journal, walk.connection.provider
     call = provider.submit(request, urls)
-    job = await journal.advance(job, State.SUBMITTING, error=None, error_kind=None, origin=walk.connection.origin)
+    job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=walk.connection.origin)
     try:
         reply = await walk.tools.client.send(call, walk.connection.endpoint)
         task_id = _accepted(provider, reply)
     except (ConnectFailed, RateLimited) as error:
-        job = await journal.advance(job, State.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
+        job = await journal.advance(job, JobState.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
         raise _NotAccepted(job, error) from error
     except (TransportError, ProviderDown, UnreadableReply) as error:
-        await journal.remember(job, error=str(error), error_kind=SubmitUncertain.__name__)
+        await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
         text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
     except ProviderError as error:
         ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}  # it was never accepted
-        await journal.advance(job, State.FAILED, error=str(error), error_kind=_kind(error), **ended)
+        await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **ended)
         raise
     return await _keep_id(job, walk, task_id)
 
@@ -165,15 +165,15 @@ def _accepted(provider: Provider, reply: Reply) -> str:
         raise ProviderDown(str(error), status=error.status, code=error.code) from error
 
 
-async def _keep_id(job: Job, walk: Walk, task_id: str) -> Job:
+async def _keep_id(job: Job, walk: JobContext, task_id: str) -> Job:
     """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
     changes: dict[str, Any] = {"task_id": task_id, "submitted_at": walk.tools.now(), "error": None, "error_kind": None}
     for tries_left in (2, 1, 0):
         try:
-            return await walk.tools.journal.advance(job, State.SUBMITTED, **changes)
+            return await walk.tools.journal.advance(job, JobState.SUBMITTED, **changes)
         except JournalError as error:
             # A commit whose answer was lost with its connection was done all the same: then the id stands there.
-            if isinstance(error, JobMoved):
+            if isinstance(error, JobConflict):
                 stands = await walk.tools.journal.get(job.id)
                 if stands is not None and stands.task_id == task_id:
                     return stands

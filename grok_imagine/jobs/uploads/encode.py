@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...journal.uploads import Encoding, Uploads
 from ...models import Blob
-from ...models.blob import RememberedBlob
+from ...models.blob import LazyBlob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ class Encoder:
 
     def __init__(self, uploads: Uploads, room: int = ROOM) -> None:
         self._uploads = uploads
-        self._room = _Room(room, os.cpu_count() or 1)
+        self._room = _EncodeLimiter(room, os.cpu_count() or 1)
 
     async def images(self, pictures: Sequence[NDArray[np.float32]]) -> list[Blob]:
         """``pictures``, each ``[H, W, C]``, as Blobs in their order. The first EncodeError ends it."""
@@ -50,18 +50,18 @@ class Encoder:
         known = await self._uploads.encoding(digest)
         if known is not None:
             load = lambda: encode_image(pixels)  # noqa: E731
-            return RememberedBlob(known.sha256, known.media_type, known.size, load, pixels=area)
+            return LazyBlob(known.sha256, known.media_type, known.size, load, pixels=area)
         blob = await self._room.work(area, lambda: encode_image(pixels))
-        await self._uploads.remember_encoding(digest, Encoding(blob.sha256, blob.media_type, len(blob)))
+        await self._uploads.save_encoding(digest, Encoding(blob.sha256, blob.media_type, len(blob)))
         return blob
 
     async def load(self, blob: Blob) -> None:
         """Have the bytes of ``blob`` at hand: one that is only remembered is encoded now."""
-        if isinstance(blob, RememberedBlob) and not blob.is_loaded:
+        if isinstance(blob, LazyBlob) and not blob.is_loaded:
             await self._room.work(blob.pixels, lambda: blob.data)
 
 
-class _Room:
+class _EncodeLimiter:
     """Threads for work that takes memory: so many at once, and so many pixels in all of them together."""
 
     def __init__(self, pixels: int, threads: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...errors import StorageError
 from ...journal.uploads import Uploads
 from ...models import Blob, Job, MediaInput
-from ...storage.base import Keeping, Store
+from ...storage.base import PersistentStore, Store
 from .encode import Encoder
 
 if TYPE_CHECKING:
@@ -48,20 +48,20 @@ class Publisher:
 
     async def release(self, job: Job, store: Store) -> None:
         """After a final job: remove its uploads, where the store is set to, unless another job or a user needs them."""
-        if not isinstance(store, Keeping) or not self.delete_after(store.name):
+        if not isinstance(store, PersistentStore) or not self.delete_after(store.name):
             return
         for sha256 in {upload.sha256 for upload in await self.uploads.idle(store.name, job_id=job.id)}:
             async with self._locks[sha256]:
                 idle = await self.uploads.idle(store.name, job_id=job.id)
                 keys = {upload.key for upload in idle if upload.sha256 == sha256}
-                await self.uploads.removed(store.name, keys)
+                await self.uploads.forget(store.name, keys)
                 for key in keys:
                     with suppress(StorageError):  # the clip is safe; what is left in the store, the sweep takes
                         await store.remove(key)
 
     async def _one(self, job: Job | None, store: Store, blob: Blob) -> str:
         """The URL of one blob: that of an earlier upload while it is good, else a fresh one."""
-        if not isinstance(store, Keeping):
+        if not isinstance(store, PersistentStore):
             await self.encoder.load(blob)
             return (await store.publish(blob)).url
         async with self._locks[blob.sha256]:

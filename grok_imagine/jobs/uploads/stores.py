@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ...errors import SettingsError
 from ...settings import Settings, StoreSettings, private_folder, write_private
-from ...storage.base import OwnUrlsOnly, Store
+from ...storage.base import NoStore, Store
 from ...storage.bucket import BucketStore
-from ...storage.comfyui_route import ComfyUIRoute, Shelf
+from ...storage.comfyui_route import ComfyUIRoute, PublicFiles
 from ...storage.inline import InlineStore
 from ...storage.sandbox import Post, SandboxStore
 from ..connections import Connection
 
-SHELF = "public"
+PUBLIC_FILES = "public"
 _SECRET_FILE = "uploads.secret"  # noqa: S105 - a file's name
 
 
@@ -45,7 +45,7 @@ class Stores:
             return self.named(next(iter(self._settings.stores)), hours=connection.provider.longest_job_hours)
         if connection.provider.takes_data_uris:
             return InlineStore()
-        return OwnUrlsOnly(several=tuple(self._settings.stores))
+        return NoStore(several=tuple(self._settings.stores))
 
     def default(self) -> Store:
         """The store of the settings, for an upload without a connection. Raises SettingsError where none is chosen."""
@@ -71,7 +71,9 @@ class Stores:
                 raise SettingsError(
                     f"The store {name!r} needs public_base_url: where the internet reaches this ComfyUI."
                 )
-            return ComfyUIRoute(name, stated.public_base_url, self.shelf(), lifetime_seconds=lifetime, now=self._now)
+            return ComfyUIRoute(
+                name, stated.public_base_url, self.public_files(), lifetime_seconds=lifetime, now=self._now
+            )
         if not stated.bucket:
             raise SettingsError(f"The store {name!r} has no bucket. Set one in the settings.")
         return BucketStore(name, stated, secret=self._secret(), lifetime_seconds=lifetime, now=self._now)
@@ -89,9 +91,9 @@ class Stores:
         """What the settings say of a store."""
         return self._settings.stores.get(name)
 
-    def shelf(self) -> Shelf:
+    def public_files(self) -> PublicFiles:
         """The files that this host serves itself."""
-        return Shelf(self._home / SHELF, self._now)
+        return PublicFiles(self._home / PUBLIC_FILES, self._now)
 
     def _secret(self) -> bytes:
         """What keys the object names of this installation; made once, readable by its owner alone."""

@@ -15,7 +15,7 @@ SPARE_FRAMES = 4
 GROWTH = 4
 
 
-class Canvas:
+class FrameBuffer:
     """A float32 array ``[frames, H, W, 3]`` with room for as many frames as the header promised.
 
     NumPy asks Linux for huge pages by itself, and a page that is never written costs nothing: so one allocation

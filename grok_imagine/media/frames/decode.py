@@ -20,13 +20,13 @@ from ..audio import SoundTrack, sound_between
 from ..clip import Audio, Clip
 from ..open import OpenVideo, fraction, frame_rate, open_video, promised_frames, refuse_absurd, stream_duration
 from ..orientation import Orientation
-from .buffer import Canvas, check_fits
+from .buffer import FrameBuffer, check_fits
 from .convert import Converters
 from .index import DecodeStopped, FrameIndex, read_index
 from .plan import Plan
 from .resize import Resize
-from .seek import Picked, Picker
-from .selection import Choice, Window
+from .seek import FrameReader, Picked
+from .selection import FrameSelection, SelectedFrames
 
 __all__ = ["DecodeStopped", "OnPlan", "OnProgress", "ShouldStop", "decode"]
 
@@ -34,13 +34,13 @@ OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
-_WHOLE, _AS_IT_IS = Window(), Resize()
+_WHOLE, _AS_IT_IS = FrameSelection(), Resize()
 
 
 def decode(
     path: str | os.PathLike[str],
     *,
-    window: Window = _WHOLE,
+    window: FrameSelection = _WHOLE,
     resize: Resize = _AS_IT_IS,
     on_plan: OnPlan | None = None,
     on_progress: OnProgress | None = None,
@@ -133,7 +133,7 @@ class _Run:
         size = self._resize.geometry(context.width or 1, context.height or 1).output
         check_fits(self._source.name, frames, size, self._max_bytes)
 
-    def _fill(self, picked: Iterator[Picked], promised: int, exact: bool, rate: Fraction) -> Canvas:
+    def _fill(self, picked: Iterator[Picked], promised: int, exact: bool, rate: Fraction) -> FrameBuffer:
         first = next(picked, None)
         if first is None:
             raise DecodeError(f"{self._source.name} has no frame that can be decoded.")
@@ -142,7 +142,7 @@ class _Run:
         plan = Plan(self._source.name, promised, exact, *geometry.output, rate)
         if self._calls.on_plan is not None:
             self._calls.on_plan(plan)
-        canvas = Canvas(self._source.name, geometry.output, promised, exact, self._max_bytes)
+        canvas = FrameBuffer(self._source.name, geometry.output, promised, exact, self._max_bytes)
         done = 0
         with Converters(self._source.name, orientation, geometry) as converters:
             for frame, count in chain((first,), picked):
@@ -210,7 +210,9 @@ class _WholeRun(_Run):
 class _WindowRun(_Run):
     """Some frames of a film: the packets are read first, then only what is wanted is decoded."""
 
-    def __init__(self, source: OpenVideo, window: Window, resize: Resize, calls: _Calls, max_bytes: int | None) -> None:
+    def __init__(
+        self, source: OpenVideo, window: FrameSelection, resize: Resize, calls: _Calls, max_bytes: int | None
+    ) -> None:
         super().__init__(source, resize, calls, max_bytes)
         self._window = window
 
@@ -220,7 +222,7 @@ class _WindowRun(_Run):
         count = len(choice.positions)
         self._check(count)
         is_last = self._window.which == "last"
-        picker = Picker(self._source, index, choice.positions.tolist(), self._calls.should_stop, is_last)
+        picker = FrameReader(self._source, index, choice.positions.tolist(), self._calls.should_stop, is_last)
         frames = self._fill(iter(picker), count, True, choice.rate).filled()
         start, duration = index.start + _exact(choice.start), _exact(choice.duration)
         return Clip(
@@ -232,7 +234,7 @@ class _WindowRun(_Run):
             missing=count - len(frames),
         )
 
-    def _audio(self, path: str | os.PathLike[str], index: FrameIndex, choice: Choice) -> Audio | None:
+    def _audio(self, path: str | os.PathLike[str], index: FrameIndex, choice: SelectedFrames) -> Audio | None:
         """The sound is read from a second opening: where it lies has nothing to do with where key frames are."""
         if self._source.audio is None:
             return None

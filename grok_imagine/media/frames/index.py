@@ -83,7 +83,7 @@ def _index(source: OpenVideo, pts: list[int | None], keys: list[int], last_durat
     return FrameIndex(times, float(times[-1]) + lasts, rate, start, ordered, np.array(keys, np.int64))
 
 
-class Disposable:
+class UnreferencedPackets:
     """Tells the packets of an H.264 film that no other frame is built on, so that they need not be decoded.
 
     x264 makes half of its frames so. Other codecs, and films that are not in the form of MP4, have none here.

@@ -16,21 +16,21 @@ from av.video.stream import VideoStream
 
 from ...errors import DecodeError
 from ..open import OpenVideo
-from .index import DecodeStopped, Disposable, FrameIndex
+from .index import DecodeStopped, FrameIndex, UnreferencedPackets
 
 Picked = tuple[VideoFrame, int]
 """A frame, and how often it is wanted."""
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _SeekRange:
     """Frames that are decoded in one go, from the key frame at ``key`` on."""
 
     key: int
     wanted: dict[int, int]
 
 
-class Picker:
+class FrameReader:
     """Yields the frames at ``positions`` of the index, in order. One that is damaged is left out.
 
     With ``or_before``, a damaged last one is replaced by the one that was decoded before it.
@@ -49,7 +49,7 @@ class Picker:
         self._counts = Counter(positions)
         self._should_stop = should_stop
         self._or_before = or_before
-        self._is_disposable = Disposable(source.video)
+        self._is_disposable = UnreferencedPackets(source.video)
 
     def __iter__(self) -> Iterator[Picked]:
         if not self._index.is_timed:
@@ -58,19 +58,19 @@ class Picker:
         for stretch in self._stretches():
             yield from self._by_time(stretch)
 
-    def _stretches(self) -> list[_Stretch]:
+    def _stretches(self) -> list[_SeekRange]:
         """A new one begins where at least one whole group of frames can be jumped over."""
-        index, made, last = self._index, list[_Stretch](), -2
+        index, made, last = self._index, list[_SeekRange](), -2
         for position, count in sorted(self._counts.items()):
             pts = int(index.pts[position])
             key = max(int(np.searchsorted(index.keys, pts, side="right")) - 1, 0)
             if key > last + 1:
-                made.append(_Stretch(key, {}))
+                made.append(_SeekRange(key, {}))
             made[-1].wanted[pts] = count
             last = key
         return made
 
-    def _by_time(self, stretch: _Stretch) -> Iterator[Picked]:
+    def _by_time(self, stretch: _SeekRange) -> Iterator[Picked]:
         missing, spare = dict(stretch.wanted), cast("VideoFrame | None", None)
         for frame in self._decoded(self._fed(stretch)):
             count = missing.pop(cast(int, frame.pts), 0)
@@ -82,7 +82,7 @@ class Picker:
         if self._or_before and spare is not None and len(missing) == len(stretch.wanted):
             yield spare, 1
 
-    def _fed(self, stretch: _Stretch) -> Iterator[Packet[VideoStream]]:
+    def _fed(self, stretch: _SeekRange) -> Iterator[Packet[VideoStream]]:
         """The packets to decode: to the last one that is wanted, without those that nothing is built on."""
         ahead = len(stretch.wanted)
         for packet in self._from(stretch.key):

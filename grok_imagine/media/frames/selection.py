@@ -20,7 +20,7 @@ Which = Literal["all", "first", "last"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedFrames:
     """What a window chooses.
 
     ``positions`` of the frames, growing, the same one repeatedly where the rate is raised. ``rate`` is in frames
@@ -34,7 +34,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Window:
+class FrameSelection:
     """A part of a film. Everything is off by default; each step works on what the one before has left.
 
     1. ``start_seconds`` and ``duration_seconds`` (0: to the end) cut out a span of time.
@@ -69,9 +69,9 @@ class Window:
     @property
     def is_whole(self) -> bool:
         """Whether it is the whole film as it is."""
-        return self == Window()
+        return self == FrameSelection()
 
-    def choose(self, times: NDArray[np.float64], end: float, rate: Fraction) -> Choice:
+    def choose(self, times: NDArray[np.float64], end: float, rate: Fraction) -> SelectedFrames:
         """Chooses from frames shown at ``times``, in seconds from the first one on; the last one ends at ``end``.
 
         Raises RequestError if nothing is left, naming the setting that is to blame.
@@ -97,7 +97,7 @@ class Window:
             positions, shown = positions[-1:], shown[-1:]
         forced = Fraction(self.force_rate).limit_denominator(1001) if self.force_rate else rate
         start = float(shown[0])
-        return Choice(positions, forced / self.select_every_nth, start, max(stop - start, 0.0))
+        return SelectedFrames(positions, forced / self.select_every_nth, start, max(stop - start, 0.0))
 
     def _between(self, times: NDArray[np.float64], stop: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The frames that begin in the span; if none does, the one that is seen then."""

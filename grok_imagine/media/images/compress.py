@@ -43,7 +43,7 @@ WINDOW, C1, C2 = 7, (0.01 * 255) ** 2, (0.03 * 255) ** 2
 LONGEST = {WEBP: 16383, JPEG: 65535, PNG: 2**31 - 1}
 
 
-def fit(picture: Image.Image, max_bytes: int, formats: tuple[str, ...]) -> Blob:
+def compress(picture: Image.Image, max_bytes: int, formats: tuple[str, ...]) -> Blob:
     """``picture``, RGB or RGBA, in one of ``formats`` (media types) and at most ``max_bytes``.
 
     Exact, as PNG or lossless WebP; else as the one of WebP and JPEG that comes nearer to it, of the highest quality
@@ -129,7 +129,7 @@ class _Attempt:
 
     def _likeness(self, kind: str, quality: int) -> float:
         made = Image.open(io.BytesIO(self._lossy_sample(kind, quality).data))
-        return likeness(_values(self._sample), _values(made))
+        return similarity(_values(self._sample), _values(made))
 
     def _lossy_sample(self, kind: str, quality: int) -> Blob:
         known = self._sampled.get((kind, quality))
@@ -150,7 +150,7 @@ class _Attempt:
         self.smallest = min(self.smallest or size, size or self.smallest)
 
 
-def likeness(original: NDArray[np.uint8], made: NDArray[np.uint8]) -> float:
+def similarity(original: NDArray[np.uint8], made: NDArray[np.uint8]) -> float:
     """How alike two pictures ``[H, W, C]`` look: their structural similarity, 1 for equal ones.
 
     Over squares of 7 x 7 side by side, which is a 49th of the work of sliding ones; 7, so that they do not lie on

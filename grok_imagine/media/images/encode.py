@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from ...errors import EncodeError
 from ...models.blob import Blob
-from .compress import FORMATS, fit
+from .compress import FORMATS, compress
 from .image_format import is_bare, sniff
 from .pixels import plain, to_picture
 
@@ -37,7 +37,7 @@ def encode_image(pixels: NDArray[Any], *, max_bytes: int = MAX_BYTES, formats: t
 
     Raises EncodeError for another shape or type of array, and if nothing at all fits.
     """
-    return fit(to_picture(pixels), max_bytes, formats)
+    return compress(to_picture(pixels), max_bytes, formats)
 
 
 def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, formats: tuple[str, ...] = FORMATS) -> Blob:
@@ -62,7 +62,7 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
     # Pillow's readers raise nearly anything for a damaged file; a picture of absurd size is refused here, too.
     except Exception as error:
         raise EncodeError(f"{name} cannot be read as a picture. Use a JPEG, PNG or WebP file.") from error
-    return fit(picture, max_bytes, formats)
+    return compress(picture, max_bytes, formats)
 
 
 def _open(data: bytes) -> Image.Image:

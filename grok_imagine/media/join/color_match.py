@@ -29,7 +29,7 @@ SAME: Line = (1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Match:
+class ColorMatch:
     """How a part's colours differed from those of the part before, and what brings them to those of the film.
 
     ``drift`` is the difference of the means of Y, U and V, in steps of 8 bits. ``lines`` undo it for the whole part.
@@ -70,35 +70,35 @@ class Ending:
 
     raw: Packed
     shown: Packed
-    match: Match
+    match: ColorMatch
 
 
-def match(before: Ending | None, after: Packed, *, is_repeated: bool) -> Match:
+def match(before: Ending | None, after: Packed, *, is_repeated: bool) -> ColorMatch:
     """What brings ``after`` to the colours of the film. Nothing where it shows something else than ``before``.
 
     A part is judged by the one that it was made from, so that a drift that adds up over many parts is undone, too.
     ``is_repeated`` says that ``after`` is the very picture that ``before`` is, and not the next one.
     """
     if before is None:
-        return Match()
+        return ColorMatch()
     pairs = list(zip(planes(before.raw), planes(after), strict=True))
     drift = tuple(float(new.mean() - old.mean()) for old, new in pairs)
     told = (drift[0], drift[1], drift[2])
     if not _is_alike(*pairs[0]):
-        return Match(told)
+        return ColorMatch(told)
     own: list[Line] = [SAME, SAME, SAME]
     if any(abs(one) > limit for one, limit in zip(told, UNSEEN, strict=True)):
         found = [_line(old, new) for old, new in pairs]
         if any(line is None for line in found):
-            return Match(told)
+            return ColorMatch(told)
         own = [line or SAME for line in found]
     total = [
         (gain * first[0], gain * first[1] + shift) for first, (gain, shift) in zip(own, before.match.lines, strict=True)
     ]
     lines = (total[0], total[1], total[2])
     if not is_repeated:
-        return Match(told, lines)
-    return Match(told, lines, _rest(before.shown, Match(told, lines).applied(after, EASE)))
+        return ColorMatch(told, lines)
+    return ColorMatch(told, lines, _rest(before.shown, ColorMatch(told, lines).applied(after, EASE)))
 
 
 def _rest(wanted: Packed, has: Packed) -> tuple[NDArray[np.float32], ...]:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from ...errors import DecodeError
 from ..frames.decode import DecodeStopped, ShouldStop
-from ..mux.mp4_writer import OPTIONS, new_film
+from ..mux.mp4_writer import OPTIONS, new_mp4
 from ..mux.transcode import LIMITED, THREADS, X264
-from .color_match import Ending, Match, fade, match
-from .segments import Packed, Shape, pictures, shape_of, sound, sound_rate
+from .color_match import ColorMatch, Ending, fade, match
+from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
 RATE_FACTOR = 16
 """x264's: the eye sees no loss. See source_video.py."""
@@ -43,7 +43,7 @@ class Seam:
     """Where a part begins, in frames of the film; how its colours differed there, and what was done about it."""
 
     frame: int
-    match: Match
+    match: ColorMatch
     fade_seconds: float
 
 
@@ -52,7 +52,7 @@ class Joined:
     """The film in numbers, counted while it was written."""
 
     frames: int
-    shape: Shape
+    shape: VideoFormat
     seams: tuple[Seam, ...]
     has_sound: bool
 
@@ -77,23 +77,23 @@ def join(
 
     Raises DecodeError for a part that cannot be read or that holds no frame after its ``skip``, and DecodeStopped.
     """
-    shape = shape_of(parts[0].path)
+    shape = read_format(parts[0].path)
     rate = next((found for part in parts if (found := sound_rate(part.path))), None)
-    with new_film(target, {**OPTIONS, "max_interleave_delta": "0"}) as film:
-        work = _Work(film, shape, rate, on_frame, should_stop)
+    with new_mp4(target, {**OPTIONS, "max_interleave_delta": "0"}) as film:
+        work = _JoinRun(film, shape, rate, on_frame, should_stop)
         for part in parts:
             work.add(part)
         work.finish()
     return Joined(work.frames, shape, tuple(work.seams), rate is not None)
 
 
-class _Work:
+class _JoinRun:
     """A film on its way to the disk."""
 
     def __init__(
         self,
         film: OutputContainer,
-        shape: Shape,
+        shape: VideoFormat,
         sound_rate: int | None,
         on_frame: OnProgress | None,
         should_stop: ShouldStop | None,
@@ -134,7 +134,7 @@ class _Work:
 
     def _matched(self, part: Part, found: Iterator[Packed]) -> Iterator[Packed]:
         """The pictures after the skipped ones, their colours matched where this part meets the one before."""
-        change: Match | None = None
+        change: ColorMatch | None = None
         repeated: Packed | None = None
         before = self._ending
         for number, picture in enumerate(found):
@@ -211,14 +211,14 @@ def _padded(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.floa
     return made
 
 
-def _video(film: OutputContainer, shape: Shape) -> Any:
+def _video(film: OutputContainer, shape: VideoFormat) -> Any:
     stream: Any = film.add_stream("libx264", rate=shape.rate)
     stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, "yuv420p"
     context = stream.codec_context
     context.time_base = 1 / shape.rate
     context.thread_type, context.thread_count = "FRAME", THREADS
     context.color_range = LIMITED
-    context.colorspace, context.color_primaries = shape.colours.space, shape.colours.primaries
-    context.color_trc = shape.colours.transfer
+    context.colorspace, context.color_primaries = shape.color.space, shape.color.primaries
+    context.color_trc = shape.color.transfer
     stream.options = {**X264, "crf": f"{RATE_FACTOR}"}
     return stream

@@ -31,7 +31,7 @@ Packed = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Colours:
+class ColorInfo:
     """What a film says of its colours, in FFmpeg's numbers (AVColorSpace and its kin). The range is always limited."""
 
     space: int
@@ -42,16 +42,16 @@ class Colours:
 
 
 @dataclass(frozen=True)
-class Shape:
+class VideoFormat:
     """What all pictures of a film have in common: even sides in pixels, upright, frames per second, and colours."""
 
     width: int
     height: int
     rate: Fraction
-    colours: Colours
+    color: ColorInfo
 
 
-def shape_of(path: Path) -> Shape:
+def read_format(path: Path) -> VideoFormat:
     """The shape of the film that begins with the clip at ``path``. Raises DecodeError."""
     frame = next(_frames(path), None)
     if frame is None:
@@ -59,13 +59,13 @@ def shape_of(path: Path) -> Shape:
     with open_video(path) as source:
         rate = frame_rate(source.video) or USUAL_RATE
         given: Any = source.video.codec_context
-        colours = Colours(
+        colours = ColorInfo(
             int(given.colorspace), int(given.color_primaries), int(given.color_trc), source_colours(frame)[0]
         )
     if frame.format.is_rgb:
-        colours = Colours(BT709, BT709, BT709, BT709)
+        colours = ColorInfo(BT709, BT709, BT709, BT709)
     width, height = Orientation.of(frame).size(frame.width, frame.height)
-    return Shape(width - width % 2, height - height % 2, rate if rate <= HIGHEST_RATE else USUAL_RATE, colours)
+    return VideoFormat(width - width % 2, height - height % 2, rate if rate <= HIGHEST_RATE else USUAL_RATE, colours)
 
 
 def last_frame(path: Path) -> NDArray[np.float32]:
@@ -87,7 +87,7 @@ def count_frames(path: Path) -> int:
     return sum(1 for _ in _frames(path))
 
 
-def pictures(path: Path, shape: Shape) -> Iterator[Packed]:
+def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
     """Every picture in the film's size and colours, upright. What has these already stays as it is, to the last bit.
 
     At the film's own rate each comes once; of another rate, each moment of the film shows the picture nearest to it.
@@ -181,7 +181,7 @@ def _frames(path: Path) -> Iterator[VideoFrame]:
 class _Fit:
     """Turns frames into pictures of one shape."""
 
-    shape: Shape
+    shape: VideoFormat
 
     def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> Packed:
         orientation = Orientation.of(frame)
@@ -198,7 +198,7 @@ class _Fit:
                 *stored,
                 "yuv420p",
                 src_colorspace=matrix,
-                dst_colorspace=self.shape.colours.matrix,
+                dst_colorspace=self.shape.color.matrix,
                 src_color_range=range_,
                 dst_color_range=LIMITED,
                 interpolation=Interpolation.LANCZOS,
@@ -217,7 +217,7 @@ class _Fit:
     def _fits(self, frame: VideoFrame, size: tuple[int, int], matrix: int, range_: int) -> bool:
         """Whether there is nothing to convert; swscale would round all the same."""
         kind = (frame.format.name, frame.width, frame.height, matrix, range_)
-        return kind == ("yuv420p", *size, self.shape.colours.matrix, LIMITED)
+        return kind == ("yuv420p", *size, self.shape.color.matrix, LIMITED)
 
     def _cover(self, width: int, height: int) -> tuple[int, int]:
         """The size in which a picture of ``width`` and ``height`` covers the film's, without distortion."""

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ...errors import EncodeError, RequestError
 from ...filelock import put_in_place
 from ..frames.scale import BT709, FULL_RANGE, one_thread
-from ..frames.selection import Window
+from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
 from ..open import fraction, open_video
-from .mp4_writer import new_film
+from .mp4_writer import new_mp4
 
 VIDEO_RANGE = 1
 
@@ -40,9 +40,9 @@ class Chunk:
     overlap: int
 
     @property
-    def window(self) -> Window:
+    def window(self) -> FrameSelection:
         """The frames to load."""
-        return Window(skip_first_frames=self.first, frame_load_cap=self.frames)
+        return FrameSelection(skip_first_frames=self.first, frame_load_cap=self.frames)
 
     def repeated(self, made: int) -> int:
         """How many of the ``made`` frames repeat what the piece before has shown. Raises RequestError for too few."""
@@ -89,7 +89,7 @@ def write_piece(path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf:
     if first is None:
         raise EncodeError("There are no frames in this chunk.")
     height, width = first.shape[:2]
-    with new_film(part) as container:
+    with new_mp4(part) as container:
         video = container.add_stream("libx264", rate=rate)
         video.width, video.height = width, height
         # The usual format halves both sides of the colours, so they must be even.
@@ -131,7 +131,7 @@ def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
     Raises EncodeError if the pieces are not of one size.
     """
     part = target.with_suffix(".part.mp4")
-    with new_film(part) as film:
+    with new_mp4(part) as film:
         with open_video(pieces[0]) as first:
             video = film.add_stream_from_template(first.video, opaque=True)
             size = first.video.width, first.video.height

@@ -22,7 +22,7 @@ from av.error import FFmpegError
 from ...errors import DecodeError, EncodeError
 from ...filelock import put_in_place
 from ..open import open_container
-from .mp4_writer import new_film
+from .mp4_writer import copy_stream, new_mp4
 
 KEY = "grok_imagine"
 _OF_THE_FILE = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
@@ -70,8 +70,16 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def _copy(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
-    options = {"movflags": "use_metadata_tags+faststart"}
-    with closing(open_container(source)) as clip, new_film(target, options) as copy:
+    with closing(open_container(source)) as clip:
+        options = {"movflags": "use_metadata_tags+faststart"}
+        for stream in clip.streams.video[:1]:
+            # PyAV 14 cannot set a stream's time base; without the clip's own, its times would be rounded.
+            options["video_track_timescale"] = str((stream.time_base or Fraction(1, 90000)).denominator)
+        _copy_clip(clip, target, options, metadata)
+
+
+def _copy_clip(clip: InputContainer, target: Path, options: dict[str, str], metadata: Mapping[str, str]) -> None:
+    with new_mp4(target, options) as copy:
         kept = {name: value for name, value in clip.metadata.items() if name not in _OF_THE_FILE}
         copy.metadata.update({**kept, **metadata})
         _copy_streams(clip, copy)
@@ -82,8 +90,7 @@ def _copy_streams(clip: InputContainer, copy: OutputContainer) -> None:
     for stream in clip.streams:
         if stream.type not in ("video", "audio"):
             raise EncodeError(f"the clip holds a stream of the type {stream.type!r}, which cannot be copied")
-        made: Any = copy.add_stream_from_template(cast("Any", stream), opaque=True)
-        made.time_base = stream.time_base
+        made: Any = copy_stream(copy, cast("Any", stream))
         made.metadata.update(stream.metadata)
         streams[stream.index] = made
     for packet in clip.demux():

@@ -46,7 +46,7 @@ class Track(Protocol):
 
 
 @contextmanager
-def new_film(path: Path, options: dict[str, str] = OPTIONS) -> Generator[OutputContainer, None, None]:
+def new_mp4(path: Path, options: dict[str, str] = OPTIONS) -> Generator[OutputContainer, None, None]:
     """An empty MP4 at ``path``. Nothing of a source gets into it by itself: no titles, no chapters, no pictures."""
     container = av.open(str(path), "w", format="mp4", options=dict(options))
     try:
@@ -80,12 +80,12 @@ def write(
             film.mux_one(made)
 
 
-class Copy:
+class CopyTrack:
     """A track whose packets stay as they are, to the last bit."""
 
     def __init__(self, film: OutputContainer, stream: Stream, start: Fraction) -> None:
         self._late = round(start / (fraction(stream.time_base) or 1))
-        self._target = _same_stream(film, stream)
+        self._target = copy_stream(film, stream)
         self._waiting: list[Packet[Any]] = []
 
     def take(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
@@ -109,7 +109,8 @@ class Copy:
             yield packet
 
 
-def _same_stream(film: OutputContainer, stream: _S) -> _S:
+def copy_stream(film: OutputContainer, stream: _S) -> _S:
+    """A new stream of ``film`` with the parameters of ``stream``."""
     # "opaque" copies the stream's parameters without a codec between; only so the display matrix comes along.
     target = film.add_stream_from_template(stream, opaque=True)
     # PyAV 14 cannot set it; the times are then counted in 1/90000 s.

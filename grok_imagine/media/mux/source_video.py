@@ -19,8 +19,8 @@ from ..images.image_format import MP4
 from ..open import OpenVideo, fraction, frame_rate, open_video
 from ..orientation import Orientation
 from ..probe import first_frame
-from .mp4_writer import Copy, TooLarge, Track, Uncopyable, new_film, start_of, write
-from .transcode import USUAL_RATE, Picture, Plan, Sound
+from .mp4_writer import CopyTrack, TooLarge, Track, Uncopyable, new_mp4, start_of, write
+from .transcode import USUAL_RATE, AudioTrack, EncodeSettings, VideoTrack
 
 MAX_BYTES = 50 * 1024 * 1024
 COPIED_PICTURES, COPIED_SOUNDS = ("h264", "hevc"), ("aac",)
@@ -66,7 +66,7 @@ def prepare_video(
     facts = _examine(file)
     limits.check_longest(facts)
     with TemporaryDirectory(prefix="grok-imagine-") as folder:
-        work = _Work(file, facts, Path(folder) / "film.mp4", max_bytes, should_stop)
+        work = _PrepareRun(file, facts, Path(folder) / "film.mp4", max_bytes, should_stop)
         result = work.copied() or work.encoded()
         if result.whole + MISSING < facts.promised:
             has, promised = float(result.whole), float(facts.promised)
@@ -173,7 +173,7 @@ def _shown(seconds: Fraction) -> float:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _PrepareRun:
     """One file on its way to ``target``."""
 
     file: Path
@@ -198,7 +198,7 @@ class _Work:
     def encoded(self) -> _Facts:
         """Encodes the picture, coarser and then smaller each time, until it fits."""
         bits = self.max_bytes * 8 / max(float(self.facts.whole), 0.1)
-        plan = Plan(self._size_for(bits), FINEST, max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8))))
+        plan = EncodeSettings(self._size_for(bits), FINEST, max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8))))
         for attempt in range(ATTEMPTS):
             try:
                 self._make(plan, keeps_sound=attempt == 0)
@@ -218,16 +218,18 @@ class _Work:
             size = _halved(size)
         return max(2, size[0]), max(2, size[1])
 
-    def _make(self, plan: Plan | None, keeps_sound: bool) -> None:
-        with open_video(self.file) as source, new_film(self.target) as film:
+    def _make(self, plan: EncodeSettings | None, keeps_sound: bool) -> None:
+        with open_video(self.file) as source, new_mp4(self.target) as film:
             start, audio, tracks = start_of(source), source.audio, dict[int, Track]()
             tracks[source.video.index] = (
-                Picture(film, source, self.facts.first, plan, start) if plan else Copy(film, source.video, start)
+                VideoTrack(film, source, self.facts.first, plan, start)
+                if plan
+                else CopyTrack(film, source.video, start)
             )
             if audio and keeps_sound and self.facts.codecs[1] in COPIED_SOUNDS:
-                tracks[audio.index] = Copy(film, audio, start)
+                tracks[audio.index] = CopyTrack(film, audio, start)
             elif audio:
-                tracks[audio.index] = Sound(film, audio, plan.sound_rate if plan else BEST_SOUND, start)
+                tracks[audio.index] = AudioTrack(film, audio, plan.sound_rate if plan else BEST_SOUND, start)
             write(source, film, tracks, self.max_bytes, self.should_stop)
 
 
@@ -239,7 +241,7 @@ def _halved(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] // 2, size[1] // 2
 
 
-def _coarser(plan: Plan, excess: float) -> Plan:
+def _coarser(plan: EncodeSettings, excess: float) -> EncodeSettings:
     """The next plan, where a film came out ``excess`` times too large."""
     size, factor = plan.size, plan.rate_factor + HALF * math.log2(excess * 1.02)
     while factor > COARSEST and _can_halve(size):

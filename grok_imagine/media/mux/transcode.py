@@ -40,7 +40,7 @@ BT709, LIMITED = 1, 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class EncodeSettings:
     """How the film is encoded: the stored picture in pixels, x264's rate factor, and the sound in bits per second."""
 
     size: tuple[int, int]
@@ -48,11 +48,11 @@ class Plan:
     sound_rate: int
 
 
-class Picture:
+class VideoTrack:
     """A track of H.264: upright, with even sides, 8 bits of 4:2:0, and the times of the source."""
 
     def __init__(
-        self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: Plan, start: Fraction
+        self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: EncodeSettings, start: Fraction
     ) -> None:
         self._size = plan.size
         self._orientation = Orientation.of(first)
@@ -66,7 +66,7 @@ class Picture:
         self._configure(plan)
         self._colours(first, source.video)
 
-    def _configure(self, plan: Plan) -> None:
+    def _configure(self, plan: EncodeSettings) -> None:
         stream = self._stream
         width, height = self._orientation.size(*plan.size)
         stream.width, stream.height, stream.pix_fmt = _even(width), _even(height), "yuv420p"
@@ -133,7 +133,7 @@ class Picture:
             yield upright[: tall // shrink, : wide // shrink, 0]
 
 
-class Sound:
+class AudioTrack:
     """A track of AAC in mono or stereo."""
 
     def __init__(self, film: OutputContainer, audio: AudioStream, bit_rate: int, start: Fraction) -> None:

@@ -7,7 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import Job, Json, Order, Price, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
 from .base import (
     Dialect,
     as_list,
@@ -31,19 +31,19 @@ _CREDIT = Decimal("0.005")
 _TOP = frozenset({"model", "input", "callback_url"})
 _INPUT = frozenset({"prompt", "aspect_ratio", "duration", "resolution", "mode", "image_urls", "nsfw_checker"})
 
-_TROUBLES: dict[Trouble, tuple[int, str, str, str]] = {
-    Trouble.NO_AUTH: (401, "invalid_api_key", "authentication_error", "Missing Authorization header"),
-    Trouble.NOT_BEARER: (401, "invalid_api_key", "authentication_error", "Authorization must be 'Bearer sk-...'"),
-    Trouble.BAD_KEY: (401, "invalid_api_key", "authentication_error", "Invalid API key"),
-    Trouble.REVOKED: (401, "invalid_api_key", "authentication_error", "This API key has been revoked"),
-    Trouble.BROKE: (402, "insufficient_credits", "billing_error", "Insufficient credits"),
-    Trouble.NO_TASK: (404, "task_not_found", "invalid_request_error", "Task not found"),
-    Trouble.RATE: (429, "rate_limit_exceeded", "rate_limit_error", "Too many requests"),
-    Trouble.SPEND: (429, "spend_limit_exceeded", "billing_error", "The spend limit of this API key is reached"),
-    Trouble.BAD_JSON: (400, "invalid_request", "invalid_request_error", "Request body must be a JSON object"),
-    Trouble.INTERNAL: (500, "internal_error", "api_error", "Internal error"),
-    Trouble.GATEWAY: (502, "upstream_error", "upstream_error", "Bad gateway"),
-    Trouble.UNAVAILABLE: (503, "upstream_error", "upstream_error", "Upstream is unavailable"),
+_TROUBLES: dict[ApiErrorKind, tuple[int, str, str, str]] = {
+    ApiErrorKind.NO_AUTH: (401, "invalid_api_key", "authentication_error", "Missing Authorization header"),
+    ApiErrorKind.NOT_BEARER: (401, "invalid_api_key", "authentication_error", "Authorization must be 'Bearer sk-...'"),
+    ApiErrorKind.BAD_KEY: (401, "invalid_api_key", "authentication_error", "Invalid API key"),
+    ApiErrorKind.REVOKED: (401, "invalid_api_key", "authentication_error", "This API key has been revoked"),
+    ApiErrorKind.BROKE: (402, "insufficient_credits", "billing_error", "Insufficient credits"),
+    ApiErrorKind.NO_TASK: (404, "task_not_found", "invalid_request_error", "Task not found"),
+    ApiErrorKind.RATE: (429, "rate_limit_exceeded", "rate_limit_error", "Too many requests"),
+    ApiErrorKind.SPEND: (429, "spend_limit_exceeded", "billing_error", "The spend limit of this API key is reached"),
+    ApiErrorKind.BAD_JSON: (400, "invalid_request", "invalid_request_error", "Request body must be a JSON object"),
+    ApiErrorKind.INTERNAL: (500, "internal_error", "api_error", "Internal error"),
+    ApiErrorKind.GATEWAY: (502, "upstream_error", "upstream_error", "Bad gateway"),
+    ApiErrorKind.UNAVAILABLE: (503, "upstream_error", "upstream_error", "Upstream is unavailable"),
 }
 # No moderation code is published; the word is the one seen in the wider family of gateways.
 _FAILURES = {"moderation": "moderation_blocked", "reference": "invalid_image_url", "generic": "upstream_error"}
@@ -123,7 +123,7 @@ class AiVideoApi(Dialect):
             body["progress"] = 100
         return dress(Reply(200, body), view)
 
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
         status, code, kind, message = _TROUBLES[trouble]
         return _error(status, code, kind, detail or message)
 

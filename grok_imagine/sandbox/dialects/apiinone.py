@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import Job, Json, Order, Price, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
 from .base import Dialect, as_list, dress, is_blank, is_public_url, length, place_url, refusal, unknown_keys
 
 TEXT_MODEL = "grok-imagine/text-to-video"
@@ -18,19 +18,19 @@ _CREDITS = Decimal(24)
 # Neither length nor size can be asked for and none is documented: the sandbox's own choice.
 _SECONDS, _TIER, _RATIO = 6, "480p", "16:9"
 
-_TROUBLES: dict[Trouble, tuple[int, str, str]] = {
-    Trouble.NO_AUTH: (401, "authentication_error", "Missing API key"),
-    Trouble.NOT_BEARER: (401, "authentication_error", "Authorization must use the Bearer scheme"),
-    Trouble.BAD_KEY: (401, "authentication_error", "Invalid API key"),
-    Trouble.REVOKED: (401, "authentication_error", "API key has been revoked"),
-    Trouble.BROKE: (402, "billing_error", "Insufficient credits"),
-    Trouble.NO_TASK: (404, "invalid_request_error", "Task not found"),
-    Trouble.RATE: (429, "rate_limit_error", "Too many requests"),
-    Trouble.SPEND: (429, "billing_error", "Spend limit reached (spend_limit_exceeded)"),
-    Trouble.BAD_JSON: (400, "invalid_request_error", "Request body must be a JSON object"),
-    Trouble.INTERNAL: (500, "api_error", "Internal error"),
-    Trouble.GATEWAY: (502, "api_error", "Bad gateway"),
-    Trouble.UNAVAILABLE: (503, "api_error", "Service unavailable"),
+_TROUBLES: dict[ApiErrorKind, tuple[int, str, str]] = {
+    ApiErrorKind.NO_AUTH: (401, "authentication_error", "Missing API key"),
+    ApiErrorKind.NOT_BEARER: (401, "authentication_error", "Authorization must use the Bearer scheme"),
+    ApiErrorKind.BAD_KEY: (401, "authentication_error", "Invalid API key"),
+    ApiErrorKind.REVOKED: (401, "authentication_error", "API key has been revoked"),
+    ApiErrorKind.BROKE: (402, "billing_error", "Insufficient credits"),
+    ApiErrorKind.NO_TASK: (404, "invalid_request_error", "Task not found"),
+    ApiErrorKind.RATE: (429, "rate_limit_error", "Too many requests"),
+    ApiErrorKind.SPEND: (429, "billing_error", "Spend limit reached (spend_limit_exceeded)"),
+    ApiErrorKind.BAD_JSON: (400, "invalid_request_error", "Request body must be a JSON object"),
+    ApiErrorKind.INTERNAL: (500, "api_error", "Internal error"),
+    ApiErrorKind.GATEWAY: (502, "api_error", "Bad gateway"),
+    ApiErrorKind.UNAVAILABLE: (503, "api_error", "Service unavailable"),
 }
 _FAILURES = {"moderation": "moderation_blocked", "reference": "invalid_image_url", "generic": "generation_failed"}
 _WORDS_B = {State.QUEUED: "pending", State.RUNNING: "processing", State.DONE: "completed", State.FAILED: "failed"}
@@ -95,7 +95,7 @@ class ApiInOne(Dialect):
         dressed = dress(Reply(200, data), view).body
         return Reply(200, {"code": 200, "message": "success", "data": dressed})
 
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
         status, kind, message = _TROUBLES[trouble]
         return Reply(status, _error(status, kind, detail or message))
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeGuard
 from urllib.parse import urlsplit
 
-from ..model import Json, Order, Refusal, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Json, Order, Refusal, Reply, State, Task, View
 
 DAY = 86_400.0
 
@@ -39,7 +39,7 @@ class Dialect(ABC):
         """The answer to a poll."""
 
     @abstractmethod
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
         """The answer to a request that cannot be served."""
 
     @abstractmethod

@@ -6,21 +6,21 @@ import secrets
 from decimal import Decimal
 from typing import ClassVar
 
-from ..model import Json, Order, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Json, Order, Reply, State, Task, View
 from . import openai_orders
 from .base import Dialect, dress, place_url
 
-_MIDDLEWARE: dict[Trouble, tuple[int, str, str]] = {
-    Trouble.NO_AUTH: (401, "invalid_api_key", "No API key provided"),
-    Trouble.NOT_BEARER: (401, "invalid_api_key", "Authorization must use the Bearer scheme"),
-    Trouble.BAD_KEY: (401, "invalid_api_key", "Invalid token"),
-    Trouble.REVOKED: (401, "invalid_api_key", "This token has been revoked"),
-    Trouble.BROKE: (402, "insufficient_user_quota", "User quota is not enough"),
-    Trouble.RATE: (429, "rate_limit_exceeded", "Too many requests"),
-    Trouble.SPEND: (429, "spend_limit_exceeded", "The spend limit of this token is reached"),
-    Trouble.INTERNAL: (500, "internal_error", "Internal error"),
-    Trouble.GATEWAY: (502, "bad_gateway", "Bad gateway"),
-    Trouble.UNAVAILABLE: (503, "no_available_channel", "No available channel for model grok-imagine"),
+_MIDDLEWARE: dict[ApiErrorKind, tuple[int, str, str]] = {
+    ApiErrorKind.NO_AUTH: (401, "invalid_api_key", "No API key provided"),
+    ApiErrorKind.NOT_BEARER: (401, "invalid_api_key", "Authorization must use the Bearer scheme"),
+    ApiErrorKind.BAD_KEY: (401, "invalid_api_key", "Invalid token"),
+    ApiErrorKind.REVOKED: (401, "invalid_api_key", "This token has been revoked"),
+    ApiErrorKind.BROKE: (402, "insufficient_user_quota", "User quota is not enough"),
+    ApiErrorKind.RATE: (429, "rate_limit_exceeded", "Too many requests"),
+    ApiErrorKind.SPEND: (429, "spend_limit_exceeded", "The spend limit of this token is reached"),
+    ApiErrorKind.INTERNAL: (500, "internal_error", "Internal error"),
+    ApiErrorKind.GATEWAY: (502, "bad_gateway", "Bad gateway"),
+    ApiErrorKind.UNAVAILABLE: (503, "no_available_channel", "No available channel for model grok-imagine"),
 }
 _FAILURES = {"moderation": "moderation_blocked", "reference": "invalid_input_media", "generic": "task_failed"}
 _WORDS = {State.QUEUED: "queued", State.RUNNING: "in_progress", State.DONE: "completed", State.FAILED: "failed"}
@@ -63,11 +63,11 @@ class OpenAIVideos(Dialect):
             return Reply(200, _sibling(view), headers)
         return dress(Reply(200, self._video(view), headers), view)
 
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
-        if trouble is Trouble.NO_TASK:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
+        if trouble is ApiErrorKind.NO_TASK:
             # This family answers an unknown task with 400, not 404.
             return Reply(400, openai_orders.task_error("task_not_exist", detail or "task_not_exist"))
-        if trouble is Trouble.BAD_JSON:
+        if trouble is ApiErrorKind.BAD_JSON:
             return Reply(400, openai_orders.task_error("invalid_request", detail or "body must be a JSON object"))
         status, code, message = _MIDDLEWARE[trouble]
         return Reply(status, {"error": {"message": detail or message, "type": "new_api_error", "code": code}})

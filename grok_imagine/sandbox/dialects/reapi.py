@@ -6,7 +6,7 @@ import secrets
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import Job, Json, Order, Price, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
 from .base import (
     DAY,
     Dialect,
@@ -28,19 +28,19 @@ _KEYS = frozenset({"model", "prompt", "size", "duration", "quality", "image_urls
 _USD_PER_SECOND = Decimal("0.009")
 _CREDIT = Decimal("0.001")
 
-_TROUBLES: dict[Trouble, tuple[int, int, str]] = {
-    Trouble.NO_AUTH: (401, 10001, "Authorization header is missing"),
-    Trouble.NOT_BEARER: (401, 10002, "Authorization header must use the Bearer scheme"),
-    Trouble.BAD_KEY: (401, 10003, "API key is invalid"),
-    Trouble.REVOKED: (401, 10004, "API key has been revoked"),
-    Trouble.BROKE: (402, 30001, "Insufficient credits"),
-    Trouble.NO_TASK: (404, 40001, "Task not found"),
-    Trouble.RATE: (429, 50001, "Rate limit exceeded"),
-    Trouble.SPEND: (429, 50001, "Spend limit of this key exceeded (spend_limit_exceeded)"),
-    Trouble.BAD_JSON: (400, 20001, "Request body must be a JSON object"),
-    Trouble.INTERNAL: (500, 60099, "Internal error"),
-    Trouble.GATEWAY: (502, 70002, "Bad gateway"),
-    Trouble.UNAVAILABLE: (503, 70001, "Service temporarily unavailable"),
+_TROUBLES: dict[ApiErrorKind, tuple[int, int, str]] = {
+    ApiErrorKind.NO_AUTH: (401, 10001, "Authorization header is missing"),
+    ApiErrorKind.NOT_BEARER: (401, 10002, "Authorization header must use the Bearer scheme"),
+    ApiErrorKind.BAD_KEY: (401, 10003, "API key is invalid"),
+    ApiErrorKind.REVOKED: (401, 10004, "API key has been revoked"),
+    ApiErrorKind.BROKE: (402, 30001, "Insufficient credits"),
+    ApiErrorKind.NO_TASK: (404, 40001, "Task not found"),
+    ApiErrorKind.RATE: (429, 50001, "Rate limit exceeded"),
+    ApiErrorKind.SPEND: (429, 50001, "Spend limit of this key exceeded (spend_limit_exceeded)"),
+    ApiErrorKind.BAD_JSON: (400, 20001, "Request body must be a JSON object"),
+    ApiErrorKind.INTERNAL: (500, 60099, "Internal error"),
+    ApiErrorKind.GATEWAY: (502, 70002, "Bad gateway"),
+    ApiErrorKind.UNAVAILABLE: (503, 70001, "Service temporarily unavailable"),
 }
 # 8xxxx are upstream failures, seen in a poll body only; 80006 is the one whose text is published.
 _FAILURES = {"moderation": 80006, "reference": 80002, "generic": 80001}
@@ -100,7 +100,7 @@ class ReApi(Dialect):
             place_url(body, view, "output.video_urls", usual_is_list=True)
         return dress(Reply(200, body), view)
 
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
         status, code, message = _TROUBLES[trouble]
         return Reply(status, _error(code, detail or message))
 

@@ -6,7 +6,7 @@ import uuid
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import Job, Json, Order, Price, Reply, State, Task, Trouble, View
+from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
 from .base import (
     Dialect,
     as_list,
@@ -33,19 +33,19 @@ _EXTEND = frozenset({"model", "prompt", "video", "duration"})
 EDIT_SOURCE, EXTEND_SOURCE = (0.0, 8.7), (2.0, 15.0)
 BILLED_EDIT_SECONDS = 8
 
-_TROUBLES: dict[Trouble, tuple[int, str, str]] = {
-    Trouble.NO_AUTH: (401, "unauthenticated", "No API key was sent"),
-    Trouble.NOT_BEARER: (401, "unauthenticated", "Authorization must use the Bearer scheme"),
-    Trouble.BAD_KEY: (401, "unauthenticated", "Incorrect API key"),
-    Trouble.REVOKED: (401, "unauthenticated", "This API key has been revoked"),
-    Trouble.BROKE: (402, "insufficient_credits", "Your team has used all its credits"),
-    Trouble.NO_TASK: (404, "not_found", "No such request_id"),
-    Trouble.RATE: (429, "rate_limit_exceeded", "Too many requests"),
-    Trouble.SPEND: (429, "spend_limit_exceeded", "Your team has reached its spending limit"),
-    Trouble.BAD_JSON: (400, "invalid_argument", "Request body must be a JSON object"),
-    Trouble.INTERNAL: (500, "internal_error", "Internal error"),
-    Trouble.GATEWAY: (502, "bad_gateway", "Bad gateway"),
-    Trouble.UNAVAILABLE: (503, "unavailable", "Service temporarily unavailable"),
+_TROUBLES: dict[ApiErrorKind, tuple[int, str, str]] = {
+    ApiErrorKind.NO_AUTH: (401, "unauthenticated", "No API key was sent"),
+    ApiErrorKind.NOT_BEARER: (401, "unauthenticated", "Authorization must use the Bearer scheme"),
+    ApiErrorKind.BAD_KEY: (401, "unauthenticated", "Incorrect API key"),
+    ApiErrorKind.REVOKED: (401, "unauthenticated", "This API key has been revoked"),
+    ApiErrorKind.BROKE: (402, "insufficient_credits", "Your team has used all its credits"),
+    ApiErrorKind.NO_TASK: (404, "not_found", "No such request_id"),
+    ApiErrorKind.RATE: (429, "rate_limit_exceeded", "Too many requests"),
+    ApiErrorKind.SPEND: (429, "spend_limit_exceeded", "Your team has reached its spending limit"),
+    ApiErrorKind.BAD_JSON: (400, "invalid_argument", "Request body must be a JSON object"),
+    ApiErrorKind.INTERNAL: (500, "internal_error", "Internal error"),
+    ApiErrorKind.GATEWAY: (502, "bad_gateway", "Bad gateway"),
+    ApiErrorKind.UNAVAILABLE: (503, "unavailable", "Service temporarily unavailable"),
 }
 _FAILURES = {"moderation": "moderation_blocked", "reference": "invalid_argument", "generic": "internal_error"}
 
@@ -103,7 +103,7 @@ class XAi(Dialect):
         place_url(body, view, "video.url", usual_is_list=False)
         return dress(Reply(200, body), view)
 
-    def refuse(self, trouble: Trouble, detail: str = "") -> Reply:
+    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
         status, code, message = _TROUBLES[trouble]
         return Reply(status, {"code": code, "error": detail or message})
 

@@ -13,7 +13,7 @@ from ..faults import Fault
 from ..http_helpers import hang_up
 from ..model import Task
 from ..render.render_worker import RenderWorker
-from ..state import Core
+from ..state import SandboxState
 
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -101,7 +101,7 @@ def hang_up_after(request: web.Request, response: web.StreamResponse) -> web.Str
 class Delivery:
     """The CDN of every dialect: public, signed, and never to be shown a key."""
 
-    def __init__(self, core: Core, renders: RenderWorker) -> None:
+    def __init__(self, core: SandboxState, renders: RenderWorker) -> None:
         self.core, self.renders = core, renders
 
     async def cdn(self, request: web.Request, faults: list[Fault]) -> web.StreamResponse:

@@ -7,14 +7,14 @@ from aiohttp import web
 from ..dialects.openai_videos import OpenAIVideos
 from ..http_helpers import refusing_fault, send
 from ..model import Json, Refusal, Reply, State
-from ..task_handlers import Desk
+from ..task_handlers import TaskHandlers
 from .file_responses import Delivery
 
 
 class GatewayFiles:
     """Handlers that only the gateway has."""
 
-    def __init__(self, desk: Desk, delivery: Delivery) -> None:
+    def __init__(self, desk: TaskHandlers, delivery: Delivery) -> None:
         if not isinstance(desk.dialect, OpenAIVideos):
             raise TypeError("only the gateway serves /content")
         self.desk, self.delivery, self.dialect = desk, delivery, desk.dialect

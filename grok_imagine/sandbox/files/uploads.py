@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ..http_helpers import hang_up
-from ..state import Core
+from ..state import SandboxState
 from .file_responses import send_file
 from .references import EXTENSIONS, MEGABYTE, sniff
 
@@ -34,7 +34,7 @@ class NotMediaError(ValueError):
 class Uploads:
     """Keeps files and hands them out."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: SandboxState) -> None:
         self.core = core
 
     def keep(self, data: bytes) -> Upload:

@@ -48,7 +48,7 @@ async def test_a_clip_over_the_day_is_refused_before_the_upload_with_the_figures
         for figure in ("$0.054", "$0.10 a day", "$0.046", "Nothing was uploaded, sent or charged"):
             assert figure in text
         assert (sandbox.ledger()["posts"], len(sandbox.requests())) == before
-        assert len(await session.journal.list()) == 1
+        assert len(await session.journal.recent()) == 1
         again = await session.generate(request_for("reapi"), "paid")
         assert again.is_reused  # what is paid already costs nothing
 
@@ -84,11 +84,11 @@ async def test_the_ledger_follows_the_job(open_session: Open, sandbox: Sandbox) 
         assert await kinds(session, good.job.id) == ["estimate", "charge"]
         with pytest.raises(JobFailed, match="It is not charged"):
             await session.generate(request_for("reapi", prompt="[sandbox:failed]"), "paid")
-        (failed, _) = await session.journal.list()
+        (failed, _) = await session.journal.recent()
         assert await kinds(session, failed.id) == ["estimate", "charge", "refund"]
         with pytest.raises(AuthRejected):
             await session.generate(request_for("reapi", prompt="[sandbox:401]"), "paid")
-        (refused, *_) = await session.journal.list()
+        (refused, *_) = await session.journal.recent()
         assert await kinds(session, refused.id) == ["estimate", "release"]
         spend = await session.spend()
         assert (spend.today.spent, spend.today.pending, spend.month.spent) == (CLIP, 0, CLIP)
@@ -132,7 +132,7 @@ async def test_an_unknown_outcome_stays_counted_and_is_submitted_again_only_know
     async with open_session(connections=paid(sandbox), budget={"per_day": "0.20"}) as session:
         with pytest.raises(SubmitUncertain, match="grok-imagine again"):
             await session.generate(request, "paid")
-        (job,) = await session.journal.list()
+        (job,) = await session.journal.recent()
         assert (await session.spend()).today.pending == CLIP
         anew = await session.again(job.id)
         with pytest.raises(SettingsError, match="only a job of unknown outcome"):

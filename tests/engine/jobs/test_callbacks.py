@@ -14,8 +14,8 @@ import pytest
 
 from grok_imagine.errors import JobTimedOut, SettingsError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, LEAST_GAP, Hint, Hints
-from grok_imagine.models import Call, Job, State
+from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, LEAST_GAP, CallbackRegistry, WakeSignal
+from grok_imagine.models import Call, Job, JobState
 from grok_imagine.providers.aivideoapi import AiVideoApi
 from grok_imagine.redact import redact
 from grok_imagine.sandbox import Sandbox
@@ -91,7 +91,7 @@ KEYS = {
 @pytest.fixture
 def open_scene(home: Path, held: Sandbox, scene: Scene) -> Any:
     @asynccontextmanager
-    async def open_(hints: Hints | None, **settings: Any) -> AsyncIterator[Session]:
+    async def open_(hints: CallbackRegistry | None, **settings: Any) -> AsyncIterator[Session]:
         clock = {"sleep": scene.sleep, "monotonic": scene.read, "now": scene.now}
         async with Session(home, stated(held, **settings), hints=hints, **clock) as session:
             yield session
@@ -103,7 +103,7 @@ async def left_waiting(session: Session) -> Job:
     """A job whose task gets nowhere: given up waiting for at the deadline, and kept."""
     with pytest.raises(JobTimedOut):
         await session.generate(request_for("aivideoapi"), "aivideoapi")
-    (job,) = await session.journal.list()
+    (job,) = await session.journal.recent()
     return job
 
 
@@ -126,10 +126,10 @@ CALLS: list[tuple[str, str, list[float], list[float]]] = [
 async def test_a_call_changes_nothing_but_the_next_poll(
     whose: str, times: list[float], polls: list[float], home: Path, scene: Scene, held: Sandbox, open_scene: Any
 ) -> None:
-    hints = Hints(home, BASE)
+    hints = CallbackRegistry(home, BASE)
 
     def call() -> None:
-        tokens = {"other": hints.token("another-job"), "stranger": Hints(home / "elsewhere").token(ids[0])}
+        tokens = {"other": hints.token("another-job"), "stranger": CallbackRegistry(home / "elsewhere").token(ids[0])}
         hints.call(hints.token(ids[0]) if whose == "own" else tokens.get(whose, ""))
 
     ids: list[str] = []
@@ -138,7 +138,7 @@ async def test_a_call_changes_nothing_but_the_next_poll(
 
         async def advance(job: Job, *given: Any, **changes: Any) -> Job:
             ids[:] = [job.id]
-            if given[0] is State.SUBMITTED and 0 in times:
+            if given[0] is JobState.SUBMITTED and 0 in times:
                 call()  # it is called before we know that the submit was taken
             return await real(job, *given, **changes)
 
@@ -150,7 +150,7 @@ async def test_a_call_changes_nothing_but_the_next_poll(
         steps = [event["after"] for event in await session.journal.history(job.id)]
     assert [one for one in scene.polls if one <= 30] == polls
     assert steps == ["prepared", "submitting", "submitted"]
-    expected = {"state": State.SUBMITTED, "task_id": job.task_id, "error": None, "error_kind": None}
+    expected = {"state": JobState.SUBMITTED, "task_id": job.task_id, "error": None, "error_kind": None}
     assert replace(job, **expected) == job
     ledger = held.ledger()
     assert (ledger["posts"], ledger["violations"]) == (1, 0)
@@ -159,7 +159,7 @@ async def test_a_call_changes_nothing_but_the_next_poll(
 async def test_a_call_when_the_task_is_done_brings_the_clip_sooner_and_a_late_one_nothing(
     home: Path, scene: Scene, held: Sandbox, open_scene: Any
 ) -> None:
-    hints = Hints(home, BASE)
+    hints = CallbackRegistry(home, BASE)
 
     async def done() -> None:
         await held.outcomes()
@@ -188,23 +188,23 @@ async def test_a_call_when_the_task_is_done_brings_the_clip_sooner_and_a_late_on
     assert hints._waiting == {}
 
 
-def call_all(hints: Hints) -> None:
+def call_all(hints: CallbackRegistry) -> None:
     """As if the right token was called, of each job that is waited for."""
     for waiting in hints._waiting.values():
         for hint in waiting:
-            hint.ring()
+            hint.set()
 
 
 def test_the_gap_doubles_and_the_usual_time_is_never_passed() -> None:
-    hint = Hint()
-    assert hint.due(100, 105) == 105
+    hint = WakeSignal()
+    assert hint.next_poll_at(100, 105) == 105
     for gap in (LEAST_GAP, 2 * LEAST_GAP):
-        hint.ring()
-        assert hint.due(100, 105) == 100 + gap
-        hint.heed()
-        assert hint.due(100, 105) == 105
-    hint.ring()
-    assert hint.due(100, 105) == 105
+        hint.set()
+        assert hint.next_poll_at(100, 105) == 100 + gap
+        hint.clear()
+        assert hint.next_poll_at(100, 105) == 105
+    hint.set()
+    assert hint.next_poll_at(100, 105) == 105
 
 
 # -- who is asked to call, and where
@@ -215,11 +215,11 @@ async def test_only_who_documents_callbacks_is_given_an_address(
     dialect: str, home: Path, held: Sandbox, open_scene: Any
 ) -> None:
     """The sandbox refuses a field that the dialect does not document."""
-    hints = Hints(home, BASE)
+    hints = CallbackRegistry(home, BASE)
     async with open_scene(hints, deadline_seconds=1) as session:
         with pytest.raises(JobTimedOut):
             await session.generate(request_for(dialect), dialect)
-        (job,) = await session.journal.list()
+        (job,) = await session.journal.recent()
     (submit,) = [one for one in held.requests() if one["method"] == "POST"]
     expected = f"{BASE}/grok_imagine/callback/{hints.token(job.id)}" if dialect == "aivideoapi" else None
     assert submit["body"].get("callback_url") == expected
@@ -241,7 +241,7 @@ async def test_an_address_of_this_machine_is_given_to_this_machine_alone(
 
     monkeypatch.setattr(AiVideoApi, "build", build)
     paid = {"aivideoapi": {"api_key": "sk-a-real-one"}}
-    async with open_scene(Hints(home, base), connections=paid) as session:
+    async with open_scene(CallbackRegistry(home, base), connections=paid) as session:
         with pytest.raises(Sent):
             await session.generate(request_for("aivideoapi"), "aivideoapi")
     (address,) = given
@@ -256,7 +256,7 @@ async def test_without_an_address_or_a_secret_it_is_polled_as_ever(
 ) -> None:
     if hints == "broken":
         (home / KEY_FILE).mkdir(parents=True)
-    given = {"none": None, "off": Hints(home), "broken": Hints(home, BASE)}[hints]
+    given = {"none": None, "off": CallbackRegistry(home), "broken": CallbackRegistry(home, BASE)}[hints]
     async with open_scene(given) as session:
         await left_waiting(session)
     (submit,) = [one for one in held.requests() if one["method"] == "POST"]
@@ -270,18 +270,20 @@ async def test_without_an_address_or_a_secret_it_is_polled_as_ever(
 async def test_the_same_wish_is_the_same_clip_with_and_without(home: Path, held: Sandbox, open_scene: Any) -> None:
     async with open_scene(None) as session:
         plain = await left_waiting(session)
-    async with open_scene(Hints(home, BASE)) as session:
+    async with open_scene(CallbackRegistry(home, BASE)) as session:
         again = await left_waiting(session)
     assert (again.id, again.fingerprint, again.request) == (plain.id, plain.fingerprint, plain.request)
     assert held.ledger()["posts"] == 1
 
 
 async def test_a_resumed_job_is_woken_after_a_restart(home: Path, scene: Scene, held: Sandbox, open_scene: Any) -> None:
-    async with open_scene(Hints(home, BASE)) as session:
+    async with open_scene(CallbackRegistry(home, BASE)) as session:
         job = await left_waiting(session)
     (submit,) = [one for one in held.requests() if one["method"] == "POST"]
     token = submit["body"]["callback_url"].rsplit("/", 1)[1]
-    later = Hints(home, "https://elsewhere.example")  # of another process, also where the address has changed
+    later = CallbackRegistry(
+        home, "https://elsewhere.example"
+    )  # of another process, also where the address has changed
     began = scene.seconds
     scene.polls.clear()
     scene.at(began + 3, lambda: later.call(token))
@@ -292,14 +294,18 @@ async def test_a_resumed_job_is_woken_after_a_restart(home: Path, scene: Scene, 
 
 
 def test_a_token_belongs_to_a_job_and_a_folder(tmp_path: Path) -> None:
-    one, same, other = Hints(tmp_path / "a"), Hints(tmp_path / "a"), Hints(tmp_path / "b")
+    one, same, other = (
+        CallbackRegistry(tmp_path / "a"),
+        CallbackRegistry(tmp_path / "a"),
+        CallbackRegistry(tmp_path / "b"),
+    )
     tokens = [one.token("j1"), same.token("j1"), one.token("j2"), other.token("j1")]
     assert tokens[0] == tokens[1]
     assert len(set(tokens)) == 3
     assert all(len(token) == 43 for token in tokens)
     assert is_private(tmp_path / "a" / KEY_FILE)
     (tmp_path / "b" / KEY_FILE).write_bytes(b"cut short")
-    assert Hints(tmp_path / "b").token("j1") not in tokens
+    assert CallbackRegistry(tmp_path / "b").token("j1") not in tokens
 
 
 async def test_the_token_is_left_nowhere(
@@ -307,12 +313,12 @@ async def test_the_token_is_left_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     listen_to_all()
-    hints = Hints(home, BASE)
+    hints = CallbackRegistry(home, BASE)
     told: list[str] = []
     async with open_scene(hints) as session:
         with pytest.raises(JobTimedOut) as caught:
             await session.generate(request_for("aivideoapi"), "aivideoapi")
-        (job,) = await session.journal.list()
+        (job,) = await session.journal.recent()
         told += told_of(caught.value)
         told += [repr(job), repr(await session.journal.history(job.id)), *logged(caplog.records)]
         files = {name: data for name, data in contents(home).items() if name != KEY_FILE}

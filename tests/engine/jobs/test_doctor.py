@@ -15,15 +15,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from grok_imagine.doctor.anonymize import Veil
-from grok_imagine.doctor.doctor import examined
+from grok_imagine.doctor.anonymize import Anonymizer
+from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, numbers
 from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.privacy import close_to_others
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, save_connection
-from grok_imagine.transport.partial_download import Part
+from grok_imagine.transport.partial_download import PartialDownload
 
 from ..support.privacy import open_to_others
 from ..support.processes import ROOT, client, finish
@@ -61,11 +61,11 @@ async def make(home: Path, **more: Any) -> None:
 
 
 async def test_all_is_well_after_a_clip(home: Path, sandbox: Sandbox) -> None:
-    assert find(await examined(home), "journal", "journal").text == "a file, not there yet; made with the first job"
+    assert find(await run_checks(home), "journal", "journal").text == "a file, not there yet; made with the first job"
     assert not (home / "journal.db").exists()  # looking makes nothing
     await make(home)
     before = sandbox.ledger()["posts"]
-    checks = await examined(home)
+    checks = await run_checks(home)
     assert faults(checks) == []
     assert find(checks, "keys", "mine").text == f"…{SECRET[-4:]}, from the file"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ answers \(HTTP 404, \d+ ms\)", find(checks, "network", "mine").text)
@@ -91,7 +91,7 @@ async def test_providers_are_asked_once_and_without_a_key(home: Path) -> None:
         save_connection(
             home, "mine", ConnectionSettings(dialect="reapi", base_url=str(server.make_url("/")), api_key=SECRET)
         )
-        checks = await examined(home)
+        checks = await run_checks(home)
     ((method, path, headers),) = seen
     assert (method, path) == ("GET", "/")
     assert "authorization" not in {name.lower() for name in headers}
@@ -112,7 +112,7 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     (home / "callback.key").write_bytes(b"k" * 32)
     for path in (home, home / "settings.json", home / "callback.key"):
         open_to_others(path)
-    checks = await examined(home, now=lambda: time.time() + 3600)
+    checks = await run_checks(home, now=lambda: time.time() + 3600)
     expected = [
         ("data folder", "folder"),
         ("data folder", "settings.json"),
@@ -134,7 +134,7 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
 
 async def test_settings_that_cannot_be_read(home: Path) -> None:
     (home / "settings.json").write_text(json.dumps({"connections": {"mine": {"api_key": f"{SECRET} {SECRET}"}}}))
-    checks = await examined(home)
+    checks = await run_checks(home)
     assert faults(checks) == [("settings", "settings")]
     assert SECRET not in repr(checks)
 
@@ -157,7 +157,7 @@ async def test_journals_in_trouble(home: Path) -> None:
             database.close()
         close_to_others(journal)
         before = journal.read_bytes()
-        checks = await examined(home)
+        checks = await run_checks(home)
         assert journal.read_bytes() == before  # the doctor cures nothing by itself
         assert faults(checks) == ([("journal", name)] if name else [])
         return find(checks, "journal", name or "version")
@@ -188,8 +188,8 @@ async def test_jobs_that_stand_open_and_parts_that_were_left(home: Path) -> None
     old = results / ".20260101-000000-00000001.mp4.part"
     old.write_bytes(b"x" * 1_000_000)
     os.utime(old, (time.time() - 1e6, time.time() - 1e6))
-    held = Part.open(results / "20260101-000000-00000002.mp4", keep=True)
-    checks = await examined(home)
+    held = PartialDownload.open(results / "20260101-000000-00000002.mp4", keep=True)
+    checks = await run_checks(home)
     held.close()
     assert faults(checks) == []
     jobs = find(checks, "journal", "jobs")
@@ -206,7 +206,7 @@ async def test_comfyui_is_found_around_the_data_folder(
     for name in ("HOME", "USERPROFILE"):  # Windows' temporary folder lies in the home folder, whose name is hidden
         monkeypatch.setenv(name, str(tmp_path / "home"))
     (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
-    checks = await examined(tmp_path / "user" / "__grok_imagine", offline=True)
+    checks = await run_checks(tmp_path / "user" / "__grok_imagine", offline=True)
     found = find(checks, "environment", "ComfyUI")
     assert (found.grade, found.text) == (grade, f"{version} in {tmp_path}")
     assert f'requires-comfyui = ">={OLDEST_COMFYUI}"' in (ROOT / "pyproject.toml").read_text("utf-8")
@@ -216,8 +216,8 @@ async def test_comfyui_is_found_around_the_data_folder(
 async def test_a_store_is_tried_only_when_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROK_IMAGINE_STORES__SHELF__KIND", "comfyui")
     monkeypatch.setenv("GROK_IMAGINE_STORES__SHELF__PUBLIC_BASE_URL", os.environ["GROK_IMAGINE_SANDBOX_URL"])
-    assert "not tried" in find(await examined(home), "stores", "shelf").text
-    checks = await examined(home, with_stores=True)
+    assert "not tried" in find(await run_checks(home), "stores", "shelf").text
+    checks = await run_checks(home, with_stores=True)
     tried = [(one.grade, one.text.split(":")[0]) for one in checks if one.part == "stores"]
     assert tried == [("ok", "put"), ("fault", "fetch over its URL"), ("ok", "delete")]
     (failed,) = [one for one in checks if one.part == "stores" and one.grade == "fault"]
@@ -273,8 +273,8 @@ def test_the_page_can_be_shown_to_strangers(
     ],
 )
 def test_windows_home_is_hidden_however_it_is_spelled(text: str) -> None:
-    assert re.fullmatch(r"~[\\/]+data", Veil(homes=(r"C:\Users\Alice Doe",)).clean(text))
-    assert Veil(homes=(r"C:\Users\Ali",)).clean(text) == text
+    assert re.fullmatch(r"~[\\/]+data", Anonymizer(homes=(r"C:\Users\Alice Doe",)).clean(text))
+    assert Anonymizer(homes=(r"C:\Users\Ali",)).clean(text) == text
 
 
 def test_exit_code_and_json(running_sandbox: str, tmp_path: Path) -> None:
@@ -291,8 +291,8 @@ def test_exit_code_and_json(running_sandbox: str, tmp_path: Path) -> None:
 def test_what_cannot_be_examined_is_an_error_of_ours() -> None:
     from pydantic import SecretStr
 
-    from grok_imagine.journal.database import place
+    from grok_imagine.journal.database import database_location
     from grok_imagine.journal.health import examine
 
     with pytest.raises(GrokImagineError, match="See that the server runs"):
-        examine(place(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))
+        examine(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))

@@ -9,7 +9,7 @@ import pytest
 
 from grok_imagine.errors import RequestError, StorageError, UnsupportedOption
 from grok_imagine.jobs import Session
-from grok_imagine.models import Blob, Mode, State, VideoRequest
+from grok_imagine.models import Blob, JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
 from ..support.requests import DIALECTS, clip_facts, connection_for, make_picture, request_for
@@ -20,7 +20,7 @@ from ..support.sessions import Open, Recorder, until
 async def test_text_to_video(dialect: str, session: Session, sandbox: Sandbox) -> None:
     seen = Recorder()
     result = await session.generate(request_for(dialect), connection_for(dialect), progress=seen)
-    assert result.job.state is State.SAVED
+    assert result.job.state is JobState.SAVED
     assert result.job.provider == dialect
     frames, width, height, rate = clip_facts(result.file)
     assert rate == 24
@@ -106,7 +106,7 @@ async def test_two_jobs_overlap(open_session: Open, held: Sandbox) -> None:
         both = asyncio.gather(*wishes)
         await until(lambda: held.ledger()["submits"] == 2)  # the second does not wait for the first to end
         held.wind(60)
-        assert [result.job.state for result in await both] == [State.SAVED] * 2
+        assert [result.job.state for result in await both] == [JobState.SAVED] * 2
 
 
 async def test_the_estimate_is_in_the_journal(session: Session, sandbox: Sandbox) -> None:
@@ -124,7 +124,7 @@ async def test_a_bad_request_sends_and_journals_nothing(session: Session, sandbo
     assert {violation.rule for violation in caught.value.violations} == {"R3", "R5", "R6", "R7"}
     assert all(violation.rule in str(caught.value) for violation in caught.value.violations)
     assert sandbox.requests() == []
-    assert await session.journal.list() == []
+    assert await session.journal.recent() == []
 
 
 async def test_a_mode_that_is_not_there_is_refused(session: Session) -> None:
@@ -139,5 +139,5 @@ async def test_without_a_store_an_image_is_refused_before_anything_is_sent(
     async with open_session(connections=own) as session:
         with pytest.raises(StorageError, match="image_urls"):
             await session.generate(request_for("reapi", reference_images=(picture,)), "mine")
-        assert [job.state for job in await session.journal.list()] == [State.PREPARED]
+        assert [job.state for job in await session.journal.recent()] == [JobState.PREPARED]
     assert sandbox.ledger()["posts"] == 0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from grok_imagine.errors import GrokImagineError
-from grok_imagine.jobs.failover import generate_first, quotes
-from grok_imagine.models import Mode, State, VideoRequest
+from grok_imagine.jobs.failover import generate_with_failover, quotes
+from grok_imagine.models import JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -57,16 +57,16 @@ async def test_only_before_acceptance(
     sandbox.fault(stage, fault, dialect="reapi", times=times)
     async with open_session(deadline_seconds=5) as session:
         if goes_on:
-            made = await generate_first(session, WISH, ORDER, owner="7")
+            made = await generate_with_failover(session, WISH, ORDER, owner="7")
             assert made.job.provider == "xai"
             assert made.warnings[0].startswith("not taken by sandbox: ")
             assert by_dialect(sandbox) == ["reapi", "xai"]
-            again = await generate_first(session, WISH, ORDER, owner="7")
+            again = await generate_with_failover(session, WISH, ORDER, owner="7")
             assert again.job.id == made.job.id, "what was chosen stays chosen"
             assert sandbox.ledger()["submits"] == 1
             return
         with pytest.raises(GrokImagineError):
-            await generate_first(session, WISH, ORDER, owner="7")
+            await generate_with_failover(session, WISH, ORDER, owner="7")
         assert by_dialect(sandbox) == ["reapi"], "someone may have taken it: nobody else is asked"
 
 
@@ -75,7 +75,7 @@ async def test_nobody_there_no_key_and_another_trade(open_session: Open, sandbox
     async with open_session(connections={"gone": nowhere}) as session:
         for first in ("gone", "reapi", "no-such", "sandbox-apiinone"):
             wish = WISH.model_copy(update={"seed": hash(first) % 1000})
-            made = await generate_first(session, wish, (first, "sandbox-xai"), owner="7")
+            made = await generate_with_failover(session, wish, (first, "sandbox-xai"), owner="7")
             assert made.job.provider == "xai", first
     assert sandbox.ledger()["submits"] == 4
 
@@ -83,7 +83,7 @@ async def test_nobody_there_no_key_and_another_trade(open_session: Open, sandbox
 async def test_when_nobody_takes_it_all_are_heard(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         with pytest.raises(GrokImagineError) as caught:
-            await generate_first(session, WISH, ("reapi", "sandbox-apiinone"), owner="7")
+            await generate_with_failover(session, WISH, ("reapi", "sandbox-apiinone"), owner="7")
     told = str(caught.value)
     assert "None of the 2 connections took it; nothing was charged" in told
     assert "REAPI_API_KEY" in told
@@ -97,11 +97,11 @@ async def test_a_job_under_way_is_gone_on_with_first(open_session: Open, sandbox
     sandbox.fault("poll", "401", dialect="xai", times=50)
     async with open_session() as session:
         with pytest.raises(GrokImagineError):
-            await generate_first(session, WISH, ORDER, owner="7")
+            await generate_with_failover(session, WISH, ORDER, owner="7")
     sandbox.core.queue.clear()
     async with open_session() as session:
-        made = await generate_first(session, WISH, ORDER, owner="7")
-        assert (made.job.provider, made.job.state) == ("xai", State.SAVED)
+        made = await generate_with_failover(session, WISH, ORDER, owner="7")
+        assert (made.job.provider, made.job.state) == ("xai", JobState.SAVED)
     assert sandbox.ledger()["submits"] == 1
 
 
@@ -109,7 +109,7 @@ async def test_the_users_own_limit_is_no_refusal(open_session: Open, sandbox: Sa
     own = {"dialect": "reapi", "base_url": f"{sandbox.url}/reapi", "api_key": "rk_live_sandbox"}
     async with open_session(connections={"own": own}, budget={"per_day": Decimal("0.01")}) as session:
         with pytest.raises(GrokImagineError, match="limit"):
-            await generate_first(session, WISH, ("own", "sandbox-xai"), owner="7")
+            await generate_with_failover(session, WISH, ("own", "sandbox-xai"), owner="7")
     assert sandbox.ledger()["submits"] == 0
 
 

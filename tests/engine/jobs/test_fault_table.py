@@ -17,7 +17,7 @@ from aiohttp import web
 
 from grok_imagine.errors import ContentRejected, GrokImagineError, JobError, JobFailed, JobTimedOut, ResultNotFetched
 from grok_imagine.jobs import Session
-from grok_imagine.models import State
+from grok_imagine.models import JobState
 from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.sandbox.dialects.aivideoapi import AiVideoApi
@@ -41,7 +41,7 @@ async def meet(fault: str, dialect: str, error: type[GrokImagineError], session:
     return str(caught.value)
 
 
-async def check_told(told: str, words: str, session: Session, state: State) -> None:
+async def check_told(told: str, words: str, session: Session, state: JobState) -> None:
     """The error, and the job that stays, say the same; the ids are there, so that nothing is lost."""
     job = await only_job(session)
     assert job.state is state
@@ -72,7 +72,7 @@ async def test_how_a_task_ends(
     fault: str, dialect: str, error: type[GrokImagineError], words: str, session: Session, sandbox: Sandbox
 ) -> None:
     told = await meet(fault, dialect, error, session, Recorder())
-    await check_told(told, words, session, State.FAILED)
+    await check_told(told, words, session, JobState.FAILED)
     assert sandbox.ledger()["posts"] == 1
     assert not is_charged(sandbox)  # the sandbox refunds what fails; where nobody documents that, the text says so
     is_known = PROVIDERS[dialect].refunds_failures or (fault, dialect) == ("blocked", "xai")  # its reply says: 0
@@ -88,7 +88,7 @@ NO_VIDEO = [one for one in DIALECTS if one != "openai_videos"]
 async def test_done_without_a_video_is_asked_three_times_more(dialect: str, session: Session, sandbox: Sandbox) -> None:
     """The gateway's dialect serves the clip under the task's own address, and needs no URL."""
     told = await meet("no-url", dialect, JobFailed, session, Recorder())
-    await check_told(told, "completed without a video", session, State.FAILED)
+    await check_told(told, "completed without a video", session, JobState.FAILED)
     polls = [one for one in sandbox.requests() if one["method"] == "GET"]
     assert len(polls) >= 4
     assert sandbox.ledger()["posts"] == 1
@@ -118,7 +118,7 @@ async def test_a_task_that_cannot_be_asked_about_is_kept(
     told = await meet(fault, dialect, JobError, session, Recorder())
     assert re.search(words, told)
     job = await only_job(session)
-    assert (job.state, job.error_kind is not None) == (State.SUBMITTED, True)
+    assert (job.state, job.error_kind is not None) == (JobState.SUBMITTED, True)
     assert job.task_id is not None
     assert job.task_id in told
     assert "resume it later" in told
@@ -128,7 +128,7 @@ async def test_a_task_that_cannot_be_asked_about_is_kept(
     assert task is not None
     task.faults = []  # the provider is well again
     sandbox.core.store.save(task)
-    assert (await session.resume(job.id)).job.state is State.SAVED
+    assert (await session.resume(job.id)).job.state is JobState.SAVED
     assert sandbox.ledger()["posts"] == 1
 
 
@@ -145,7 +145,7 @@ async def test_what_never_ends_is_left_at_the_deadline(
         told = await meet(fault, dialect, JobTimedOut, session, seen)
         assert "has not finished within 1 minutes. The job goes on there and is not lost: resume it later" in told
         job = await only_job(session)
-        assert job.state is State.SUBMITTED
+        assert job.state is JobState.SUBMITTED
         assert job.task_id in told.split()[-1]
     notes = {update.note for update in seen.updates if update.note and "status" in update.note}
     assert len(notes) == (bool(note) and dialect != "xai")  # xAI's HTTP 202 says that it goes on, whatever the word
@@ -176,7 +176,7 @@ async def test_what_only_looks_wrong_says_no_more_than_it_is(
     wish = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
     result = await session.generate(wish, connection_for(dialect), progress=seen)
     job = result.job
-    assert (job.state, job.error, job.error_kind) == (State.SAVED, None, None)
+    assert (job.state, job.error, job.error_kind) == (JobState.SAVED, None, None)
     notes = [update.note for update in seen.updates if update.note and update.note not in result.warnings]
     words = TOLD.get(fault, "")
     if words:
@@ -209,7 +209,7 @@ async def test_a_clip_that_does_not_come_stays_ready(
     fault: str, dialect: str, words: str, session: Session, sandbox: Sandbox
 ) -> None:
     told = await meet(fault, dialect, ResultNotFetched, session, Recorder())
-    await check_told(told, words, session, State.SUCCEEDED)
+    await check_told(told, words, session, JobState.SUCCEEDED)
     assert told.startswith("The clip is ready and paid, but could not be downloaded")
     assert "nothing is submitted or paid again" in told
     assert (await only_job(session)).file is None
@@ -265,7 +265,7 @@ async def test_a_callback_changes_nothing(
     assert heard[0]["status"] == first
     (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]
     assert "callback_url" not in submit["body"], "we poll, and ask nobody to call"
-    assert (job.state, job.error) == (State.SAVED, None)
+    assert (job.state, job.error) == (JobState.SAVED, None)
     assert await session.journal.get(job.id) == job
     steps = [event["after"] for event in await session.journal.history(job.id)]
     assert steps == ["prepared", "submitting", "submitted", "succeeded", "saved"]

@@ -23,7 +23,7 @@ from grok_imagine.errors import (
     SubmitUncertain,
 )
 from grok_imagine.jobs import Session
-from grok_imagine.models import State, VideoRequest
+from grok_imagine.models import JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -33,22 +33,22 @@ from ..support.sessions import Open, Recorder, Watch, hurried, only_job, spent, 
 
 # fault, dialect, error, state, POSTs, is charged, words
 SUBMIT_FAULTS = [
-    ("401", "reapi", AuthRejected, State.FAILED, 1, False, "API key is invalid .HTTP 401, code 10003"),
-    ("402", "reapi", OutOfCredit, State.FAILED, 1, False, "Insufficient credits .HTTP 402, code 30001"),
-    ("402", "aivideoapi", OutOfCredit, State.FAILED, 1, False, "Insufficient credits"),
-    ("429-spend", "aivideoapi", OutOfCredit, State.FAILED, 1, False, "spend limit"),
-    ("429*9", "reapi", RateLimited, State.PREPARED, 5, False, "Rate limit exceeded .HTTP 429"),
-    ("500", "reapi", SubmitUncertain, State.SUBMITTING, 1, False, "Internal error"),
-    ("500=accepted", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "Internal error"),
-    ("502", "openai_videos", SubmitUncertain, State.SUBMITTING, 1, False, "Bad gateway"),
-    ("503", "xai", SubmitUncertain, State.SUBMITTING, 1, False, "temporarily unavailable"),
-    ("html-502", "apiinone", SubmitUncertain, State.SUBMITTING, 1, False, "HTTP 502 without saying why"),
-    ("code-500", "aivideoapi", SubmitUncertain, State.SUBMITTING, 1, False, "internal error"),
-    ("drop-after", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "disconnected without sending a response"),
-    ("drop-before", "reapi", SubmitUncertain, State.SUBMITTING, 1, False, "disconnected without sending a response"),
-    ("truncated-json", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
-    ("no-id", "reapi", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
-    ("empty-202", "xai", SubmitUncertain, State.SUBMITTING, 1, True, "without a task id"),
+    ("401", "reapi", AuthRejected, JobState.FAILED, 1, False, "API key is invalid .HTTP 401, code 10003"),
+    ("402", "reapi", OutOfCredit, JobState.FAILED, 1, False, "Insufficient credits .HTTP 402, code 30001"),
+    ("402", "aivideoapi", OutOfCredit, JobState.FAILED, 1, False, "Insufficient credits"),
+    ("429-spend", "aivideoapi", OutOfCredit, JobState.FAILED, 1, False, "spend limit"),
+    ("429*9", "reapi", RateLimited, JobState.PREPARED, 5, False, "Rate limit exceeded .HTTP 429"),
+    ("500", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "Internal error"),
+    ("500=accepted", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "Internal error"),
+    ("502", "openai_videos", SubmitUncertain, JobState.SUBMITTING, 1, False, "Bad gateway"),
+    ("503", "xai", SubmitUncertain, JobState.SUBMITTING, 1, False, "temporarily unavailable"),
+    ("html-502", "apiinone", SubmitUncertain, JobState.SUBMITTING, 1, False, "HTTP 502 without saying why"),
+    ("code-500", "aivideoapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "internal error"),
+    ("drop-after", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "disconnected without sending a response"),
+    ("drop-before", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "disconnected without sending a response"),
+    ("truncated-json", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
+    ("no-id", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
+    ("empty-202", "xai", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
 ]
 
 
@@ -57,7 +57,7 @@ async def test_submit_faults(
     fault: str,
     dialect: str,
     error: type[GrokImagineError],
-    state: State,
+    state: JobState,
     posts: int,
     charged: bool,
     words: str,
@@ -112,7 +112,7 @@ async def test_an_uncertain_job_takes_the_task_id_by_hand(session: Session, sand
     task = next(entry["task"] for entry in sandbox.ledger()["entries"] if entry["kind"] == "charge")
     job = await session.attach((await only_job(session)).id, task)
     result = await session.resume(job.id)
-    assert result.job.state is State.SAVED
+    assert result.job.state is JobState.SAVED
     assert sandbox.ledger()["submits"] == 1
 
 
@@ -142,7 +142,7 @@ async def test_a_task_that_fails_is_final_and_not_tried_again(
     with pytest.raises(error, match=words) as caught:
         await session.generate(request, connection_for(dialect))
     job = await only_job(session)
-    assert job.state is State.FAILED
+    assert job.state is JobState.FAILED
     assert job.task_id
     assert job.task_id in str(caught.value)
     assert sandbox.ledger()["posts"] == 1
@@ -155,7 +155,7 @@ async def test_what_only_looks_wrong_is_read_or_waited_out(
 ) -> None:
     request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
     result = await session.generate(request, connection_for(dialect))
-    assert result.job.state is State.SAVED
+    assert result.job.state is JobState.SAVED
     ledger = sandbox.ledger()
     assert ledger["submits"] == 1
     assert ledger["violations"] == 0
@@ -168,7 +168,7 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
     async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
         with pytest.raises(JobTimedOut, match="not lost"):
             await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
-        assert (await only_job(session)).state is State.SUBMITTED
+        assert (await only_job(session)).state is JobState.SUBMITTED
     notes = [update.note for update in seen.updates if "not known here" in update.note]
     assert len(set(notes)) == (1 if "brewing" in fault else 0)
     assert sandbox.ledger()["posts"] == 1
@@ -181,7 +181,7 @@ async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
     with pytest.raises(ResultNotFetched, match="ready and paid"):
         await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox")
     job = await only_job(session)
-    assert job.state is State.SUCCEEDED
+    assert job.state is JobState.SUCCEEDED
     with pytest.raises(ResultNotFetched):
         await session.resume(job.id)
     ledger = sandbox.ledger()
@@ -208,7 +208,7 @@ async def test_a_dead_url_is_asked_for_anew_but_not_for_ever(session: Session, s
     tries = [one for one in sandbox.requests() if "/cdn/" in one["path"]]
     assert len(tries) == 8
     assert any("again in" in update.note for update in seen.updates)
-    assert (await only_job(session)).state is State.SUCCEEDED
+    assert (await only_job(session)).state is JobState.SUCCEEDED
 
 
 async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sandbox: Sandbox) -> None:
@@ -223,7 +223,7 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
     with pytest.raises(ResultNotFetched, match="gone for good") as caught:
         await session.generate(wish, "sandbox", progress=Forgetful())
     assert "Change the seed" in str(caught.value)
-    assert (await only_job(session)).state is State.SUCCEEDED
+    assert (await only_job(session)).state is JobState.SUCCEEDED
     assert sandbox.ledger()["posts"] == 1
 
 
@@ -239,7 +239,7 @@ async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
         with pytest.raises(ResultNotFetched, match=r"gone for good\. Change the seed") as caught:
             await again()
         assert caught.value.task_id == first.job.task_id
-        assert (await only_job(session)).state is State.SUCCEEDED
+        assert (await only_job(session)).state is JobState.SUCCEEDED
     assert sandbox.ledger()["posts"] == 0
     anew = await session.generate(request_for(dialect, seed=77), name)  # what the message says to do
     assert anew.file.is_file()
@@ -266,7 +266,7 @@ async def test_nothing_reached_is_nothing_sent(open_session: Open, unused_tcp_po
     async with open_session(connections=own) as session:
         with pytest.raises(ConnectFailed):
             await session.generate(request_for("reapi"), "mine")
-        assert (await only_job(session)).state is State.PREPARED
+        assert (await only_job(session)).state is JobState.PREPARED
 
 
 async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_session: Open, sandbox: Sandbox) -> None:
@@ -278,7 +278,7 @@ async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_sessio
         with pytest.raises(asyncio.CancelledError):
             await making
         result = await session.generate(request, "sandbox", owner="n")
-        assert result.job.state is State.SAVED
+        assert result.job.state is JobState.SAVED
     assert sandbox.ledger()["posts"] == 1
 
 
@@ -287,15 +287,15 @@ async def test_an_interrupted_wait_is_taken_up_again(open_session: Open, held: S
         making = asyncio.create_task(session.generate(VideoRequest(prompt="a kite", resolution="480p"), "sandbox"))
 
         async def is_submitted() -> bool:
-            return [job.state for job in await session.journal.list()] == [State.SUBMITTED]
+            return [job.state for job in await session.journal.recent()] == [JobState.SUBMITTED]
 
         await until(is_submitted)
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making
         job = await only_job(session)
-        assert job.state is State.SUBMITTED
+        assert job.state is JobState.SUBMITTED
     held.wind(60)
     async with open_session(sandbox_url=held.url) as session:
-        assert (await session.resume(job.id)).job.state is State.SAVED
+        assert (await session.resume(job.id)).job.state is JobState.SAVED
     assert held.ledger()["submits"] == 1

@@ -10,7 +10,7 @@ import pytest
 
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs import Session
-from grok_imagine.models import State
+from grok_imagine.models import JobState
 from grok_imagine.sandbox import Sandbox
 
 from ..support.requests import request_for
@@ -22,17 +22,17 @@ JOBS = 500
 EACH = 10
 RATE, PLACES, BURST = 200.0, 60, 5
 # fault -> where the job ends, what its caller is told, whether a charge remains
-FAULTS: dict[str, tuple[State, str | None, bool]] = {
-    "401": (State.FAILED, "AuthRejected", False),
-    "402": (State.FAILED, "OutOfCredit", False),
-    "500=accepted": (State.SUBMITTING, "SubmitUncertain", True),
-    "drop-after": (State.SUBMITTING, "SubmitUncertain", True),
-    "drop-before": (State.SUBMITTING, "SubmitUncertain", False),
-    "failed": (State.FAILED, "JobFailed", False),
-    "moderated": (State.FAILED, "ContentRejected", False),
-    "503@poll*2": (State.SAVED, None, True),
-    "truncated-json@poll": (State.SAVED, None, True),
-    "cut@cdn": (State.SAVED, None, True),
+FAULTS: dict[str, tuple[JobState, str | None, bool]] = {
+    "401": (JobState.FAILED, "AuthRejected", False),
+    "402": (JobState.FAILED, "OutOfCredit", False),
+    "500=accepted": (JobState.SUBMITTING, "SubmitUncertain", True),
+    "drop-after": (JobState.SUBMITTING, "SubmitUncertain", True),
+    "drop-before": (JobState.SUBMITTING, "SubmitUncertain", False),
+    "failed": (JobState.FAILED, "JobFailed", False),
+    "moderated": (JobState.FAILED, "ContentRejected", False),
+    "503@poll*2": (JobState.SAVED, None, True),
+    "truncated-json@poll": (JobState.SAVED, None, True),
+    "cut@cdn": (JobState.SAVED, None, True),
 }
 NOT_TAKEN = ("401", "402", "drop-before")
 WAITED_OUT = 10
@@ -48,9 +48,9 @@ async def test_five_hundred_jobs_each_end_as_they_should(open_session: Open, san
     own |= {"pace": 0.1, "requests_per_second": RATE, "jobs_at_once": PLACES}
     async with open_session(connections={"many": own}) as session:
         ends = await asyncio.gather(*(_end(session, number, fault) for number, fault in enumerate(wishes)))
-        jobs = {job.owner: job for job in await session.journal.list(limit=2 * JOBS)}
+        jobs = {job.owner: job for job in await session.journal.recent(limit=2 * JOBS)}
         spans = [await _span(session, job.id) for job in jobs.values()]
-    expected = Counter((fault, *FAULTS.get(fault, (State.SAVED, None, True))[:2]) for fault in wishes)
+    expected = Counter((fault, *FAULTS.get(fault, (JobState.SAVED, None, True))[:2]) for fault in wishes)
     found = Counter((fault, jobs[str(number)].state, ends[number]) for number, fault in enumerate(wishes))
     assert found == expected
     assert len(jobs) == JOBS
@@ -72,8 +72,8 @@ async def _end(session: Session, number: int, fault: str) -> str | None:
 async def _span(session: Session, job_id: str) -> tuple[float, float] | None:
     """From when to when the task ran at the provider, where it did."""
     steps = await session.journal.history(job_id)
-    begun = [step["at"] for step in steps if step["after"] == State.SUBMITTED.value]
-    done = [step["at"] for step in steps if step["before"] == State.SUBMITTED.value]
+    begun = [step["at"] for step in steps if step["after"] == JobState.SUBMITTED.value]
+    done = [step["at"] for step in steps if step["before"] == JobState.SUBMITTED.value]
     return (begun[0], done[0]) if begun and done else None
 
 

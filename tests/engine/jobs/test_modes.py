@@ -14,7 +14,7 @@ import pytest
 from grok_imagine.errors import MediaError, RequestError, UnsupportedOption
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.source_video import with_source
-from grok_imagine.models import Mode, State, VideoRequest
+from grok_imagine.models import JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
 from ..support.processes import ROOT
@@ -79,7 +79,7 @@ async def test_the_example_is_what_is_sent(
         film = make_film(tmp_path / "source.mp4", seconds or 2.0)
         request = await with_source(session, connection_for(dialect), request, film)
     result = await session.generate(request, connection_for(dialect))
-    assert (result.job.state, result.job.mode) == (State.SAVED, mode.value)
+    assert (result.job.state, result.job.mode) == (JobState.SAVED, mode.value)
 
     (sent,) = [one for one in sandbox.requests() if one["method"] == "POST"]
     assert sent["path"].endswith(path)
@@ -176,7 +176,7 @@ async def test_each_motion_mode_that_is_documented_is_sent_and_made(
     pictures = tuple(make_picture((40 * number, 9, 9), (64, 36)) for number in range(images))
     request = VideoRequest(prompt="a kite", motion_mode=motion, duration_seconds=6, reference_images=pictures)
     result = await session.generate(request, "sandbox-aivideoapi")
-    assert (result.job.state, result.job.request["motion_mode"]) == (State.SAVED, motion)
+    assert (result.job.state, result.job.request["motion_mode"]) == (JobState.SAVED, motion)
     (sent,) = [one for one in sandbox.requests() if one["method"] == "POST"]
     assert sent["body"]["input"]["mode"] == motion
     assert sent["body"]["model"] == f"grok-imagine-{'image' if images else 'text'}-to-video"

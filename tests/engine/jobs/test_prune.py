@@ -8,8 +8,8 @@ from pathlib import Path
 
 from grok_imagine.jobs.prune import prune
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import State
-from grok_imagine.transport.partial_download import Part, discard, is_in_use
+from grok_imagine.models import JobState
+from grok_imagine.transport.partial_download import PartialDownload, discard, is_in_use
 
 from ..support.requests import a_job
 
@@ -41,11 +41,11 @@ async def test_what_goes_and_what_stays(tmp_path: Path) -> None:
     lay(results, "20261121-101509-00000009.txt", 400)
     async with Journal(tmp_path) as journal:
         for name, state in (
-            ("fresh", State.SAVED),
-            ("expired", State.SAVED),
-            ("open", State.SUCCEEDED),
-            ("part-open", State.SUCCEEDED),
-            ("part-dead", State.FAILED),
+            ("fresh", JobState.SAVED),
+            ("expired", JobState.SAVED),
+            ("open", JobState.SUCCEEDED),
+            ("part-open", JobState.SUCCEEDED),
+            ("part-dead", JobState.FAILED),
         ):
             age = 3 if name == "fresh" else 40
             await journal.add(a_job(ids[name], state=state, submitted_at=now - age * DAY, task_id="t"))
@@ -83,7 +83,7 @@ async def test_the_oldest_go_first_and_only_as_many_as_needed(tmp_path: Path) ->
 
 async def test_a_part_that_a_download_holds_stays_and_goes_with_its_note_when_it_is_let_go(tmp_path: Path) -> None:
     target = tmp_path / "20261121-101500-00000001.mp4"
-    part = Part.open(target, keep=True)
+    part = PartialDownload.open(target, keep=True)
     part.begin(0, '"etag"', 2000)
     part.file.write(b"x" * 1000)
     part.file.flush()
@@ -106,7 +106,7 @@ def test_a_part_taken_up_since_it_was_looked_at_stays(tmp_path: Path) -> None:
     path = lay(tmp_path, ".20261121-101500-00000001.mp4.part", 40)
     seen = path.stat().st_mtime
     assert not discard(path, seen - 1)  # written to meanwhile
-    held = Part.open(path.with_name("20261121-101500-00000001.mp4"), keep=True)
+    held = PartialDownload.open(path.with_name("20261121-101500-00000001.mp4"), keep=True)
     assert is_in_use(path)
     assert not discard(path, path.stat().st_mtime)
     held.validator = '"so that closing keeps it"'

@@ -27,7 +27,7 @@ from grok_imagine.errors import (
     SubmitUncertain,
 )
 from grok_imagine.jobs import Session
-from grok_imagine.models import Call, Job, Reply, State, VideoRequest
+from grok_imagine.models import Call, Job, JobState, Reply, VideoRequest
 from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
@@ -78,7 +78,7 @@ async def served(provider: Provider) -> AsyncIterator[dict[str, Any]]:
 
 
 async def the_job(session: Session) -> Job:
-    (job,) = await session.journal.list()
+    (job,) = await session.journal.recent()
     return job
 
 
@@ -103,7 +103,7 @@ async def test_a_task_id_that_cannot_be_journaled_is_said_and_logged(
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as database:
         database.execute("DROP TRIGGER full")
     await session.attach(job.id, task)
-    assert (await session.resume(job.id)).job.state is State.SAVED
+    assert (await session.resume(job.id)).job.state is JobState.SAVED
     assert sandbox.ledger()["posts"] == 1
 
 
@@ -116,7 +116,7 @@ async def test_a_journal_locked_for_a_moment_loses_no_task_id(
         other.execute("BEGIN IMMEDIATE")
         await asyncio.sleep(1.5)
         other.execute("ROLLBACK")
-    assert (await making).job.state is State.SAVED
+    assert (await making).job.state is JobState.SAVED
 
 
 async def test_one_wish_in_two_sessions_is_one_submit(open_session: Open, sandbox: Sandbox) -> None:
@@ -158,7 +158,7 @@ async def test_two_walkers_of_one_session_share_the_post(open_session: Open, san
         with pytest.raises(ProviderError):
             await session.generate(stalled(), "sandbox", owner="n")
         job = await the_job(session)
-        assert job.state is State.PREPARED
+        assert job.state is JobState.PREPARED
     async with open_session() as session:
         walkers = [asyncio.create_task(session.generate(stalled(), "sandbox", owner="n")) for _ in range(2)]
         await until(lambda: sandbox.ledger()["submits"])
@@ -168,7 +168,7 @@ async def test_two_walkers_of_one_session_share_the_post(open_session: Open, san
         assert await asyncio.gather(*walkers, return_exceptions=True)
     async with open_session() as session:  # closing waited for the answer
         job = await the_job(session)
-        assert (job.state, bool(job.task_id)) == (State.SUBMITTED, True)
+        assert (job.state, bool(job.task_id)) == (JobState.SUBMITTED, True)
     assert sandbox.ledger()["submits"] == 1
 
 
@@ -178,7 +178,7 @@ async def test_the_post_of_another_run_is_waited_for(open_session: Open, sandbox
         first = asyncio.create_task(old.generate(stalled(), "sandbox", owner="n"))
         await until(lambda: sandbox.ledger()["submits"])
         second = await new.generate(stalled(), "sandbox", owner="n")
-        assert second.job.state is State.SAVED
+        assert second.job.state is JobState.SAVED
         assert (await first).job.id == second.job.id
     assert sandbox.ledger()["posts"] == 1
 
@@ -197,7 +197,7 @@ async def test_a_429_after_an_interrupt_is_no_strange_error(open_session: Open) 
         gate.set()
         with pytest.raises(GrokImagineError, match="slow down"):
             await second
-        assert (await the_job(session)).state is State.PREPARED
+        assert (await the_job(session)).state is JobState.PREPARED
 
 
 UNCLEAR = [
@@ -215,7 +215,7 @@ async def test_only_a_429_says_that_nothing_was_accepted(status: int, code: str,
     async with served(provider) as mine, open_session(**mine) as session:
         with pytest.raises(SubmitUncertain):
             await session.generate(KITE, "mine")
-        assert (await the_job(session)).state is State.SUBMITTING
+        assert (await the_job(session)).state is JobState.SUBMITTING
     assert provider.posts == 1
 
 
@@ -226,7 +226,7 @@ async def test_a_redirect_of_a_post_is_not_followed_and_refuses_nothing(status: 
     async with served(provider) as mine, open_session(**mine) as session:
         with pytest.raises(SubmitUncertain):
             await session.generate(KITE, "mine")
-        assert (await the_job(session)).state is State.SUBMITTING
+        assert (await the_job(session)).state is JobState.SUBMITTING
     assert (provider.posts, provider.polls) == (1, 0)
 
 
@@ -270,7 +270,7 @@ async def test_the_deadline_holds_also_while_a_poll_is_repeated(open_session: Op
     async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
         with pytest.raises((JobTimedOut, GrokImagineError)):
             await session.generate(KITE.model_copy(update={"prompt": "a kite [sandbox:429@poll*ever=300]"}), "sandbox")
-        assert (await the_job(session)).state is State.SUBMITTED
+        assert (await the_job(session)).state is JobState.SUBMITTED
     assert watch.seconds < 60 + 20 * 300 * 12
 
 
@@ -329,10 +329,10 @@ async def test_a_failed_job_is_asked_about_once_more_by_hand(open_session: Open,
         task = sandbox.core.store.task(job.task_id or "")
         task.faults, task.outcome, task.failure = [], "ready", None
         sandbox.core.store.save(task)
-        assert (await session.resume(job.id)).job.state is State.SAVED
+        assert (await session.resume(job.id)).job.state is JobState.SAVED
         with pytest.raises(ProviderError):
             await session.generate(KITE.model_copy(update={"prompt": "x [sandbox:401]"}), "sandbox")
-        refused = (await session.journal.list())[0]
+        refused = (await session.journal.recent())[0]
         with pytest.raises(JobFailed, match="has failed"):
             await session.resume(refused.id)
     assert sandbox.ledger()["submits"] == 1
@@ -345,7 +345,7 @@ async def test_what_cannot_be_a_task_id_is_not_attached(bad: str, session: Sessi
     job = await the_job(session)
     with pytest.raises(SettingsError, match="cannot be a task id"):
         await session.attach(job.id, bad)
-    assert (await the_job(session)).state is State.SUBMITTING
+    assert (await the_job(session)).state is JobState.SUBMITTING
 
 
 async def test_a_mistaken_task_id_can_be_replaced(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -363,7 +363,7 @@ async def test_a_mistaken_task_id_can_be_replaced(tmp_path: Path, sandbox: Sandb
         with pytest.raises(GrokImagineError, match="cannot be asked"):
             await session.resume(job.id)
         await session.attach(job.id, task)
-        assert (await session.resume(job.id)).job.state is State.SAVED
+        assert (await session.resume(job.id)).job.state is JobState.SAVED
     assert sandbox.ledger()["posts"] == 1
 
 
@@ -378,11 +378,11 @@ async def test_a_store_that_is_set_up_wrongly_stops_no_job_that_uploads_nothing(
     open_session: Open, sandbox: Sandbox
 ) -> None:
     async with open_session(store="gone") as session:
-        assert (await session.generate(KITE, "sandbox")).job.state is State.SAVED
+        assert (await session.generate(KITE, "sandbox")).job.state is JobState.SAVED
     async with open_session(stores={"a": {"kind": "s3"}}) as session:
         done = await session.generate(KITE.model_copy(update={"seed": 2}), "sandbox")
         done.file.unlink()
-        assert (await session.resume(done.job.id)).job.state is State.SAVED
+        assert (await session.resume(done.job.id)).job.state is JobState.SAVED
 
 
 # -- leaks, settings, the end of the process

@@ -17,9 +17,9 @@ from alembic.migration import MigrationContext
 
 from grok_imagine.errors import JournalError
 from grok_imagine.jobs import Session
-from grok_imagine.journal.journal import JobMoved, Journal
+from grok_imagine.journal.journal import JobConflict, Journal
 from grok_imagine.journal.schema import NEWEST_VERSION, metadata
-from grok_imagine.models import ALLOWED, Job, State
+from grok_imagine.models import TRANSITIONS, Job, JobState
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -74,9 +74,9 @@ async def test_a_session_that_is_stopped_leaves_no_file_open(steps: int, sandbox
 
 async def test_every_step_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path) as journal:
-        for before in State:
+        for before in JobState:
             job = await journal.add(a_job(f"from-{before.value}", state=before))
-            for after in set(State) - ALLOWED[before]:
+            for after in set(JobState) - TRANSITIONS[before]:
                 with pytest.raises(JournalError, match="cannot go"):
                     await journal.advance(job, after)
 
@@ -85,10 +85,10 @@ async def test_of_two_walkers_one_moves(tmp_path: Path) -> None:
     async with Journal(tmp_path) as one, Journal(tmp_path) as other:
         job = await one.add(a_job())
         outcomes = await asyncio.gather(
-            *(journal.advance(job, State.SUBMITTING) for journal in (one, other) * 5), return_exceptions=True
+            *(journal.advance(job, JobState.SUBMITTING) for journal in (one, other) * 5), return_exceptions=True
         )
         assert sum(isinstance(outcome, Job) for outcome in outcomes) == 1
-        assert sum(isinstance(outcome, JobMoved) for outcome in outcomes) == 9
+        assert sum(isinstance(outcome, JobConflict) for outcome in outcomes) == 9
         assert [step["after"] for step in await one.history(job.id)] == ["prepared", "submitting"]
 
 
@@ -99,23 +99,23 @@ async def test_two_processes_may_open_a_new_journal_at_once(tmp_path: Path) -> N
 
     await asyncio.gather(*(use(number) for number in range(6)))
     async with Journal(tmp_path) as journal:
-        assert len(await journal.list()) == 6
+        assert len(await journal.recent()) == 6
 
 
 async def test_lists_and_lookups(tmp_path: Path) -> None:
     moments = iter(range(100, 200))
     async with Journal(tmp_path, now=lambda: float(next(moments))) as journal:
-        await journal.add(a_job("old", owner="n", state=State.FAILED))
-        await journal.add(a_job("mid", owner="n", state=State.SUBMITTED, task_id="t"))
-        await journal.add(a_job("new", owner="m", state=State.SAVED))
-        assert [job.id for job in await journal.list()] == ["new", "mid", "old"]
-        assert [job.id for job in await journal.list(limit=1)] == ["new"]
-        assert [job.id for job in await journal.list(unfinished=True)] == ["mid"]
-        found = await journal.by_wish("f" * 64, "n")
+        await journal.add(a_job("old", owner="n", state=JobState.FAILED))
+        await journal.add(a_job("mid", owner="n", state=JobState.SUBMITTED, task_id="t"))
+        await journal.add(a_job("new", owner="m", state=JobState.SAVED))
+        assert [job.id for job in await journal.recent()] == ["new", "mid", "old"]
+        assert [job.id for job in await journal.recent(limit=1)] == ["new"]
+        assert [job.id for job in await journal.recent(unfinished=True)] == ["mid"]
+        found = await journal.find_by_fingerprint("f" * 64, "n")
         assert found is not None
         assert found.id == "mid"
-        assert await journal.by_wish("f" * 64, "nobody") is None
-        found = await journal.by_task("sandbox", "t")
+        assert await journal.find_by_fingerprint("f" * 64, "nobody") is None
+        found = await journal.find_by_task("sandbox", "t")
         assert found is not None
         assert found.id == "mid"
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from grok_imagine.errors import JournalError, ResultNotFetched, SubmitUncertain
-from grok_imagine.jobs import Session, Update
+from grok_imagine.jobs import ProgressUpdate, Session
 from grok_imagine.journal import database
 from grok_imagine.journal.disk_reserve import SIZE
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import Job, State
+from grok_imagine.models import Job, JobState
 from grok_imagine.privacy import is_open_to_others
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings, private_folder
@@ -78,7 +78,7 @@ class At:
     def __init__(self, step: str, act: Callable[[], None]) -> None:
         self._step, self._act, self._done = step, act, False
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         if update.step == self._step and not self._done:
             self._done = True
             self._act()
@@ -105,7 +105,7 @@ async def test_a_disk_that_fills_up_before_the_post(disk: Disk, sandbox: Sandbox
 
         with pytest.raises(JournalError, match="free some space"):
             await session.generate(request_for("reapi"), "sandbox", progress=At("submitting", fill))
-        assert [job.state for job in await session.journal.list()] == [State.PREPARED]
+        assert [job.state for job in await session.journal.recent()] == [JobState.PREPARED]
         assert sandbox.ledger()["posts"] == 0
         disk.free()
         assert (await session.generate(request_for("reapi"), "sandbox")).file.is_file()
@@ -121,12 +121,12 @@ async def test_a_disk_that_fills_up_after_the_post(disk: Disk, sandbox: Sandbox)
         disk.fill()
         with pytest.raises(ResultNotFetched, match="ready and paid"):
             await going
-        (job,) = await session.journal.list()
+        (job,) = await session.journal.recent()
         charged = [entry["task"] for entry in sandbox.ledger()["entries"] if entry["kind"] == "charge"]
         assert charged == [job.task_id], "the reserve had room for the id of the paid task"
     assert not (disk.home / "journal.reserve").exists()
     async with session_on(disk.home, sandbox) as session:  # it opens, and lists what is paid, on the full disk
-        assert [one.task_id for one in await session.journal.list()] == charged
+        assert [one.task_id for one in await session.journal.recent()] == charged
     disk.free()
     async with session_on(disk.home, sandbox) as session:
         result = await session.resume(job.id)
@@ -140,8 +140,8 @@ async def test_a_disk_that_fills_up_during_the_download(disk: Disk, sandbox: San
         filling = At("generating", disk.fill)
         with pytest.raises(ResultNotFetched, match="No space left"):
             await session.generate(request_for("reapi"), "sandbox", progress=filling)
-        (job,) = await session.journal.list()
-        assert job.state is State.SUCCEEDED
+        (job,) = await session.journal.recent()
+        assert job.state is JobState.SUCCEEDED
         disk.free()
         assert (await session.generate(request_for("reapi"), "sandbox")).job.id == job.id
     assert sandbox.ledger()["posts"] == 1
@@ -167,7 +167,7 @@ def test_where_a_file_may_not_grow(tmp_path: Path) -> None:
 import asyncio, resource, signal, sys
 from pathlib import Path
 from grok_imagine.errors import JournalError
-from grok_imagine.journal.store import Journal
+from grok_imagine.journal.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 
@@ -298,9 +298,9 @@ async def test_a_commit_whose_answer_was_lost_was_done_all_the_same(
     """A PostgreSQL whose connection breaks at the commit: the id of the paid task stands there, and that is found."""
     real, lost = Journal.advance, [0]
 
-    async def advance(self: Journal, job: Job, to: State, *arguments: Any, **changes: Any) -> Job:
+    async def advance(self: Journal, job: Job, to: JobState, *arguments: Any, **changes: Any) -> Job:
         moved = await real(self, job, to, *arguments, **changes)
-        if to is State.SUBMITTED and not lost[0]:
+        if to is JobState.SUBMITTED and not lost[0]:
             lost[0] += 1
             raise JournalError("the connection was lost")
         return moved
@@ -309,7 +309,7 @@ async def test_a_commit_whose_answer_was_lost_was_done_all_the_same(
     async with session_on(tmp_path, sandbox) as session:
         result = await session.generate(request_for("reapi"), "sandbox")
     assert lost == [1]
-    assert result.job.state is State.SAVED
+    assert result.job.state is JobState.SAVED
     assert sandbox.ledger()["submits"] == 1
 
 
@@ -318,8 +318,8 @@ async def test_an_id_that_another_one_took_the_place_of_is_told(
 ) -> None:
     real = Journal.advance
 
-    async def advance(self: Journal, job: Job, to: State, *arguments: Any, **changes: Any) -> Job:
-        if to is State.SUBMITTED and "attached" not in str(arguments):
+    async def advance(self: Journal, job: Job, to: JobState, *arguments: Any, **changes: Any) -> Job:
+        if to is JobState.SUBMITTED and "attached" not in str(arguments):
             await real(self, job, to, "attached by hand", task_id="another-task")
         return await real(self, job, to, *arguments, **changes)
 

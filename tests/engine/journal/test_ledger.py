@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from grok_imagine.errors import OverBudget
 from grok_imagine.journal import ledger
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import ALLOWED, Job, State
+from grok_imagine.models import TRANSITIONS, Job, JobState
 from grok_imagine.models.money import ZERO, Limits
 
 from ..support.requests import a_job
@@ -59,13 +59,13 @@ class Walks(RuleBasedStateMachine):
         if not self.jobs:
             return
         job = self.jobs[data.draw(st.sampled_from(sorted(self.jobs)))]
-        to = data.draw(st.sampled_from(sorted(ALLOWED[job.state])))
-        if to in (State.SUBMITTED, State.PREPARED, State.SUBMITTING):
+        to = data.draw(st.sampled_from(sorted(TRANSITIONS[job.state])))
+        if to in (JobState.SUBMITTED, JobState.PREPARED, JobState.SUBMITTING):
             billed = None
         try:
             self.jobs[job.id] = self.do(self.journal.advance(job, to, billed_usd=billed))
         except OverBudget:
-            assert to is State.SUBMITTING
+            assert to is JobState.SUBMITTING
 
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
@@ -83,10 +83,10 @@ class Walks(RuleBasedStateMachine):
             def read(connection: Any, job_id: str = job.id) -> Any:
                 return ledger.read_account(connection, job_id)
 
-            account = self.do(self.journal.work(read))
+            account = self.do(self.journal.transaction(read))
             held, spent = ledger.target(job)
             assert account.spent == spent
-            assert account.held in ({ZERO, held} if job.state is State.PREPARED else {held})
+            assert account.held in ({ZERO, held} if job.state is JobState.PREPARED else {held})
 
     @invariant()
     def no_sum_is_negative(self) -> None:

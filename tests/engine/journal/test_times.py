@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grok_imagine.journal.durations import usual_times
+from grok_imagine.journal.durations import duration_stats
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import Job, State
+from grok_imagine.models import Job, JobState
 
 
 def job(number: int, seconds: float | None, *, connection: str = "reapi", mode: str = "text_to_video") -> Job:
-    state = State.FAILED if seconds is None else State.SAVED
+    state = JobState.FAILED if seconds is None else JobState.SAVED
     return Job(
         id=f"20261121-10{number:04d}-00000000",
         state=state,
@@ -28,7 +28,7 @@ def job(number: int, seconds: float | None, *, connection: str = "reapi", mode: 
 async def test_the_newest_count_and_groups_are_apart(tmp_path: Path) -> None:
     clock = iter(range(10_000))
     async with Journal(tmp_path, now=lambda: float(next(clock))) as journal:
-        assert await usual_times(journal) == []
+        assert await duration_stats(journal) == []
         for number in range(20):
             await journal.add(job(number, 900))  # once it was slow
         for number in range(20, 40):
@@ -36,7 +36,7 @@ async def test_the_newest_count_and_groups_are_apart(tmp_path: Path) -> None:
         await journal.add(job(40, None))
         await journal.add(job(41, 5, mode=""))  # a task of another's: what was asked for is not known
         await journal.add(job(42, 7, connection="xai"))
-        reapi, xai = sorted(await usual_times(journal), key=lambda one: one.connection)
+        reapi, xai = sorted(await duration_stats(journal), key=lambda one: one.connection)
     assert (reapi.count, reapi.median) == (20, 29.5)
     assert 20 <= reapi.low < reapi.median < reapi.high <= 39
     assert (xai.count, xai.low, xai.median, xai.high) == (1, 7, 7, 7)

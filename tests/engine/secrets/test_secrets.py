@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from grok_imagine import privacy
-from grok_imagine.cli.output import job_as_json
+from grok_imagine.cli.console import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
 from grok_imagine.privacy import is_open_to_others

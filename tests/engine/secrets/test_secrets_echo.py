@@ -125,7 +125,7 @@ def tell(
 
 
 async def journaled(session: Session) -> list[str]:
-    (job,) = await session.journal.list()
+    (job,) = await session.journal.recent()
     return [repr(job), repr(vars(session)), repr(await session.journal.history(job.id))]
 
 

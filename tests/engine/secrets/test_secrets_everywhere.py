@@ -18,9 +18,9 @@ from grok_imagine.chain.run import Chain, run_chain
 from grok_imagine.cli.app import app
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.failover import generate_first, quotes
+from grok_imagine.jobs.failover import generate_with_failover, quotes
 from grok_imagine.media.mux import metadata
-from grok_imagine.models import Mode, State, VideoRequest
+from grok_imagine.models import JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, load, save_connection
 
@@ -157,7 +157,7 @@ class Walked:
         await self.good(run_chain(session, Chain("sandbox-xai", self.clips[-1], ("on",), base), owner="8"))
         await self.bad(run_chain(session, Chain("xai", self.clips[-1], ("on",), base), owner="8"))  # no bucket there
         sent = VideoRequest(prompt="first", duration_seconds=6, resolution="480p")
-        made = await self.good(generate_first(session, sent, ("revoked", "xai"), owner="9"))
+        made = await self.good(generate_with_failover(session, sent, ("revoked", "xai"), owner="9"))
         await self.good(session.collect("xai", made.job.task_id))
         for name in (*KEYS, "revoked"):
             await self.good(session.try_connection(name))
@@ -166,15 +166,15 @@ class Walked:
 
     async def decisions(self) -> None:
         """Every job of unknown outcome is attached, submitted again or given up; each kind of job is resumed."""
-        jobs = await self.session.journal.list(limit=200)
+        jobs = await self.session.journal.recent(limit=200)
         unknown = [job for job in jobs if job.is_uncertain]
         assert len(unknown) >= 4
         await self.good(self.session.again(unknown[0].id))
         await self.good(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
         await self.good(self.session.drop(unknown[1].id))
-        for state in (State.SUBMITTING, State.SUCCEEDED, State.FAILED):
+        for state in (JobState.SUBMITTING, JobState.SUCCEEDED, JobState.FAILED):
             await self.bad(self.session.resume(next(job.id for job in jobs if job.state is state)))
-        for job in await self.session.journal.list(limit=200):
+        for job in await self.session.journal.recent(limit=200):
             self.texts += [repr(job), repr(await self.session.journal.history(job.id))]
         await self.good(self.session.prune(apply=True, max_gb=1e-9))
 

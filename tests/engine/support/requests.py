@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from grok_imagine.models import Blob, Job, State, VideoRequest
+from grok_imagine.models import Blob, Job, JobState, VideoRequest
 
 DIALECTS = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
 
@@ -44,7 +44,7 @@ def request_for(dialect: str, **more: object) -> VideoRequest:
 def a_job(job_id: str = "j1", **more: object) -> Job:
     fields: dict[str, object] = {
         "id": job_id,
-        "state": State.PREPARED,
+        "state": JobState.PREPARED,
         "connection": "sandbox",
         "provider": "reapi",
         "model": "grok-imagine-1.0-video",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from grok_imagine.jobs import Session, Update
+from grok_imagine.jobs import ProgressUpdate, Session
 from grok_imagine.models import Job
 from grok_imagine.sandbox import Sandbox
 
@@ -22,9 +22,9 @@ class Recorder:
     """A Progress that remembers."""
 
     def __init__(self) -> None:
-        self.updates: list[Update] = []
+        self.updates: list[ProgressUpdate] = []
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         self.updates.append(update)
 
     @property
@@ -68,7 +68,7 @@ def paid(sandbox: Sandbox, dialect: str = "reapi", **more: Any) -> dict[str, Any
 
 
 async def only_job(session: Session) -> Job:
-    (job,) = await session.journal.list()
+    (job,) = await session.journal.recent()
     return job
 
 

@@ -16,7 +16,7 @@ from grok_imagine.media.mux.mp4_check import fault_of_file
 from grok_imagine.models import Call
 from grok_imagine.transport.client import Client
 from grok_imagine.transport.download import download
-from grok_imagine.transport.partial_download import Part
+from grok_imagine.transport.partial_download import PartialDownload
 from grok_imagine.transport.retry import Backoff
 
 from ..support.http_server import endpoint, serving
@@ -284,7 +284,7 @@ async def test_an_interrupt_leaves_what_came_for_the_next_run(client: Client, tm
 def test_a_part_whose_note_is_spoilt_is_begun_anew(note: bytes, tmp_path: Path) -> None:
     (tmp_path / ".clip.mp4.part").write_bytes(VIDEO[:1000])
     (tmp_path / ".clip.mp4.part.json").write_bytes(note)
-    part = Part.open(tmp_path / "clip.mp4", keep=True)
+    part = PartialDownload.open(tmp_path / "clip.mp4", keep=True)
     assert part.size == 0
     part.close()
     assert names(tmp_path) == []
@@ -292,10 +292,10 @@ def test_a_part_whose_note_is_spoilt_is_begun_anew(note: bytes, tmp_path: Path) 
 
 def test_a_part_that_another_just_finished_is_not_written_into(tmp_path: Path) -> None:
     target = tmp_path / "clip.mp4"
-    first = Part.open(target, keep=True)
+    first = PartialDownload.open(target, keep=True)
     first.begin(0, '"x"', None)
     first.file.write(VIDEO)
-    second = Part.open(target, keep=True)
+    second = PartialDownload.open(target, keep=True)
     assert second.path != first.path
     first.finish()
     second.begin(0, '"x"', None)
@@ -313,7 +313,7 @@ def test_a_whole_part_takes_its_name(
 ) -> None:
     """Also as on Windows, where it is closed before; and where nothing could be gone on from."""
     monkeypatch.setattr("grok_imagine.transport.partial_download._MOVES_OPEN_FILES", moves_open_files)
-    part = Part.open(tmp_path / "clip.mp4", keep=keep)
+    part = PartialDownload.open(tmp_path / "clip.mp4", keep=keep)
     part.begin(0, validator, len(VIDEO))
     part.file.write(VIDEO)
     part.finish()

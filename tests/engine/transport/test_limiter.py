@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from grok_imagine.errors import OutOfCredit
-from grok_imagine.jobs import Update
+from grok_imagine.jobs import ProgressUpdate
 from grok_imagine.models import Call
 from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.transport.client import Client, Endpoint
-from grok_imagine.transport.rate_limit import Pacer, Pacers
+from grok_imagine.transport.rate_limit import RateLimiter, RateLimiters
 from grok_imagine.transport.retry import Backoff
 
 from ..support.http_server import serving
@@ -57,7 +57,7 @@ class Clock:
 def test_no_second_sees_more_than_the_rate_and_a_short_burst(rate: float, count: int) -> None:
     async def scenario() -> None:
         clock = Clock()
-        pacer = Pacer(rate, 1, sleep=clock.sleep, monotonic=clock)
+        pacer = RateLimiter(rate, 1, sleep=clock.sleep, monotonic=clock)
         sent: list[tuple[float, int]] = []
 
         async def one(number: int) -> None:
@@ -76,7 +76,7 @@ def test_no_second_sees_more_than_the_rate_and_a_short_burst(rate: float, count:
 
 async def test_a_pause_holds_for_all_and_then_they_come_at_the_rate() -> None:
     clock = Clock()
-    pacer = Pacer(10, 1, sleep=clock.sleep, monotonic=clock)
+    pacer = RateLimiter(10, 1, sleep=clock.sleep, monotonic=clock)
     sent: list[float] = []
 
     async def one() -> None:
@@ -96,7 +96,7 @@ async def test_a_pause_holds_for_all_and_then_they_come_at_the_rate() -> None:
 
 async def test_who_waits_within_the_rate_hears_of_a_pause_too() -> None:
     clock = Clock()
-    pacer = Pacer(1, 1, sleep=clock.sleep, monotonic=clock)
+    pacer = RateLimiter(1, 1, sleep=clock.sleep, monotonic=clock)
     sent: list[float] = []
 
     async def one() -> None:
@@ -138,7 +138,7 @@ async def test_one_jobs_429_makes_the_others_wait(form: str) -> None:
         told.set()
         await gate.wait()
 
-    pacers = Pacers(sleep=held)
+    pacers = RateLimiters(sleep=held)
     provider = PROVIDERS["reapi"]
     async with Client(Backoff(tries=3), sleep=held) as client:
         async for url, calls in _served("40" if form == "seconds" else later):
@@ -177,12 +177,12 @@ async def test_a_spend_limit_is_final_and_makes_nobody_wait(open_session: Open, 
 @given(st.lists(st.sampled_from(["enter", "leave", "cancel"]), max_size=60), st.integers(1, 4))
 def test_places_are_never_exceeded_and_never_lost(steps: list[str], limit: int) -> None:
     async def scenario() -> None:
-        pacer = Pacer(1000, limit)
+        pacer = RateLimiter(1000, limit)
         inside: list[asyncio.Event] = []
         outside: list[asyncio.Task[None]] = []
 
         async def job(end: asyncio.Event) -> None:
-            async with pacer.place() as place:
+            async with pacer.slot() as place:
                 await place.take()
                 inside.append(end)
                 await end.wait()
@@ -209,8 +209,8 @@ def test_places_are_never_exceeded_and_never_lost(steps: list[str], limit: int) 
 
 
 async def test_a_task_that_runs_already_takes_a_place_at_once() -> None:
-    pacer = Pacer(1000, 1)
-    async with pacer.place() as first, pacer.place() as second, pacer.place() as third:
+    pacer = RateLimiter(1000, 1)
+    async with pacer.slot() as first, pacer.slot() as second, pacer.slot() as third:
         await first.take()
         second.occupy()
         assert pacer.busy == 2
@@ -232,7 +232,7 @@ class InFlight:
         self.now: set[str] = set()
         self.most = 0
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         if update.step in ("submitting", "queued", "generating"):
             self.now.add(update.job.id)
         else:

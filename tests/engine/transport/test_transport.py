@@ -23,7 +23,7 @@ from grok_imagine.providers import provider
 from grok_imagine.transport.client import BODY_LIMIT, Client
 from grok_imagine.transport.download import download
 from grok_imagine.transport.retry import Backoff, retry_after
-from grok_imagine.transport.timeouts import within
+from grok_imagine.transport.timeouts import wait_with_timeout
 
 from ..support.http_server import VIDEO, endpoint, serving
 from ..support.privacy import is_private
@@ -164,7 +164,7 @@ async def test_a_cancellation_is_heard_whenever_it_comes() -> None:
         async def work(gate: asyncio.Future[int] = gate) -> int:
             return await gate
 
-        waiting = asyncio.ensure_future(within(60, work()))
+        waiting = asyncio.ensure_future(wait_with_timeout(60, work()))
         for _ in range(3):
             await asyncio.sleep(0)
         gate.set_result(1)
@@ -189,9 +189,9 @@ async def test_what_takes_too_long_is_ended() -> None:
             ended.append(True)
 
     with pytest.raises(asyncio.TimeoutError):
-        await within(0.01, work())
+        await wait_with_timeout(0.01, work())
     assert ended
-    assert await within(60, asyncio.sleep(0, "here")) == "here"
+    assert await wait_with_timeout(60, asyncio.sleep(0, "here")) == "here"
 
 
 # -- downloads

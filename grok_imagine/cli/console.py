@@ -25,7 +25,7 @@ from ..errors import (
     SettingsError,
     SubmitUncertain,
 )
-from ..jobs import Result, Update
+from ..jobs import ProgressUpdate, Result
 from ..jobs.pipeline.context import cost_of
 from ..jobs.pipeline.provenance import clean
 from ..models import Job
@@ -72,7 +72,7 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._rich.stop()
 
-    def update(self, update: Update) -> None:
+    def update(self, update: ProgressUpdate) -> None:
         """Show one moment of a job."""
         price = update.price
         self.job_ids[update.job.id] = None
@@ -85,7 +85,7 @@ class Bar:
         if not err.is_terminal:
             self._say(update)
 
-    def _say(self, update: Update) -> None:
+    def _say(self, update: ProgressUpdate) -> None:
         """A line for logs and pipes: at each new step, and each five seconds of a long one."""
         now = time.monotonic()
         if update.step != self._last_step or now - self._last_said >= 5:
@@ -94,7 +94,7 @@ class Bar:
             err.print(f"{update.elapsed:6.1f} s  {update.step}{percent}")
 
 
-def _share(update: Update) -> float:
+def _share(update: ProgressUpdate) -> float:
     """Where the bar stands: the steps have their places, generating fills the middle."""
     start, end = {
         "preparing": (0, 0),
@@ -112,7 +112,7 @@ def _share(update: Update) -> float:
 
 
 @contextmanager
-def told_errors(as_json: bool) -> Generator[None]:
+def report_errors(as_json: bool) -> Generator[None]:
     """Turn the engine's errors into a message (or JSON) and an exit code."""
     try:
         yield
