@@ -118,13 +118,21 @@ class TimedOut(TransportError):
 class FetchFailed(TransportError):
     """A file could not be downloaded. ``status`` is the HTTP status, where there was one.
 
-    ``is_refused``: it is we who do not go where the URL leads.
+    ``is_refused``: we blocked the URL (SSRF protection). ``is_wrong_file``: what came is not a whole video.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, is_refused: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, is_refused: bool = False, is_wrong_file: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.is_refused = is_refused
+        self.is_wrong_file = is_wrong_file
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether the same URL will not do better: another source is to be tried."""
+        return self.is_gone or self.is_refused or self.is_wrong_file
 
     @property
     def is_gone(self) -> bool:
@@ -177,6 +185,10 @@ class RateLimited(ProviderError):
 
 class BadRequest(ProviderError):
     """The provider refuses the request as it is; sending it again changes nothing."""
+
+
+class ContentRefused(BadRequest):
+    """Moderation refused the request itself. Sent elsewhere, the same content would be refused, or held against you."""
 
 
 class TaskNotFound(ProviderError):

@@ -100,10 +100,20 @@ def collect(
 
 
 @app.command()
-def attach(job: str, task_id: str, as_json: AsJson = False, home: Home = None) -> None:
-    """Give a job of unknown outcome the task id that you found at the provider's dashboard."""
+def attach(
+    job: str,
+    task_id: Annotated[str, typer.Argument(help="The task's id, for a job of unknown outcome.")] = "",
+    url: Annotated[str, typer.Option(help="The video's URL, for a finished job whose video was not found.")] = "",
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Give a job the task id, or the video's URL, that you found at the provider's dashboard."""
     with console.report_errors(as_json):
-        attached = with_session(home, lambda session: session.attach(job, task_id))
+        if bool(task_id) == bool(url):
+            raise RequestError("Give either the task's id or --url.")
+        attached = with_session(
+            home, lambda session: session.attach_url(job, url) if url else session.attach(job, task_id)
+        )
         console.jobs([attached], as_json)
 
 

@@ -20,6 +20,7 @@ from ..errors import (
 from ..journal.uploads import Uploads
 from ..models import Job, JobState, VideoRequest
 from ..models.job import ABANDONED
+from ..models.url import split
 from ..providers.status_parsing import is_task_id
 from ..storage.base import PersistentStore, Store
 from .connections import Connection, check_belongs
@@ -45,6 +46,16 @@ async def attach(job: Job, task_id: str, tools: SessionServices) -> Job:
         raise SettingsError(f"Job {job.id} is {job.state.value}; only a job of unknown outcome takes a task id.")
     changes = {"task_id": check_task_id(task_id), "submitted_at": tools.now(), "error": None, "error_kind": None}
     return await tools.journal.advance(job, JobState.SUBMITTED, "attached by hand", **changes, finished_at=None)
+
+
+async def attach_url(job: Job, url: str, tools: SessionServices) -> Job:
+    """Give a paid job the URL of its video, as its user found it at the provider. Raises SettingsError."""
+    if job.state not in (JobState.SUBMITTED, JobState.SUCCEEDED):
+        raise SettingsError(f"Job {job.id} is {job.state.value}; only a job that a provider has accepted takes a URL.")
+    if split(url.strip()) is None:
+        raise SettingsError("Give the video's whole URL, beginning with https://")
+    changes: dict[str, Any] = {"result_url": url.strip(), "error": None, "error_kind": None}
+    return await tools.journal.advance(job, JobState.SUCCEEDED, "URL attached by hand", **changes)
 
 
 async def resubmit(job: Job, tools: SessionServices) -> Job:

@@ -216,6 +216,10 @@ class Session:
         """Give a job of unknown outcome the task id that its user found at the provider."""
         return await recovery.attach(await self._known(job_id), task_id, self._tools)
 
+    async def attach_url(self, job_id: str, url: str) -> Job:
+        """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
+        return await recovery.attach_url(await self._known(job_id), url, self._tools)
+
     async def again(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
         return await recovery.resubmit(await self._known(job_id), self._tools)

@@ -77,6 +77,13 @@ def is_public_address(address: Address, allowed: Iterable[Network] = ()) -> bool
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
+def is_literal_in(url: str, networks: Iterable[Network]) -> bool:
+    """Whether the URL's host is an address (not a name) in one of the networks."""
+    parts = split(url)
+    address = _address(_plain(parts.hostname)) if parts is not None and parts.hostname else None
+    return address is not None and any(address in network for network in networks)
+
+
 def is_loopback(url: str) -> bool:
     """Whether the URL names this very machine."""
     parts = split(url)

@@ -203,13 +203,13 @@ class Provider(ABC):
         except UnreadableReply as error:
             raise self._unidentified(reply) from error
         said = error_parsing.hidden_refusal(body)
-        found = status_parsing.task_id(body, self.id_paths)
-        # An id beside a code that nobody documents ("code": 1000) is a task; to call it refused would pay twice.
-        if said is not None and (found is None or self.error_codes.knows(said, reply)):
-            raise self.error_codes.error(said, reply)
+        # An id makes a task, whatever code stands beside it ("code": 429): to call that refused would pay twice. Only
+        # a request's id is also given for a refusal.
+        paths = self.id_paths if said is None else [path for path in self.id_paths if "request_id" not in path]
+        found = status_parsing.task_id(body, paths)
         if found is not None:
             return found
-        said = error_parsing.raise_if_failed(body)
+        said = said or error_parsing.failed_submit(body)
         raise self._unidentified(reply) if said is None else self.error_codes.error(said, reply)
 
     def _unidentified(self, reply: Reply) -> UnreadableReply:

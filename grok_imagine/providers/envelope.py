@@ -127,10 +127,15 @@ def plain(text: str, *, limit: int = 500) -> str:
     return redact(whole, limit=limit)
 
 
+def json_value(text: str) -> Any:
+    """What JSON text spells; None for anything that is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def json_object(text: str) -> Object:
     """The object that JSON text spells, empty for anything else."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
+    value = json_value(text)
     return cast("Object", value) if isinstance(value, dict) else {}

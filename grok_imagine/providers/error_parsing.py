@@ -10,6 +10,7 @@ from typing import cast
 from ..errors import (
     AuthRejected,
     BadRequest,
+    ContentRefused,
     OutOfCredit,
     ProviderDown,
     ProviderError,
@@ -28,6 +29,11 @@ def normalize_code(table: Mapping[Kind, str]) -> dict[str, Kind]:
     """``{error: "code code"}`` turned about: one entry for each code."""
     return {code: kind for kind, codes in table.items() for code in codes.split()}
 
+
+_MODERATION = re.compile(
+    r"(?i)moderation|moderated|content[ _-]polic|polic(?:y|ies)[ _-]violat|violat\w*[^.]{0,40}polic"
+    r"|nsfw|safety[ _-](?:system|filter|check)|sensitive[ _-](?:content|word)|content[ _-]filter|prohibited[ _-]content"
+)
 
 _SHARED_CODES = normalize_code(
     {
@@ -80,12 +86,9 @@ class ErrorCodes:
             return RateLimited(
                 message, retry_after=reply.retry_after, status=status, code=refusal.code, request_id=request_id
             )
+        if kind in (BadRequest, AuthRejected) and says_moderation(refusal):
+            kind = ContentRefused
         return kind(message, status=status, code=refusal.code, request_id=request_id)
-
-    def knows(self, refusal: ErrorDetails, reply: Reply) -> bool:
-        """Whether the refusal's code is one that surely says no, documented or an HTTP status."""
-        code = (refusal.code or "").lower()
-        return code in {known.lower() for known in (*self.codes, *_SHARED_CODES)} or _true_status(refusal, reply) >= 400
 
     def _kind(self, refusal: ErrorDetails, status: int) -> Kind:
         code = refusal.code or ""
@@ -135,8 +138,15 @@ def hidden_refusal(body: Object) -> ErrorDetails | None:
     return None
 
 
-def raise_if_failed(body: Object) -> ErrorDetails | None:
-    """The error of a submit's 2xx answer that says ``failed`` and names no task."""
+def says_moderation(said: ErrorDetails) -> bool:
+    """Whether the error's own words mean that moderation refused the request or its result."""
+    return bool(_MODERATION.search(f"{said.code or ''} {said.type or ''} {said.message}"))
+
+
+def failed_submit(body: Object) -> ErrorDetails | None:
+    """The error of a submit's 2xx answer that says ``failed``, or ``"success": false``, and names no task."""
+    if body.get("success") is False:
+        return refusal_of(body)
     inner = unwrap(body)
     words = [one for one in (inner, body) if phase_of(status_word(one)) in (TaskPhase.FAILED, TaskPhase.CANCELED)]
     return refusal_of(words[0]) if words else None

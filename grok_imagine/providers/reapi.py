@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..errors import AuthRejected, BadRequest, OutOfCredit, ProviderDown, RateLimited, TaskNotFound
+from ..errors import AuthRejected, BadRequest, ContentRefused, OutOfCredit, ProviderDown, RateLimited, TaskNotFound
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
 from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
 from .error_parsing import ErrorCodes, normalize_code
@@ -97,6 +97,7 @@ class ReApi(Provider):
                 OutOfCredit: "30001",
                 TaskNotFound: "40001",
                 RateLimited: "50001",
+                ContentRefused: "80006",
                 ProviderDown: "60001 60002 60099 70001 70002",
             }
         )

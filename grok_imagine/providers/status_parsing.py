@@ -14,15 +14,14 @@ from typing import Any, cast
 from ..errors import UnreadableReply
 from ..models import Reply, TaskError, TaskPhase, TaskStatus
 from ..models.url import split
-from .envelope import Object, at, first_text, json_object, mapping, names_a_task, status_word, unwrap
-from .error_parsing import ErrorCodes, hidden_refusal, refusal_of, usable_error
-from .status_words import normal, phase_of
+from .envelope import Object, at, first_text, json_value, mapping, names_a_task, status_word, unwrap
+from .error_parsing import ErrorCodes, hidden_refusal, refusal_of, says_moderation, usable_error
+from .status_words import MODERATION_WORDS, normal, phase_of
 
-_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._:~-]{1,200}")
-_MODERATION = re.compile(
-    r"(?i)moderation|moderated|content[ _-]polic|polic(?:y|ies)[ _-]violat|violat\w*[^.]{0,40}polic"
-    r"|nsfw|safety[ _-](?:system|filter|check)|sensitive[ _-]content"
-)
+_ID = re.compile(r"[A-Za-z0-9._:~=+/|@,-]{1,1000}")
+"""LiteLLM's ids are base64 of some 240 characters; ids of other gateways hold ``|`` and ``@``."""
+_CLIMBS = re.compile(r"(?:^|/)\.*(?:/|$)")
+"""A part of nothing but dots, or an empty one: in a path it would lead elsewhere."""
 _EMPTY_WORDS = frozenset({"success", "ok", "failed", "error"})
 
 
@@ -37,6 +36,16 @@ class UrlPaths:
     fallback: tuple[str, ...] = ()
 
 
+_SEEN_ELSEWHERE = (
+    *("video_url", "videoUrl", "video.url", "video_urls", "videos", "url"),
+    *("output", "output.video", "output.videos", "output.url", "output.urls", "output.video_url"),
+    *("result", "result.video_url", "result.videos", "result.url", "results", "metadata.url"),
+    *("metadata.video_url", "resultUrls", "result_urls", "resultJson", "content.video_url"),
+)
+"""Where gateways of every kind put the video of a task that is done. Asked last, and only if the status says done."""
+_URL_NAMES = ("url", "video_url", "videoUrl", "video", "urls", "video_urls", "videos", "resultUrls", "result_urls")
+
+
 def task_id(body: Object, paths: Iterable[str]) -> str | None:
     """The first well-formed id at ``paths``."""
     for path in paths:
@@ -49,7 +58,7 @@ def task_id(body: Object, paths: Iterable[str]) -> str | None:
 
 def is_task_id(text: str) -> bool:
     """Whether the text can be a task id and stand in a path."""
-    return bool(_ID.fullmatch(text))
+    return bool(_ID.fullmatch(text)) and not _CLIMBS.search(text.rstrip("/"))
 
 
 def status(
@@ -68,7 +77,7 @@ def status(
     fault = _fault(body, inner, word, phase, moderation_codes)
     if phase is TaskPhase.DONE:
         salvage = places.fallback if word else ()
-        url = video_url(body, (*places.video, *salvage))
+        url = video_url(body, (*places.video, *salvage, *(_SEEN_ELSEWHERE if word else ())))
         if _is_blocked(body, inner) or (fault is not None and url is None):
             phase, url = TaskPhase.FAILED, None
     if phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
@@ -115,15 +124,15 @@ def _fault(
     if source is None:
         return _wordless(normal(word), is_blocked=_is_blocked(body, inner))
     said = refusal_of(source)
-    moderated = normal(word) == "moderation_blocked" or _is_blocked(body, inner) or said.code in moderation_codes
-    moderated = moderated or bool(_MODERATION.search(f"{said.code or ''} {said.message}"))
+    moderated = normal(word) in MODERATION_WORDS or _is_blocked(body, inner) or said.code in moderation_codes
+    moderated = moderated or says_moderation(said)
     message = said.message or f"the provider reports error {said.code}"
     return TaskError(message, said.code, is_moderation=moderated, is_expired=normal(word) == "expired")
 
 
 def _wordless(word: str, *, is_blocked: bool) -> TaskError | None:
     """A fault that the answer only hints at: by the status itself, or by xAI's flag on the video."""
-    if is_blocked or word == "moderation_blocked":
+    if is_blocked or word in MODERATION_WORDS:
         return TaskError("the result was blocked by content moderation", "moderation_blocked", is_moderation=True)
     if word == "expired":
         return TaskError("the provider let the task expire", word, is_expired=True)
@@ -152,19 +161,25 @@ def video_url(body: Object, paths: Iterable[str]) -> str | None:
 
 
 def _as_url(value: Any, depth: int = 0) -> str | None:
-    """``value`` as a URL: a string, a list's first, an object's ``url``, or JSON text with ``resultUrls``."""
+    """``value`` as a URL: a string, a list's first, one of an object's fields, or JSON text of any of these.
+
+    A path (``/files/a.mp4``, ``//host/a.mp4``) stays one: only the caller knows where it begins.
+    """
     if depth > 5:
         return None
     if isinstance(value, str):
-        text = value.strip()
-        if text.startswith("{"):
-            return _as_url(json_object(text).get("resultUrls"), depth + 1)
-        return text if text.isprintable() and split(text) is not None else None
+        text = value.strip().replace(" ", "%20")
+        if text.startswith(("{", "[")):
+            return _as_url(json_value(value), depth + 1)
+        is_path = text.startswith("/") and split(f"https://host{text}") is not None
+        return text if text.isprintable() and (is_path or split(text) is not None) else None
     if isinstance(value, list):
         found = (_as_url(item, depth + 1) for item in cast("list[Any]", value))
         return next((url for url in found if url), None)
     if isinstance(value, dict):
-        return _as_url(cast("Object", value).get("url"), depth + 1)
+        fields = cast("Object", value)
+        found = (_as_url(fields.get(name), depth + 1) for name in _URL_NAMES)
+        return next((url for url in found if url), None)
     return None
 
 

@@ -11,9 +11,11 @@ _SPELLINGS: dict[TaskPhase, str] = {
     "preparing initializing accepted",
     TaskPhase.RUNNING: "processing in_progress inprogress running generating active",
     TaskPhase.DONE: "completed complete succeeded succeed success done finished",
-    TaskPhase.FAILED: "failed fail failure error rejected moderation_blocked expired",
+    TaskPhase.FAILED: "failed fail failure error rejected moderation_blocked expired aborted terminated timeout "
+    "timed_out timedout incomplete blocked refunded content_filtered content_blocked",
     TaskPhase.CANCELED: "cancelled canceled canceling",
 }
+MODERATION_WORDS = frozenset({"moderation_blocked", "blocked", "content_filtered", "content_blocked"})
 PHASES: dict[str, TaskPhase] = {word: phase for phase, words in _SPELLINGS.items() for word in words.split()}
 
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 from pydantic import SecretStr
 
 from .. import __version__
-from ..errors import ConnectFailed, ProviderDown, ProviderError, RateLimited, TimedOut, TransportError, UnreadableReply
+from ..errors import (
+    ConnectFailed,
+    GrokImagineError,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    TransportError,
+    UnreadableReply,
+)
 from ..models import Call, Reply, RetryPolicy
 from ..models.url import Network, is_below
 from ..redact import conceal, redact
@@ -61,6 +70,10 @@ class Endpoint:
     def url(self, call: Call) -> str:
         """The absolute URL of the call."""
         return self.base_url + call.target if call.target.startswith("/") else call.target
+
+    def resolve(self, url: str) -> str:
+        """The absolute URL for what a provider's answer calls one: a path begins at the base URL's host."""
+        return urljoin(self.base_url, url) if url.startswith("/") else url
 
     async def turn(self) -> None:
         """Wait until the connection may be asked once more."""
@@ -209,14 +222,51 @@ async def _in_time(exchange: Coroutine[Any, Any, Reply], url: str) -> Reply:
         raise TimedOut(f"{urlsplit(url).hostname} did not answer within {EXCHANGE_SECONDS:.0f} s") from error
 
 
+class _SendWatch:
+    """Notes whether bytes of a request have left, as httpcore tells it.
+
+    What an exception is called says nothing on that: httpx raises the same errors for a URL that cannot be read and
+    for a redirect that answers a request which arrived.
+    """
+
+    def __init__(self, method: str) -> None:
+        self._method = method.encode()
+        self.has_sent = False
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore at each step. A proxy's CONNECT is not the request."""
+        if event.endswith(".send_request_headers.started"):
+            request = info.get("request")
+            self.has_sent = self.has_sent or getattr(request, "method", self._method) == self._method
+
+
+@contextmanager
+def _unknown_once_sent(watch: _SendWatch, url: str, secret: str) -> Generator[None]:
+    """Whatever goes wrong after the first byte has left leaves it unknown what the server did."""
+    try:
+        yield
+    except ConnectFailed as error:
+        if not watch.has_sent:
+            raise
+        raise TransportError(f"the request was sent, and its answer could not be used: {error}") from None
+    except GrokImagineError:
+        raise
+    except Exception as error:
+        text = f"{urlsplit(url).hostname}: {_words(error, secret)}"
+        if watch.has_sent:
+            raise TransportError(f"the request was sent, and its answer could not be used: {text}") from None
+        raise ConnectFailed(f"the request could not be sent to {text}") from None
+
+
 async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: SecretStr) -> Reply:
-    with mapped_errors(url, key.get_secret_value()):
-        async with client.stream(call.method, url, json=call.body, headers=dict(call.headers)) as response:
+    watch, secret = _SendWatch(call.method), key.get_secret_value()
+    with _unknown_once_sent(watch, url, secret), mapped_errors(url, secret):
+        headers, extensions = dict(call.headers), {"trace": watch.trace}
+        async with client.stream(call.method, url, json=call.body, headers=headers, extensions=extensions) as response:
             body = await _bounded(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
             delay = retry_after(headers.get("retry-after"))
     # Should the server echo the key, it goes no further than here.
-    secret = key.get_secret_value()
     body = conceal(body.decode("latin-1"), secret).encode("latin-1")
     headers = {name: conceal(value, secret) for name, value in headers.items()}
     return Reply(response.status_code, body, headers, delay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urljoin
@@ -13,13 +13,16 @@ import httpx
 
 from ..errors import FetchFailed
 from ..models import Call
-from ..models.url import fault_of, is_below, is_loopback, is_private_host, split
+from ..models.url import Network, fault_of, is_below, is_literal_in, is_loopback, is_private_host, split
 from .client import Client, Endpoint, mapped_errors
 from .partial_download import PartialDownload
 
 MAX_REDIRECTS = 3
 _HEAD = 12
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})", re.ASCII)
+_PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+"""Content encodings that httpx unpacks. Other words there (``aws-chunked``, ``utf-8``) change nothing in the bytes."""
+_FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pdin"})
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 OnBytes = Callable[[int, "int | None"], None]
 Check = Callable[[Path], "str | None"]
 """What is wrong with a file, in words that follow "the result"; None when nothing is. It may read the disk."""
@@ -46,16 +49,16 @@ async def download(
     part = await asyncio.to_thread(PartialDownload.open, target, keep=keep)
     try:
         for _ in range(MAX_REDIRECTS + 1):
-            pool = client.files if _check_hop(url, endpoint) else client.pool
+            pool = client.files if _check_hop(url, endpoint, client.allowed_networks) else client.pool
             hop = endpoint.signed(Call("GET", url, authorized=call.authorized))
             headers = {**hop.headers, "Accept": "*/*", "Accept-Encoding": "identity", **_range(part)}
             with mapped_errors(url, endpoint.key.get_secret_value()):
                 async with pool.stream("GET", url, headers=headers) as response:
                     if response.is_redirect:
-                        url = urljoin(url, response.headers.get("location", ""))
+                        url = urljoin(url, response.headers.get("location", "").strip().replace(" ", "%20"))
                         continue
                     _check_answer(response, part, limit, endpoint)
-                    size = await _receive(response, part, limit, on_bytes)
+                    size = await _receive(response, part, limit, on_bytes, endpoint)
             await _check_file(part, check)
             await asyncio.to_thread(part.finish)
             return size
@@ -64,14 +67,16 @@ async def download(
         await asyncio.shield(asyncio.to_thread(part.close))
 
 
-def _check_hop(url: str, endpoint: Endpoint) -> bool:
+def _check_hop(url: str, endpoint: Endpoint, allowed: Sequence[Network]) -> bool:
     """Whether the URL is somebody else's, so that its addresses are to be checked too. Raises FetchFailed.
 
     A provider may only send us to the public internet by https, or below its own base URL, which the user chose;
-    a loopback sandbox may send us to itself.
+    a sandbox on this machine may send us to its own port, and the user's ``allowed_networks`` are trusted.
     """
-    if (is_loopback(endpoint.base_url) and is_loopback(url)) or is_below(url, endpoint.base_url):
+    if is_below(url, endpoint.base_url) or _is_same_local_server(url, endpoint.base_url):
         fault, is_foreign = None, False
+    elif is_literal_in(url, allowed):
+        fault, is_foreign = None, True
     else:
         fault, is_foreign = fault_of(url), True
         parts = split(url)
@@ -82,6 +87,12 @@ def _check_hop(url: str, endpoint: Endpoint) -> bool:
     if fault:
         raise FetchFailed(f"the result's URL is refused: it {fault}", is_refused=True)
     return is_foreign
+
+
+def _is_same_local_server(url: str, base_url: str) -> bool:
+    one, other = split(url), split(base_url)
+    is_local = is_loopback(url) and is_loopback(base_url)
+    return is_local and one is not None and other is not None and one.port == other.port
 
 
 def _range(part: PartialDownload) -> dict[str, str]:
@@ -95,26 +106,26 @@ def _check_answer(response: httpx.Response, part: PartialDownload, limit: int, e
     if status == 416:
         part.forget()
         raise FetchFailed("the server has no more of the result; beginning anew")
-    if status != 200 and not (status == 206 and part.size):
+    if status not in (200, 206):
         raise FetchFailed(f"the result's URL answers HTTP {status}", status=status)
-    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind and not kind.startswith("video/") and kind not in ("application/octet-stream", "binary/octet-stream"):
-        raise FetchFailed(f"the result's URL gives {endpoint.conceal(kind)} instead of a video")
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise FetchFailed("the server sends the result packed, though it was asked not to")
+    is_packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
     length = response.headers.get("content-length", "")
-    start, total = 0, int(length) if length.isdigit() and len(length) < 16 else None
+    start, total = 0, int(length) if length.isdigit() and len(length) < 16 and not is_packed else None
     if status == 206:
         start, total = _place(response, part)
     if total is not None and total > limit:
         raise FetchFailed(f"the result is {total / 2**20:.0f} MiB; the limit is {limit / 2**20:.0f} MiB")
-    part.begin(start, _validator(response) or (part.validator if start else ""), total)
+    # What is unpacked on the way cannot be gone on from at some byte.
+    validator = "" if is_packed else _validator(response) or (part.validator if start else "")
+    part.begin(start, validator, total)
 
 
 def _place(response: httpx.Response, part: PartialDownload) -> tuple[int, int]:
     """Where the rest begins, and the length of the whole. Raises FetchFailed where it does not fit what is here."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
-    start, total = (int(found[1]), int(found[2])) if found else (-1, -1)
+    start, total = (int(found[1]), int(found[3])) if found else (-1, -1)
+    if found and not part.size and start == 0 and int(found[2]) == total - 1:
+        return start, total  # all of it, though nobody asked for a range
     etag = response.headers.get("etag", part.validator)
     is_ours = etag == part.validator or not part.validator.startswith('"')
     if start != part.size or total <= start or part.total not in (None, total) or not is_ours:
@@ -131,12 +142,14 @@ def _validator(response: httpx.Response) -> str:
     try:
         modified = parsedate_to_datetime(response.headers["last-modified"])
         age = parsedate_to_datetime(response.headers["date"]) - modified
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return ""
     return str(response.headers["last-modified"]) if not etag and age.total_seconds() >= 60 else ""
 
 
-async def _receive(response: httpx.Response, part: PartialDownload, limit: int, on_bytes: OnBytes | None) -> int:
+async def _receive(
+    response: httpx.Response, part: PartialDownload, limit: int, on_bytes: OnBytes | None, endpoint: Endpoint
+) -> int:
     size = part.file.tell()
     head = b"" if not size else None
     async for chunk in response.aiter_bytes():  # as they come: what a larger chunk waits for may never arrive
@@ -146,15 +159,24 @@ async def _receive(response: httpx.Response, part: PartialDownload, limit: int, 
             raise FetchFailed(f"the result is larger than the limit of {limit / 2**20:.0f} MiB")
         if head is not None and len(head) < _HEAD:
             head += chunk[:_HEAD]
-            if len(head) >= _HEAD and head[4:8] != b"ftyp":
+            if len(head) >= _HEAD and head[4:8] not in _FIRST_BOXES:
                 part.forget()
-                raise FetchFailed("the result is not an MP4 file")
+                raise _not_a_video(response, endpoint)
         await asyncio.to_thread(part.file.write, chunk)
         if on_bytes:
             on_bytes(size, part.total)
+    if size < _HEAD and part.total == size and response.headers.get("content-type", "").startswith("text/"):
+        raise _not_a_video(response, endpoint)
     if size < _HEAD or (part.total is not None and size != part.total):
         raise FetchFailed(f"the download broke off after {size} of {part.total or '?'} bytes")
     return size
+
+
+def _not_a_video(response: httpx.Response, endpoint: Endpoint) -> FetchFailed:
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind and not kind.startswith("video/"):
+        return FetchFailed(f"the result's URL gives {endpoint.conceal(kind)} instead of a video", is_wrong_file=True)
+    return FetchFailed("the result is not an MP4 file", is_wrong_file=True)
 
 
 async def _check_file(part: PartialDownload, check: Check | None) -> None:
@@ -163,4 +185,4 @@ async def _check_file(part: PartialDownload, check: Check | None) -> None:
     if fault is not None:
         if part.total is not None:
             part.forget()  # as long as it was said to be, and no whole video all the same
-        raise FetchFailed(f"the result {fault}")
+        raise FetchFailed(f"the result {fault}", is_wrong_file=part.total is not None)

@@ -97,9 +97,12 @@ class Points:
         @functools.wraps(send)
         async def traced(client: httpx.AsyncClient, request: httpx.Request, **named: Any) -> httpx.Response:
             kind = kind_of(request.method, request.url.path)
+            own = request.extensions.get("trace")
 
-            async def trace(event: str, _: object) -> None:
+            async def trace(event: str, info: Any) -> None:
                 self.reach(f"{kind}: {event.partition('.')[2]}")
+                if own is not None:
+                    await own(event, info)
 
             request.extensions["trace"] = trace
             return await send(client, request, **named)

@@ -16,6 +16,7 @@ from ...errors import (
 )
 from ...media.mux.mp4_check import fault_of_file
 from ...models import Call, Job, JobState, TaskPhase
+from ...providers.envelope import plain
 from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
@@ -40,6 +41,10 @@ class _DownloadState:
     """The provider knows neither a good URL nor the task any longer."""
     is_stale: bool = False
     """Asked for another URL, the provider names the dead one again."""
+    uses_content: bool = False
+    """The result's URL is of no use, so the provider's own endpoint for the file is asked."""
+    answer: str = ""
+    """What the provider answered when it was last asked about the task, redacted."""
 
 
 async def download_result(job: Job, walk: JobContext) -> Job:
@@ -53,11 +58,13 @@ async def download_result(job: Job, walk: JobContext) -> Job:
             memory.received, memory.failures = size, 0
         walk.report(job, "downloading", percent=100 * size / total if total else None)
 
+    if not job.result_url and walk.connection.provider.content(job.task_id or "") is None:
+        job = await _find_url(job, walk, memory)
     while True:
         try:
             await download(
                 tools.client,
-                _source(job, walk),
+                _source(job, walk, memory),
                 walk.connection.endpoint,
                 target,
                 limit=tools.max_download_bytes,
@@ -79,6 +86,10 @@ async def _after(error: TransportError | OSError, job: Job, walk: JobContext, me
     memory.failures += 1
     if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
         raise await _give_up(job, walk, error, is_stale=memory.is_stale) from error
+    if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, walk, memory):
+        memory.uses_content, memory.failures = True, 0
+        walk.report(job, "downloading", note=f"{error}; asking {walk.connection.provider.label} for the file itself")
+        return job
     is_refused = isinstance(error, FetchFailed) and error.is_refused
     is_dead = is_refused or (isinstance(error, FetchFailed) and error.is_gone)
     if is_dead or memory.failures == _SCHEDULE.tries - 1:
@@ -86,6 +97,8 @@ async def _after(error: TransportError | OSError, job: Job, walk: JobContext, me
         is_gone = memory.is_forgotten or (is_dead and memory.is_stale and _is_past(job, walk))
         if fresh is job and (is_refused or (is_dead and is_gone)):
             raise await _give_up(job, walk, error, is_gone=is_gone) from error
+        if fresh is not job:
+            memory.uses_content = False
         if fresh is not job and memory.failures == 1:
             return fresh
         job = fresh
@@ -95,15 +108,37 @@ async def _after(error: TransportError | OSError, job: Job, walk: JobContext, me
     return job
 
 
-def _source(job: Job, walk: JobContext) -> Call:
-    """Where the file is: the provider's own content endpoint wants the key, a CDN must not have it."""
+def _source(job: Job, walk: JobContext, memory: _DownloadState) -> Call:
+    """Where the file is: at the result's URL, else at the provider's endpoint for the file.
+
+    The transport attaches the key below the connection's base URL alone, so a CDN does not get it.
+    """
     content = walk.connection.provider.content(job.task_id or "")
-    if content is None:
-        return Call.get(job.result_url or "", authorized=False)
-    if not job.result_url:
+    if content is not None and (memory.uses_content or not job.result_url):
         return content
-    # The gateway's own URLs want the key; the transport attaches it below the base URL alone.
-    return Call.get(job.result_url, authorized=True)
+    return Call.get(job.result_url or "")
+
+
+def _has_other_source(job: Job, walk: JobContext, memory: _DownloadState) -> bool:
+    content = walk.connection.provider.content(job.task_id or "")
+    return bool(job.result_url) and content is not None and not memory.uses_content
+
+
+async def _find_url(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
+    """Ask once more about a task that is done without a URL. Raises ResultNotFetched where there still is none."""
+    job = await _ask_again(job, walk, memory)
+    if job.result_url:
+        return job
+    label = walk.connection.provider.label
+    text = (
+        f"{label} reports that the clip is finished, so it counts as paid, but its answer names no video that this "
+        "pack can find. Nothing is submitted again. Run the same graph again to ask once more, or copy the video's URL "
+        f"from {label}'s dashboard: grok-imagine attach {job.id} --url URL. "
+        f"{label} answered: {memory.answer or 'nothing'}"
+    )
+    with suppress(JournalError):
+        await walk.tools.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
+    raise ResultNotFetched(text, job_id=job.id, task_id=job.task_id)
 
 
 async def _ask_again(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
@@ -111,6 +146,7 @@ async def _ask_again(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
     provider, tools = walk.connection.provider, walk.tools
     try:
         reply = await tools.client.read(provider.poll(job.task_id or ""), walk.connection.endpoint, provider.refusal)
+        memory.answer = plain(reply.body[:4000].decode("utf-8", "replace"), limit=400)
         status = provider.status(reply)
     except TaskNotFound:
         memory.is_forgotten = True
@@ -119,9 +155,10 @@ async def _ask_again(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
         return job  # The download's own error is the one to tell.
     memory.is_forgotten = status.phase is TaskPhase.FAILED and status.error is not None and status.error.is_expired
     is_done = status.phase is TaskPhase.DONE
-    memory.is_stale = is_done and (status.video_url or None) == job.result_url
-    if is_done and status.video_url and not memory.is_stale:
-        return await tools.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=status.video_url)
+    url = walk.connection.endpoint.resolve(status.video_url) if status.video_url else None
+    memory.is_stale = is_done and url == job.result_url
+    if is_done and url and not memory.is_stale:
+        return await tools.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=url)
     return job
 
 

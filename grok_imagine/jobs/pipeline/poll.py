@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -68,8 +68,11 @@ async def _until_final(job: Job, walk: JobContext, memory: _PollState) -> Job:
             status = await wait_with_timeout(max(left, 1.0), _ask(job, walk, memory))
         except asyncio.TimeoutError:
             raise _too_late(job, walk) from None
-        if status.phase is TaskPhase.DONE and (status.video_url or provider.content(job.task_id or "")):
-            return await _succeeded(job, walk, status)
+        if status.phase is TaskPhase.DONE:
+            has_source = status.video_url or provider.content(job.task_id or "")
+            memory.done_without_url += not has_source
+            if has_source or memory.done_without_url > _RECHECKS_WITHOUT_URL:
+                return await _succeeded(job, walk, status)
         if status.phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
             await _failed(job, walk, status)
         if tools.monotonic() - began > tools.deadline_seconds:
@@ -122,9 +125,6 @@ async def _pause(job: Job, walk: JobContext, status: TaskStatus, memory: _PollSt
         note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
     seconds = walk.connection.provider.poll_schedule.interval(max(0.0, tools.now() - (job.submitted_at or tools.now())))
     if status.phase is TaskPhase.DONE:
-        memory.done_without_url += 1
-        if memory.done_without_url > _RECHECKS_WITHOUT_URL:
-            await _failed(job, walk, replace(status, error=TaskError("completed without a video")))
         seconds = 2.0
     asked = tools.monotonic()
     usual = asked + seconds * walk.connection.pace
@@ -138,7 +138,9 @@ async def _pause(job: Job, walk: JobContext, status: TaskStatus, memory: _PollSt
 
 
 async def _succeeded(job: Job, walk: JobContext, status: TaskStatus) -> Job:
-    changes: dict[str, Any] = {"result_url": status.video_url, "error": None, "error_kind": None}
+    """The task is done, and paid, also where its answer holds no URL that is understood: the download looks again."""
+    url = walk.connection.endpoint.resolve(status.video_url) if status.video_url else None
+    changes: dict[str, Any] = {"result_url": url, "error": None, "error_kind": None}
     if status.cost is not None:
         changes["billed_usd"] = status.cost.usd
     return await walk.tools.journal.advance(job, JobState.SUCCEEDED, **changes)

@@ -11,10 +11,12 @@ import asyncio
 import logging
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from ...errors import (
     ConnectFailed,
+    ContentRefused,
+    ContentRejected,
     GrokImagineError,
     JobFailed,
     JournalError,
@@ -143,6 +145,8 @@ async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicU
         await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
         text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
+    except ContentRefused as error:
+        await _end_rejected(job, walk, error)
     except ProviderError as error:
         ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}  # it was never accepted
         await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **ended)
@@ -150,9 +154,22 @@ async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicU
     return await _keep_id(job, walk, task_id)
 
 
+async def _end_rejected(job: Job, walk: JobContext, error: ContentRefused) -> NoReturn:
+    """Moderation refused the request itself: nothing was made or charged, and the same is not sent anywhere again."""
+    text = f"{walk.connection.provider.label} refused the request: {error}. Nothing was charged"
+    ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}
+    await walk.tools.journal.advance(job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended)
+    raise ContentRejected(text, job_id=job.id) from error
+
+
+_UNKNOWN_STATUSES = frozenset({408, 409, 421, 499})
+"""Client errors that a server or a proxy also answers after it has taken the request."""
+
+
 def _accepted(provider: Provider, reply: Reply) -> str:
     """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
-    if not (reply.is_success or 400 <= reply.status < 500):
+    is_refusal = 400 <= reply.status < 500 and reply.status not in _UNKNOWN_STATUSES
+    if not (reply.is_success or is_refusal):
         # Also a redirect: it is not followed, and whoever sent it may have acted before.
         raise ProviderDown(str(provider.refusal(reply)), status=reply.status)
     try:

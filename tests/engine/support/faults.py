@@ -23,6 +23,5 @@ LOOKS = [
     ("empty-202@poll*2", "xai"),
     ("drop-before@poll*2", "openai_videos"),
     ("cut", "reapi"),
-    ("redirect", "reapi"),
     ("503@cdn", "reapi"),
 ]

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from grok_imagine.errors import ConnectFailed, FetchFailed, TransportError
 from grok_imagine.models import Call
-from grok_imagine.models.url import is_public_address
+from grok_imagine.models.url import is_literal_in, is_public_address
 from grok_imagine.settings import Settings
 from grok_imagine.transport.client import Client
 from grok_imagine.transport.download import download
@@ -210,13 +210,24 @@ async def test_no_spelling_gets_by(url: str, hop: str, cdn: Cdn, tmp_path: Path)
     names = Names(cdn_example=["127.0.0.1"])
     start = url if hop == "the result's own" else cdn.url("cdn.example")
     cdn.location = url
-    async with Client(sleep=hurried, allowed_networks=HERE, resolve=names) as client:
+    # Where the user allows this very address, only the name that leads to the CDN may use it.
+    allowed = [] if is_literal_in(f"https:{url}" if url.startswith("//") else url, HERE) else HERE
+    async with Client(sleep=hurried, allowed_networks=allowed, resolve=names) as client:
         with pytest.raises(TransportError) as caught:
             await download(client, Call.get(start), REAL, tmp_path / "clip.mp4", limit=10_000)
     assert set(names.asked) == ({"cdn.example"} if hop == "a redirect's" else set())
     assert set(cdn.hosts) <= {"cdn.example"}
     assert "pw" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_address_that_the_user_allows_is_used_as_it_is_written(cdn: Cdn, tmp_path: Path) -> None:
+    """A result at a literal address: refused, unless its network is in ``allowed_networks``."""
+    url, target = f"https://127.0.0.1:{cdn.port}/x.mp4", tmp_path / "clip.mp4"
+    for networks, error in (((), FetchFailed), (HERE, ConnectFailed)):
+        async with Client(sleep=hurried, allowed_networks=networks) as client:
+            with pytest.raises(error):  # the certificate is for names: the connection is tried, and refused by TLS
+                await download(client, Call.get(url), REAL, target, limit=10_000)
 
 
 async def test_a_redirect_to_a_name_with_a_private_address_is_not_followed(cdn: Cdn, tmp_path: Path) -> None:
