@@ -120,11 +120,8 @@ class Client:
     async def __aenter__(self) -> Client:
         for name in _LOGGERS:  # a filter on a parent does not reach its children
             logging.getLogger(name).addFilter(_of_others)
-        token = _is_ours.set(True)  # to make a client is logged, too
-        try:
+        with _unlogged():
             await self._open_pools()
-        finally:
-            _is_ours.reset(token)
         return self
 
     async def _open_pools(self) -> None:
@@ -191,15 +188,16 @@ class Client:
 
     def _new_pool(self, limits: httpx.Limits) -> httpx.AsyncClient:
         tls = self._tls or True
-        direct = httpx.AsyncHTTPTransport(limits=limits, verify=tls)
-        return httpx.AsyncClient(
-            timeout=_TIMEOUT,
-            limits=limits,
-            verify=tls,
-            follow_redirects=False,
-            mounts=dict.fromkeys(_DIRECT, direct),
-            headers={**_HEADERS, "Accept": "application/json"},
-        )
+        with _unlogged():
+            direct = httpx.AsyncHTTPTransport(limits=limits, verify=tls)
+            return httpx.AsyncClient(
+                timeout=_TIMEOUT,
+                limits=limits,
+                verify=tls,
+                follow_redirects=False,
+                mounts=dict.fromkeys(_DIRECT, direct),
+                headers={**_HEADERS, "Accept": "application/json"},
+            )
 
     async def get_public(self, url: str) -> Reply:
         """GET a small public file without any key, as a provider would (at most 1 MiB)."""
@@ -299,9 +297,9 @@ def mapped_errors(url: str, secret: str = "") -> Generator[None]:
         host = httpx.URL(url).host
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ConnectFailed(f"the URL cannot be read: {_words(error, secret)}") from None
-    token = _is_ours.set(True)
     try:
-        yield
+        with _unlogged():
+            yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise ConnectFailed(f"no connection to {host}: {_words(error, secret)}") from error
     except httpx.TimeoutException as error:
@@ -312,6 +310,14 @@ def mapped_errors(url: str, secret: str = "") -> Generator[None]:
         raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from None
     except httpx.HTTPError as error:
         raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from error
+
+
+@contextmanager
+def _unlogged() -> Generator[None]:
+    """What httpx does meanwhile is not logged: a URL may hold a signature."""
+    token = _is_ours.set(True)
+    try:
+        yield
     finally:
         _is_ours.reset(token)
 
