@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..grok_imagine.batch.run import BatchResult
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.journal.batches import Row, Summary
+    from .host.progress import NodeProgress
 
 _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
 
@@ -45,7 +46,6 @@ class GIVBatch(io.ComfyNode):
         return inputs.schema(
             node_id="GIVBatch",
             display_name="Grok Batch",
-            category=inputs.CATEGORY,
             description="Makes a clip of every row: a prompt a line, JSON objects, or CSV with a header. Rows that "
             "fail are reported, and the others go on. A stopped run goes on where it stood; nothing is paid twice.",
             search_aliases=["grok", "grok imagine", "xai", "batch", "list of prompts", "csv", "many videos"],
@@ -113,7 +113,7 @@ class GIVBatch(io.ComfyNode):
         single = {name: each[0] if isinstance(each, list) else each for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
-        async def work(progress: execution.NodeProgress) -> tuple[BatchResult, list[Row]]:
+        async def work(progress: NodeProgress) -> tuple[BatchResult, list[Row]]:
             from ..grok_imagine.batch.run import Batch, run_batch
             from ..grok_imagine.journal.batches import Batches
 

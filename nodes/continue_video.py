@@ -14,6 +14,7 @@ from .host import execution, files
 
 if TYPE_CHECKING:
     from ..grok_imagine.chain.run import ChainResult
+    from .host.progress import NodeProgress
 
 _MODES = (Mode.IMAGE, Mode.EXTEND)
 _HOWS: dict[str, Mode | None] = {inputs.AUTO: None, "extend": Mode.EXTEND, "last_frame": Mode.IMAGE}
@@ -28,7 +29,6 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVContinueVideo",
             display_name="Grok Continue Video",
-            category=inputs.CATEGORY,
             description="Lets a video go on for as long as you like: one segment a prompt, joined without a visible "
             "seam. Every segment is a job of its own: after a failure, or a stop, run the graph again and it goes on "
             "there; what is paid is kept.",
@@ -82,7 +82,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
             seed=seed,
         )
 
-        async def work(progress: execution.NodeProgress) -> ChainResult:
+        async def work(progress: NodeProgress) -> ChainResult:
             from ..grok_imagine.chain.run import Chain, run_chain
 
             async with execution.runtime().session() as session, files.file_of(video) as (path, should_stop):

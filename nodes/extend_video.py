@@ -18,25 +18,18 @@ class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVExtendVideo",
-            display_name="Grok Extend Video",
-            category=inputs.CATEGORY,
-            description="Lets a video go on by some seconds; the result is the source and what was added. Offered by "
-            f"{inputs.offered_by(_MODES)}. A run that was stopped is gone on with by running the graph again, and not "
-            "paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "extend video", "continue video", "longer video"],
-            inputs=[
-                inputs.connection(f" Extending is offered by {inputs.offered_by(_MODES)}.", _MODES),
-                inputs.model(_MODES),
+        return inputs.clip_schema(
+            "GIVExtendVideo",
+            "Grok Extend Video",
+            "Extends a video by a few seconds. Returns the whole clip.",
+            ["extend video", "continue video", "longer video"],
+            _MODES,
+            [
                 inputs.prompt(f"How the clip goes on. {inputs.prompt_limits(_MODES)}"),
                 inputs.duration(_MODES),
                 inputs.seed(),
                 *source_video.inputs("xAI extends clips of 2 to 15 s."),
-                inputs.on_rejected(),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod

@@ -19,16 +19,13 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVImageToVideo",
-            display_name="Grok Image to Video",
-            category=inputs.CATEGORY,
-            description="Makes a video from images. Connect one to start from, or several as references; every image "
-            "of a batch counts. A run that was stopped is gone on with by running the graph again, and not paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "image to video", "i2v", "reference to video", "animate"],
-            inputs=[
-                inputs.connection(),
-                inputs.model(_MODES),
+        return inputs.clip_schema(
+            "GIVImageToVideo",
+            "Grok Image to Video",
+            "Makes a video from images. Connect one to start from, or several as references; every image of a batch counts.",
+            ["image to video", "i2v", "reference to video", "animate"],
+            _MODES,
+            [
                 _mode(),
                 inputs.prompt(
                     "What should happen to the images. A token stands beside each connected socket: by it the prompt "
@@ -42,10 +39,7 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
                 *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
                 _image_urls(),
                 inputs.fallbacks(),
-                inputs.on_rejected(),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..grok_imagine.media.frames.plan import Plan
     from ..grok_imagine.media.frames.resize import Resize
     from ..grok_imagine.media.frames.selection import FrameSelection
+    from .host.progress import NodeProgress
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -34,7 +35,6 @@ class GIVLoadVideoFrames(io.ComfyNode):
         return inputs.schema(
             node_id="GIVLoadVideoFrames",
             display_name="Load Video Frames",
-            category=inputs.CATEGORY,
             description="Decodes a video into an IMAGE batch with its sound and frame rate, for the nodes that work on "
             "images. Connect a VIDEO, or name a file, a URL or a job. Loads a part, every nth frame or a smaller size "
             "without decoding the rest, and says how much memory it takes before it does. Free.",
@@ -92,7 +92,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
             )
         wanted = _Wanted(frame_inputs.window(wishes), frame_inputs.resize(wishes))
 
-        async def work(progress: execution.NodeProgress) -> tuple[Any, Any, float]:
+        async def work(progress: NodeProgress) -> tuple[Any, Any, float]:
             if video is None:
                 return await _decoded(await _file(source, progress), wanted, progress)
             path = await execution.in_thread(lambda _stop: files.whole_file(video))
@@ -113,7 +113,7 @@ class _Wanted:
     resize: Resize
 
 
-async def _decoded(path: Path, wanted: _Wanted, progress: execution.NodeProgress) -> tuple[Any, Any, float]:
+async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple[Any, Any, float]:
     from ..grok_imagine.media.frames.decode import decode
 
     def work(should_stop: Callable[[], bool]) -> Clip:
@@ -152,7 +152,7 @@ def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
     return images, tensors.cut(parts.audio, choice.start, choice.duration, wanted.window.is_whole), float(choice.rate)
 
 
-async def _file(source: str, progress: execution.NodeProgress) -> Path:
+async def _file(source: str, progress: NodeProgress) -> Path:
     """The file that ``source`` names, fetched where it is not on this machine yet."""
     if not _is_remote(source):
         return files.find_file(source)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from .common import inputs
 from .host import execution, files, tensors
+
+if TYPE_CHECKING:
+    from .host.progress import NodeProgress
 
 
 class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
@@ -20,7 +23,6 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVUploadMedia",
             display_name="Grok Upload Media",
-            category=inputs.CATEGORY,
             description="Uploads images or a video to your own store and gives their URLs, to be used in image_urls or "
             "anywhere else. The same content is uploaded once while its URL is good.",
             search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],
@@ -43,7 +45,7 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
             raise RequestError("Connect an image or a video to upload.")
         pixels = [] if image is None else tensors.to_pixels(image)
 
-        async def work(progress: execution.NodeProgress) -> list[str]:
+        async def work(progress: NodeProgress) -> list[str]:
             async with execution.runtime().session() as session:
                 progress.tell("Uploading")
                 blobs = await session.publisher.images(pixels)

@@ -12,6 +12,7 @@ from .host import execution
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result, Session
+    from .host.progress import NodeProgress
 
 
 class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
@@ -23,7 +24,6 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVWaitForTask",
             display_name="Grok Wait for Task",
-            category=inputs.CATEGORY,
             description="Waits for a job by its id here, or for a task by its id at the provider, and gives its clip. "
             "It submits nothing and costs nothing. With both ids it gives a job of unknown outcome its task.",
             search_aliases=["grok", "resume", "poll", "task id", "job id", "collect video", "recover"],
@@ -56,7 +56,7 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         if not job_id and not task_id:
             raise RequestError("Give a job_id, or a connection and a task_id: there is nothing to wait for yet.")
 
-        async def work(progress: execution.NodeProgress) -> Result:
+        async def work(progress: NodeProgress) -> Result:
             async with execution.runtime().session() as session:
                 if not job_id:
                     return await session.collect(connection, task_id, progress=progress)

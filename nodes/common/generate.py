@@ -17,6 +17,7 @@ from .inputs import AUTO, PLACEHOLDER, value
 
 if TYPE_CHECKING:
     from ...grok_imagine.jobs.session import Result, Session
+    from ..host.progress import NodeProgress
 
 
 def build_request(
@@ -70,7 +71,7 @@ async def generate(
     names = [name for name in names if name]
     pixels = [image for batch in images or () for image in tensors.to_pixels(batch)]
 
-    async def work(progress: execution.NodeProgress) -> Result:
+    async def work(progress: NodeProgress) -> Result:
         from ...grok_imagine.jobs.failover import generate_with_failover
 
         async with execution.runtime().session() as session:

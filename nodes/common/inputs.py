@@ -34,10 +34,28 @@ class ConnectionCheck:
         return True if connection is None else execution.runtime().connection_fault(connection) or True
 
 
-def schema(**wishes: Any) -> io.Schema:
-    """A Schema, without those of ``wishes`` that this ComfyUI does not know."""
+def schema(**fields: Any) -> io.Schema:
+    """A Schema in our category, without those of ``fields`` that this ComfyUI does not know."""
     known = io.Schema.__dataclass_fields__
-    return io.Schema(**{name: value for name, value in wishes.items() if name in known})
+    return io.Schema(**{name: value for name, value in {"category": CATEGORY, **fields}.items() if name in known})
+
+
+def clip_schema(
+    node_id: str, name: str, description: str, aliases: list[str], modes: tuple[Mode, ...], inputs: list[Any]
+) -> io.Schema:
+    """The Schema of a node that makes one clip: ``inputs`` are its own, between those that all of them have."""
+    everyone_offers = modes in (MAKES_FROM_TEXT, MAKES_FROM_IMAGES)
+    offered = "" if everyone_offers else f" Offered by {offered_by(modes)}."
+    return schema(
+        node_id=node_id,
+        display_name=name,
+        description=f"{description}{offered} If a run is interrupted, run the graph again to pick it up. "
+        "You won't pay twice.",
+        search_aliases=["grok", "grok imagine", "xai", *aliases],
+        inputs=[connection(offered, () if everyone_offers else modes), model(modes), *inputs, on_rejected()],
+        outputs=job_outputs(),
+        hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+    )
 
 
 def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:

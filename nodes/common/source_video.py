@@ -13,6 +13,7 @@ from . import generate
 
 if TYPE_CHECKING:
     from ...grok_imagine.jobs.session import Result
+    from ..host.progress import NodeProgress
 
 
 def inputs(limits: str) -> list[Any]:
@@ -47,7 +48,7 @@ async def generate_from_video(
     kept = generate.workflow(hidden)
     wish = request.model_copy(update={"source_video": url})
 
-    async def work(progress: execution.NodeProgress) -> Result:
+    async def work(progress: NodeProgress) -> Result:
         from ...grok_imagine.jobs.source_video import with_source
 
         async with execution.runtime().session() as session:

@@ -21,7 +21,7 @@ _pages: OrderedDict[str, None] = OrderedDict()
 """The pages that show faces, by ComfyUI's client id: these need no progress text."""
 
 
-def welcome(client_id: str) -> None:
+def add_page(client_id: str) -> None:
     """Remember a page, and forget the one that was heard of longest ago once there are too many."""
     _pages[client_id] = None
     _pages.move_to_end(client_id)
@@ -45,7 +45,7 @@ def card(result: Result) -> dict[str, Any]:
     return {**_job(result.job), "step": "saved", "is_reused": result.is_reused, "warnings": list(result.warnings)}
 
 
-def trouble(error: BaseException) -> dict[str, Any]:
+def failure(error: BaseException) -> dict[str, Any]:
     """What ended the run: the error's name in the engine's tree, its text, and the ids that it bears."""
     told = {"step": "failed", "kind": type(error).__name__, "message": redact(str(error), limit=4000)}
     for name, key in (("job_id", "job"), ("task_id", "task")):

@@ -7,6 +7,8 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
+from . import prompt_server
+
 
 def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
     """Queue the prompt that is running once more, next in line, with ``values`` as ``{node id: {input: value}}``.
@@ -15,9 +17,7 @@ def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
     and whatever else this version of ComfyUI puts into it.
     """
     with suppress(Exception):
-        from server import PromptServer
-
-        queue = PromptServer.instance.prompt_queue
+        queue = prompt_server.instance().prompt_queue
         for number, running_id, prompt, *rest in list(queue.currently_running.values()):
             if running_id == prompt_id:
                 changed = copy.deepcopy(prompt)

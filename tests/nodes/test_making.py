@@ -72,11 +72,11 @@ async def test_the_bar_follows_the_providers_percentage(run: Any, host: Any, san
 
 
 async def test_no_note_is_lost_in_a_throng_of_texts(part: Any, host: Any) -> None:
-    bridge, progress = part("nodes.host.execution"), part("grok_imagine.jobs.progress")
+    node_progress, progress = part("nodes.host.progress"), part("grok_imagine.jobs.progress")
     models = part("grok_imagine.models")
     job = models.Job("j", models.JobState.SUBMITTING, "sandbox", "reapi", "m", "text_to_video", {}, "f")
     host.texts.clear()
-    shown = bridge.NodeProgress("7")
+    shown = node_progress.NodeProgress("7")
 
     def update(step: str, percent: float | None = None, note: str = "") -> None:
         shown.update(progress.ProgressUpdate(job, step, 0.0, percent, note, None, False))

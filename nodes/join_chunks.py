@@ -1,0 +1,127 @@
+"""Join Video Chunks: keeps each finished chunk as a file, queues the graph for the next one, and joins them at the end.
+
+A stop or a crash costs one chunk at most: the next run goes on with the first one that is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from ..grok_imagine.errors import RequestError
+from .common import inputs
+from .common.chunk_ref import CHUNK, ChunkRef
+from .host import execution, files, queue, tensors
+
+if TYPE_CHECKING:
+    from .host.progress import NodeProgress
+
+
+class GIVJoinChunks(io.ComfyNode):
+    """The finished pieces as one video."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return inputs.schema(
+            node_id="GIVJoinChunks",
+            display_name="Join Video Chunks",
+            description="Keeps each finished piece of Split Video into Chunks as a file and runs the graph for the "
+            "next. After the last it joins them, with the sound of the source. Stopped or crashed, it goes on with "
+            "the first piece that is missing. Free.",
+            search_aliases=["chunked video", "combine chunks", "concatenate video", "meta batch"],
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="The worked-on frames of this piece: as many as before, or more."),
+                CHUNK.Input("chunk", tooltip="From Split Video into Chunks."),
+                io.Int.Input(
+                    "crf",
+                    default=16,
+                    min=0,
+                    max=40,
+                    tooltip="Quality of the H.264 file: lower is better and larger, 16 looks like the original.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output(
+                    display_name="video", tooltip="The whole video. Nodes after this wait for the last piece."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_inputs: Any) -> float:
+        """Never the same: a piece that ComfyUI still has in its cache must be joined all the same."""
+        return float("nan")
+
+    @classmethod
+    async def execute(cls, images: Any, chunk: ChunkRef, crf: int) -> io.NodeOutput:
+        """Keep this piece; queue the next one, or join."""
+        folder = _folder(chunk, crf, _makers(cls.hidden.prompt or {}, cls.hidden.unique_id))
+        target = folder / "joined.mp4"
+
+        async def work(progress: NodeProgress) -> int | None:
+            return await execution.in_thread(lambda _stop: _keep(images, chunk, crf, folder, progress))
+
+        missing = await execution.run(cls.hidden.unique_id, work)
+        if missing is None:
+            return io.NodeOutput(files.video_from_file(target))
+        if not queue.run_again(execution.prompt_id(), {chunk.split_id: {"chunk": missing}}):
+            raise RequestError(
+                f"Chunk {chunk.chunk.index} is kept, but the next run could not be queued. Set chunk to {missing} at "
+                "Split Video and run again."
+            )
+        return io.NodeOutput(queue.execution_blocker())
+
+
+def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:
+    """All nodes that this one's input comes from, without the number of the piece: other settings, other pieces."""
+    found: dict[str, Any] = {}
+    waiting = [node_id]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in prompt:
+            continue
+        node = prompt[name]
+        inputs = {key: value for key, value in node["inputs"].items() if key != "chunk" or isinstance(value, list)}
+        found[name] = [node["class_type"], inputs]
+        waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
+    return found
+
+
+def _folder(ref: ChunkRef, crf: int, makers: dict[str, Any]) -> Path:
+    key = hashlib.sha256(json.dumps([ref.key, crf, makers], sort_keys=True, default=str).encode()).hexdigest()[:24]
+    folder = execution.runtime().home / "chunks" / key
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(folder)  # prune goes by when it was last asked for
+    return folder
+
+
+def _keep(images: Any, ref: ChunkRef, crf: int, folder: Path, progress: NodeProgress) -> int | None:
+    """Write the piece. The first one that is missing, or None once the film is whole."""
+    from ..grok_imagine.media.mux.chunks import join_pieces, write_piece
+
+    target, chunk = folder / "joined.mp4", ref.chunk
+    if target.exists():
+        return None
+    pieces = [folder / "pieces" / f"{number:05d}.mp4" for number in range(chunk.count)]
+    pieces[0].parent.mkdir(mode=0o700, exist_ok=True)
+    made = tensors.to_pixels(images)
+    progress.tell(f"Chunk {chunk.index + 1} of {chunk.count}: saving {len(made)} frames", is_news=True)
+    rate = ref.rate * chunk.factor(len(made))
+    write_piece(pieces[chunk.index], made[chunk.repeated(len(made)) :], rate, crf)
+    # A later piece is next before an earlier gap: whoever begins in the middle wants to see that first.
+    order = [*range(chunk.index + 1, chunk.count), *range(chunk.index)]
+    missing = next((number for number in order if not pieces[number].exists()), None)
+    if missing is None:
+        progress.tell("Joining", is_news=True)
+        join_pieces(pieces, ref.source, target)
+        shutil.rmtree(pieces[0].parent)
+    return missing

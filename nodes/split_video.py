@@ -1,0 +1,97 @@
+"""Split Video into Chunks: loads a long video one chunk at a time, so that only one chunk is in memory.
+
+The graph runs once for each chunk; Join Video Chunks queues the next run. A list or a loop within one run would be
+simpler to use, but ComfyUI keeps every output of a run until it ends, which is all chunks at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from ..grok_imagine.errors import RequestError
+from .common import inputs
+from .common.chunk_ref import CHUNK, ChunkRef
+from .host import execution, files, tensors
+
+if TYPE_CHECKING:
+    from .host.progress import NodeProgress
+
+
+class GIVSplitVideo(io.ComfyNode):
+    """One piece of a video as frames."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What ComfyUI shows."""
+        return inputs.schema(
+            node_id="GIVSplitVideo",
+            display_name="Split Video into Chunks",
+            description="Loads one piece of a video as frames, for upscalers and interpolators that cannot hold the "
+            "whole. Join Video Chunks at the other end runs the graph again for each further piece. Free.",
+            search_aliases=["chunked video", "long video", "upscale video", "batch frames", "meta batch"],
+            inputs=[
+                io.Video.Input("video", tooltip="The video, as a file. Only one piece of it is in memory. Free."),
+                io.Int.Input("chunk_frames", default=48, min=1, max=100_000, tooltip="Frames in each piece."),
+                io.Int.Input(
+                    "overlap",
+                    default=0,
+                    min=0,
+                    max=1000,
+                    tooltip="Frames of the piece before to load again: 1 for interpolators, more for models that look "
+                    "at neighbouring frames. Join leaves them out again.",
+                ),
+                io.Int.Input(
+                    "chunk",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="The first piece to work on, counted from 0. The rest follow by themselves.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The frames of this piece."),
+                CHUNK.Output(display_name="chunk", tooltip="For Join Video Chunks: which piece this is."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second of the video."),
+                io.Int.Output(display_name="chunk_count", tooltip="How many pieces there are."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, video: Any, chunk_frames: int, overlap: int, chunk: int) -> io.NodeOutput:
+        """Decode one piece."""
+        split_id = cls.hidden.unique_id
+
+        async def work(progress: NodeProgress) -> tuple[Any, ChunkRef]:
+            return await execution.in_thread(
+                lambda stop: _load(video, chunk_frames, overlap, chunk, split_id, progress, stop)
+            )
+
+        images, ref = await execution.run(split_id, work)
+        return io.NodeOutput(images, ref, float(ref.rate), ref.chunk.count)
+
+
+def _load(
+    video: Any, size: int, overlap: int, index: int, split_id: str, progress: NodeProgress, stop: Any
+) -> tuple[Any, ChunkRef]:
+    from ..grok_imagine.media.frames.decode import decode
+    from ..grok_imagine.media.frames.index import read_index
+    from ..grok_imagine.media.mux.chunks import chunk
+    from ..grok_imagine.media.open import open_video
+
+    path = files.whole_file(video)
+    if path is None:
+        raise RequestError("Only a video that is a whole file can be split: save this one first, and load the file.")
+    with open_video(path) as source:
+        frames = read_index(source, stop)
+    piece = chunk(index, len(frames.times), size, overlap)
+    clip = decode(
+        path,
+        window=piece.window,
+        on_plan=lambda plan: progress.tell(f"Chunk {index + 1} of {piece.count}: {plan}", is_news=True),
+        should_stop=stop,
+        max_bytes=files.free_memory(),
+    )
+    return tensors.to_image(clip.frames), ChunkRef(piece, path, frames.rate, size, split_id)
