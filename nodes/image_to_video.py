@@ -22,7 +22,7 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.clip_schema(
             "GIVImageToVideo",
             "Grok Image to Video",
-            "Makes a video from images. Connect one to start from, or several as references; every image of a batch counts.",
+            "Makes a video from images: one to start from, or several as references. Every image of a batch counts.",
             ["image to video", "i2v", "reference to video", "animate"],
             _MODES,
             [

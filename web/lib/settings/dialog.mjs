@@ -1,12 +1,12 @@
 // The settings: connections, stores, and money and waiting, in one dialog with tabs.
-import { ask } from "./api.mjs";
-import { notice, openDialog } from "./dialogs.mjs";
-import { button, h } from "./dom.mjs";
-import { t } from "./i18n.mjs";
-import { wordsOf } from "./job_actions.mjs";
-import { connectionsPart } from "./settings_connections.mjs";
-import { optionsPart } from "./settings_options.mjs";
-import { storesPart } from "./settings_stores.mjs";
+import { get } from "../shared/api.mjs";
+import { notice, openDialog } from "../shared/dialogs.mjs";
+import { button, h } from "../shared/dom.mjs";
+import { t } from "../shared/i18n.mjs";
+import { errorText } from "../shared/feedback.mjs";
+import { connectionsPart } from "./connections.mjs";
+import { optionsPart } from "./options.mjs";
+import { storesPart } from "./stores.mjs";
 
 const PARTS = { connections: connectionsPart, stores: storesPart, options: optionsPart };
 
@@ -21,10 +21,10 @@ export async function openSettings() {
 /** @param {any} place */
 async function fill(place) {
   try {
-    new Settings(place, await ask("/settings"));
+    new Settings(place, await get("/settings"));
   } catch (error) {
     const again = button(t("panel.tryAgain"), () => fill(place), { symbol: "refresh" });
-    place.replaceChildren(notice("error", wordsOf(error)), again);
+    place.replaceChildren(notice("error", errorText(error)), again);
   }
 }
 

@@ -1,10 +1,10 @@
 // What the same clip would cost at every connection: asked for when it is opened, as settings change.
-import { ask } from "./api.mjs";
-import { notice } from "./dialogs.mjs";
-import { h } from "./dom.mjs";
+import { get } from "../shared/api.mjs";
+import { notice } from "../shared/dialogs.mjs";
+import { h } from "../shared/dom.mjs";
 import { dollars } from "./format.mjs";
-import { t } from "./i18n.mjs";
-import { wordsOf } from "./job_actions.mjs";
+import { t } from "../shared/i18n.mjs";
+import { errorText } from "../shared/feedback.mjs";
 
 /** A part of a job's page, closed at first. @param {any} job */
 export function prices(job) {
@@ -17,12 +17,12 @@ export function prices(job) {
 /** @param {any} place @param {any} job */
 async function fill(place, job) {
   try {
-    const found = (await ask(`/jobs/${job.id}/prices`)).prices;
+    const found = (await get(`/jobs/${job.id}/prices`)).prices;
     const heads = ["connection", "price", "note"].map((name) => h("th", { scope: "col" }, t(`prices.${name}`)));
     const rows = found.map((/** @type {any} */ one) => row(one, job));
     place.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
   } catch (error) {
-    place.replaceChildren(notice("error", wordsOf(error)));
+    place.replaceChildren(notice("error", errorText(error)));
   }
 }
 

@@ -2,8 +2,8 @@
 //
 // No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
 // Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
-import { choices, choose, faults } from "./node_limits.mjs";
-import { count } from "./node_tokens.mjs";
+import { choices, choose, faults } from "./limits.mjs";
+import { count } from "./tokens.mjs";
 
 const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
 const RED = "#ff6b6b";
@@ -44,7 +44,7 @@ function batchSize(node, slot) {
   return SIZES[origin?.comfyClass]?.(origin) ?? null;
 }
 
-/** @param {any} node @returns {import("./node_limits.mjs").Wish} */
+/** @param {any} node @returns {import("./limits.mjs").Wish} */
 export function wish(node) {
   const { least, isExact } = images(node);
   const names = ["model", "mode", "prompt", "resolution", "aspect_ratio", "duration", "motion_mode"];
@@ -53,10 +53,10 @@ export function wish(node) {
 }
 
 /** What the node's connection makes of its values.
- * @param {any} node @param {string[]} modes @param {ReturnType<typeof import("./node_store.mjs").capabilities>} known
- * @returns {{name: string | undefined, connection: import("./node_store.mjs").Connection | null,
- *   dialect: import("./node_limits.mjs").Dialect | null, wish: import("./node_limits.mjs").Wish,
- *   capability: import("./node_limits.mjs").Capability | null, faults: import("./node_limits.mjs").Fault[]}} */
+ * @param {any} node @param {string[]} modes @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known
+ * @returns {{name: string | undefined, connection: import("./capabilities_store.mjs").Connection | null,
+ *   dialect: import("./limits.mjs").Dialect | null, wish: import("./limits.mjs").Wish,
+ *   capability: import("./limits.mjs").Capability | null, faults: import("./limits.mjs").Fault[]}} */
 export function judge(node, modes, known) {
   const name = value(node, "connection");
   const asked = wish(node);
@@ -80,7 +80,7 @@ export function judge(node, modes, known) {
 
 /** Offer in each list what the connection offers, and what is chosen already.
  * @param {any} node @param {string[]} modes @param {ReturnType<typeof judge>} judged
- * @param {ReturnType<typeof import("./node_store.mjs").capabilities>} known */
+ * @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known */
 export function narrow(node, modes, judged, known) {
   const names = known && Object.keys(known.connections);
   if (names) offer(widget(node, "connection"), names);
@@ -106,8 +106,8 @@ function offer(list, values) {
   list.options.values = [...all];
 }
 
-/** Paint the widgets whose values will not do; the reasons are told in the node's face.
- * @param {any} node @param {import("./node_limits.mjs").Fault[]} found */
+/** Paint the widgets whose values will not do; the reasons are told in the node's status.
+ * @param {any} node @param {import("./limits.mjs").Fault[]} found */
 export function mark(node, found) {
   const wrong = new Set(found.filter((one) => !one.isWarning).map((one) => one.field));
   for (const one of node.widgets ?? []) {

@@ -1,5 +1,5 @@
 // Dialogs of our own, on the browser's <dialog>: it keeps the focus inside, hears Escape and gives the focus back.
-import { app } from "../../../scripts/app.js";
+import { app } from "../../../../scripts/app.js";
 import { button, h, icon, styled } from "./dom.mjs";
 import { t } from "./i18n.mjs";
 

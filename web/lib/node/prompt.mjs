@@ -1,6 +1,6 @@
 // Offers @image1 … while a prompt is typed. It listens within our own nodes alone, and lies in the node's own element.
-import { t } from "./i18n.mjs";
-import { begun } from "./node_tokens.mjs";
+import { t } from "../shared/i18n.mjs";
+import { begun } from "./tokens.mjs";
 
 /** @type {HTMLUListElement | null} */
 let list = null;
@@ -29,7 +29,7 @@ function look(area, place, count) {
   if (!found) return close();
   const isNew = !list;
   list ??= document.createElement("ul");
-  list.className = "grok-tokens";
+  list.className = "giv-node-tokens";
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", t("node.tokens"));
   if (isNew) {

@@ -1,6 +1,6 @@
-// What a face says, in the words of the page's language: costs, times, faults, and what an error means for the user.
-import { exact, decimal, dollars } from "./node_price.mjs";
-import { locale, t, tOr } from "./i18n.mjs";
+// What a status says, in the words of the page's language: costs, times, faults, and what an error means for the user.
+import { exact, decimal, dollars } from "./price.mjs";
+import { locale, t, tOr } from "../shared/i18n.mjs";
 
 /** "1:05" @param {number} seconds */
 export function clock(seconds) {
@@ -20,13 +20,14 @@ export function costWords(cost, isFree) {
   return t(cost.is_estimate ? "node.cost.estimate" : "node.cost.billed", { sum });
 }
 
-/** @param {import("./node_store.mjs").UsualTime} usual */
+/** @param {import("./capabilities_store.mjs").UsualTime} usual */
 export function usualWords(usual) {
-  const span = new Intl.NumberFormat(locale(), { maximumFractionDigits: 0 });
-  return t("node.usual", { time: clock(usual.median), count: usual.count, low: span.format(usual.low), high: span.format(usual.high) });
+  const whole = new Intl.NumberFormat(locale(), { maximumFractionDigits: 0 });
+  const [median, low, high] = [usual.median, usual.low, usual.high].map((seconds) => whole.format(seconds));
+  return t("node.usual", { time: t("node.seconds", { value: median }), count: usual.count, low, high });
 }
 
-/** @param {import("./node_limits.mjs").Fault} fault */
+/** @param {import("./limits.mjs").Fault} fault */
 export function faultWords(fault) {
   const values = { ...fault.values };
   if (typeof values.mode === "string") values.mode = tOr(`node.mode.${values.mode}`, values.mode);

@@ -1,37 +1,17 @@
 // What a user can do with a job: at the server, in the graph, on the clipboard.
-import { app } from "../../../scripts/app.js";
-import { ApiError, ask, tell } from "./api.mjs";
-import { confirm, prompt } from "./dialogs.mjs";
-import { copyText } from "./dom.mjs";
-import { t } from "./i18n.mjs";
+import { app } from "../../../../scripts/app.js";
+import { get, post } from "../shared/api.mjs";
+import { confirm, prompt } from "../shared/dialogs.mjs";
+import { copyText } from "../shared/dom.mjs";
+import { attempt, toast } from "../shared/feedback.mjs";
+import { t } from "../shared/i18n.mjs";
 
 /** The type under which a dragged row carries its job's id. */
 export const DRAG_TYPE = "application/x-grok-imagine-job";
 const LOADER = "GIVLoadVideoFrames";
 
-/** @param {"success" | "info" | "warn" | "error"} severity @param {string} summary @param {string} [detail] */
-export function toast(severity, summary, detail) {
-  app.extensionManager.toast.add({ severity, summary, detail, life: severity === "error" ? 12000 : 4000 });
-}
-
-/** What went wrong, in words. @param {unknown} error */
-export function wordsOf(error) {
-  if (error instanceof ApiError && error.kind === "Unreachable") return t("error.unreachable");
-  return error instanceof Error && error.message ? error.message : String(error);
-}
-
-/** Do `work`; what it throws becomes a toast. @template T @param {() => Promise<T>} work @returns {Promise<T | null>} */
-export async function attempt(work) {
-  try {
-    return await work();
-  } catch (error) {
-    toast("error", t("error.title"), wordsOf(error));
-    return null;
-  }
-}
-
 /** @param {any} job @param {string} act @param {Record<string, unknown>} [body] */
-const send = (job, act, body) => tell(`/jobs/${job.id}/${act}`, body);
+const send = (job, act, body) => post(`/jobs/${job.id}/${act}`, body);
 
 /** @param {any} job */
 async function goOn(job) {
@@ -88,7 +68,7 @@ export const act = (name, job) => attempt(() => ACTS[name](job));
 
 /** Open the workflow that a job came from, as a new tab. @param {any} job */
 async function loadWorkflow(job) {
-  const kept = await ask(`/jobs/${job.id}/workflow`);
+  const kept = await get(`/jobs/${job.id}/workflow`);
   const name = t("workflow.name", { id: job.id });
   if (kept.workflow) await app.loadGraphData(kept.workflow, true, true, name);
   else await app.loadApiJson(kept.prompt, name);

@@ -1,9 +1,9 @@
 // Connections: each provider's account by a name. A key goes to the server once, and never comes back.
-import { tell } from "./api.mjs";
-import { button, h } from "./dom.mjs";
+import { post } from "../shared/api.mjs";
+import { button, h } from "../shared/dom.mjs";
 import { dots, field, findings, form, input, secret, select } from "./forms.mjs";
-import { t } from "./i18n.mjs";
-import { remove, tryOut } from "./settings_cards.mjs";
+import { t } from "../shared/i18n.mjs";
+import { remove, tryOut } from "./cards.mjs";
 
 const MONEY = /** @type {const} */ (["assumed_usd_per_second", "assumed_usd_per_clip"]);
 
@@ -110,7 +110,7 @@ function edit(settings, one) {
     save: async (values) => {
       const body = { ...values, name: one?.name ?? values.name, pace: Number(values.pace) || null };
       if (!values.api_key) delete (/** @type {any} */ (body).api_key); // empty leaves the key as it is
-      settings.take(await tell("/settings/connection", body));
+      settings.take(await post("/settings/connection", body));
       const saved = settings.view.connections.find((/** @type {any} */ each) => each.name === body.name);
       if (saved?.key.source) tryOut(settings, "connection", body.name);
     },

@@ -1,6 +1,6 @@
 // What a connection offers for the work of a node, and which of its values it cannot do. Data in, data out.
 
-import { find } from "./node_tokens.mjs";
+import { find } from "./tokens.mjs";
 
 export const AUTO = "auto";
 
@@ -19,7 +19,7 @@ export const AUTO = "auto";
  * @property {boolean} takes_video
  * @property {boolean} prompt_required
  * @property {number | null} prompt_limit
- * @property {import("./node_price.mjs").Price | null} price
+ * @property {import("./price.mjs").Price | null} price
  *
  * @typedef {{label: string, pricing_url: string | null, tokens: string[], reasons: Record<string, string>,
  *            capabilities: Capability[]}} Dialect

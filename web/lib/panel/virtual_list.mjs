@@ -1,5 +1,5 @@
 // A list of thousands of rows of one height: only those in sight are elements. A listbox to a screen reader.
-import { h } from "./dom.mjs";
+import { h } from "../shared/dom.mjs";
 
 const SPARE = 6;
 let made = 0;

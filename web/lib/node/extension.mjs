@@ -1,24 +1,24 @@
 // Our nodes in the page: price, limits, tokens, progress, the clip. Everything hangs on single nodes; no prototype
 // of ComfyUI's is touched, so that both its renderers and other packs see what they know.
-import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
-import { ask, listen } from "./api.mjs";
-import { loadStrings, t } from "./i18n.mjs";
-import { Face } from "./node_face.mjs";
-import { isPriced, paidWords, priceWords } from "./node_badge.mjs";
-import { errorWords } from "./node_words.mjs";
-import { images, judge, label, mark, narrow, widget } from "./node_fields.mjs";
-import { isOurs, modesOf } from "./node_kinds.mjs";
-import { offerTokens } from "./node_prompt.mjs";
-import { capabilities, introduce, onChange, refresh, usual } from "./node_store.mjs";
+import { app } from "../../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
+import { get, listen } from "../shared/api.mjs";
+import { loadStrings } from "../shared/i18n.mjs";
+import { NodeStatus } from "./status.mjs";
+import { isPriced, paidWords, priceWords } from "./badge.mjs";
+import { errorWords } from "./text.mjs";
+import { images, judge, label, mark, narrow, widget } from "./widgets.mjs";
+import { isOurs, modesOf } from "./modes.mjs";
+import { offerTokens } from "./prompt.mjs";
+import { capabilities, introduce, onChange, refresh, usual } from "./capabilities_store.mjs";
 
 const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
-const FACE = "grok_face";
-/** Around the face, in the canvas: it is part of a widget's height there. */
+const FACE = "grok_status";
+/** Around the status, in the canvas: it is part of a widget's height there. */
 const MARGIN = 6;
 
-/** @type {Map<any, {face: Face, badge: string, paid: {wish: string, words: string} | null,
+/** @type {Map<any, {status: NodeStatus, badge: string, paid: {wish: string, words: string} | null,
  *                    refresh: () => void}>} */
 const shown = new Map();
 
@@ -57,12 +57,13 @@ function refreshAll() {
   for (const [node, one] of shown) if (node.graph) one.refresh();
 }
 
-/** Give a node its face. @param {any} node */
+/** Give a node its status. @param {any} node */
 function dress(node) {
   const modes = modesOf(node);
-  const face = new Face({
-    onResize: () => fit(node, face),
-    onShown: () => watchPrompt(node, face),
+  const status = new NodeStatus({
+    onResize: () => fit(node, status),
+    onShown: () => watchPrompt(node, status),
+    onAddKey: () => void import("../settings/dialog.mjs").then((dialog) => dialog.openSettings()).then(refresh),
     onFix: (field, choice) => {
       const found = widget(node, field);
       if (!found) return;
@@ -72,31 +73,31 @@ function dress(node) {
     },
   });
   /** @type {any} */
-  const one = { face, badge: "", paid: null, refresh: () => look(node, modes, one) };
+  const one = { status, badge: "", paid: null, refresh: () => look(node, modes, one) };
   shown.set(node, one);
-  const drawn = node.addDOMWidget(FACE, FACE, face.element, {
+  const drawn = node.addDOMWidget(FACE, FACE, status.element, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
-    getMinHeight: () => face.height + 2 * MARGIN,
-    getMaxHeight: () => face.height + 2 * MARGIN,
+    getMinHeight: () => status.height + 2 * MARGIN,
+    getMaxHeight: () => status.height + 2 * MARGIN,
     getValue: () => undefined,
     setValue: () => {},
   });
-  face.widget = drawn;
+  status.widget = drawn;
   drawn.serialize = false; // else it would take a place among the workflow's values
   if (isPriced(node) && hasLiveBadges()) node.badges?.push(badgeOf(node, one));
   growPrompt(node);
   for (const each of node.widgets) if (each !== drawn) chain(each, "callback", one.refresh);
   chain(node, "onConnectionsChange", () => queueMicrotask(one.refresh));
   chain(node, "onConfigure", () => {
-    face.awaited = node.properties?.[KEPT]?.height ?? 0;
+    status.awaited = node.properties?.[KEPT]?.height ?? 0;
     one.refresh();
-    void restore(node, one).then((isThere) => isThere || settle(node, face));
+    void restore(node, one).then((isThere) => isThere || settle(node, status));
   });
   chain(node, "onExecuted", (/** @type {any} */ output) => finished(node, one, output?.[KEPT]));
   chain(node, "onRemoved", () => {
-    face.remove();
+    status.remove();
     shown.delete(node);
   });
   one.refresh();
@@ -117,12 +118,12 @@ function chain(target, name, after) {
 function badgeOf(node, one) {
   return () => {
     for (const each of node.widgets ?? []) void each.value;
-    void one.face.widget.label;
+    void one.status.widget.label;
     return new window.LGraphBadge({ text: one.badge, fgColor: "#fff", bgColor: "#3b3f58" });
   };
 }
 
-/** The Nodes 2.0 of front ends before 1.42 ask for a badge's text once, so there the price is told in the face. */
+/** The Nodes 2.0 of front ends before 1.42 ask for a badge's text once, so there the price is told in the status. */
 function hasLiveBadges() {
   const [major, minor] = String(window.__COMFYUI_FRONTEND_VERSION__ ?? "2.0").split(".").map(Number);
   return !window.LiteGraph.vueNodesMode || major > 1 || minor >= 42;
@@ -138,26 +139,26 @@ function growPrompt(node) {
   node.setSize([Math.max(400, width, node.size[0]), Math.max(height, node.size[1]) + 60]);
 }
 
-/** Grow or shrink the node by what the face has grown or shrunk. A saved node has the size that it had with its clip
- * already, so nothing is done until that is there again. @param {any} node @param {any} face */
-function fit(node, face) {
-  if (face.height < face.awaited) return;
-  const before = face.awaited || face.fitted || 0;
-  face.awaited = 0;
-  face.fitted = face.height;
-  if (node.properties?.[KEPT]) node.properties[KEPT].height = face.height;
+/** Grow or shrink the node by what the status has grown or shrunk. A saved node has the size that it had with its clip
+ * already, so nothing is done until that is there again. @param {any} node @param {any} status */
+function fit(node, status) {
+  if (status.height < status.awaited) return;
+  const before = status.awaited || status.fitted || 0;
+  status.awaited = 0;
+  status.fitted = status.height;
+  if (node.properties?.[KEPT]) node.properties[KEPT].height = status.height;
   const least = node.computeSize();
-  const height = Math.max(least[1], node.size[1] + face.height - before);
-  // Where it is not known how high the face was, the first measure only makes sure that it holds.
+  const height = Math.max(least[1], node.size[1] + status.height - before);
+  // Where it is not known how high the status was, the first measure only makes sure that it holds.
   node.setSize([node.size[0], before ? height : Math.max(least[1], node.size[1])]);
   node.graph?.setDirtyCanvas(true, true);
 }
 
-/** No clip will come back: the node gives up the room for it. @param {any} node @param {any} face */
-function settle(node, face) {
-  if (!face.awaited) return;
-  [face.fitted, face.awaited] = [face.awaited, 0];
-  fit(node, face);
+/** No clip will come back: the node gives up the room for it. @param {any} node @param {any} status */
+function settle(node, status) {
+  if (!status.awaited) return;
+  [status.fitted, status.awaited] = [status.awaited, 0];
+  fit(node, status);
 }
 
 /** Judge the node's values anew, and show it. @param {any} node @param {string[]} modes @param {any} one */
@@ -171,16 +172,17 @@ function look(node, modes, one) {
   const calm = ["prompt_needed", "images_few"];
   const found = judged.faults.filter((fault) => !(isIdle && calm.includes(fault.word)));
   mark(node, found);
-  one.face.free = judged.connection?.is_sandbox ?? false;
-  one.face.usual = judged.name && judged.capability ? usual(judged.name, judged.capability.mode) : null;
-  one.face.setFaults(found);
+  one.status.free = judged.connection?.is_sandbox ?? false;
+  one.provider = judged.dialect?.label;
+  one.status.usual = judged.name && judged.capability ? usual(judged.name, judged.capability.mode) : null;
+  one.status.setFaults(found);
   const key = wishKey(node);
   const words = !isPriced(node) ? "" : one.paid?.wish === key ? one.paid.words : priceWords(node, judged, known);
-  one.face.price = hasLiveBadges() ? "" : words;
-  one.face.drawStatus();
+  one.status.price = hasLiveBadges() ? "" : words;
+  one.status.drawStatus();
   if (words === one.badge) return;
   one.badge = words;
-  one.face.widget.label = words; // heard by Nodes 2.0, see badgeOf
+  one.status.widget.label = words; // heard by Nodes 2.0, see badgeOf
   node.graph?.setDirtyCanvas(true, true);
 }
 
@@ -189,11 +191,11 @@ const wishKey = (node) => JSON.stringify(node.widgets.filter((/** @type {any} */
 
 /** The node ended with clips. @param {any} node @param {any} one @param {any[] | undefined} cards */
 function finished(node, one, cards) {
-  if (!cards?.length) return one.face.rest(), one.face.draw();
-  one.face.done(cards);
+  if (!cards?.length) return one.status.rest(), one.status.draw();
+  one.status.done(cards);
   remember(node, one, cards);
   const jobs = cards.map((card) => card.job).slice(0, 4);
-  node.properties[KEPT] = { node: String(node.id), jobs, height: one.face.fitted };
+  node.properties[KEPT] = { node: String(node.id), jobs, height: one.status.fitted };
   noteChange();
   void refresh();
 }
@@ -209,7 +211,7 @@ function noteChange() {
  * @param {any} node @param {any} one @param {any[]} cards */
 function remember(node, one, cards) {
   const costs = cards.map((card) => card.cost);
-  one.paid = costs.every(Boolean) ? { wish: wishKey(node), words: paidWords(costs, one.face.free) } : null;
+  one.paid = costs.every(Boolean) ? { wish: wishKey(node), words: paidWords(costs, one.status.free, one.provider) } : null;
   one.refresh();
 }
 
@@ -217,11 +219,11 @@ function remember(node, one, cards) {
 async function restore(node, one) {
   const kept = node.properties?.[KEPT];
   // A copy of a node has made nothing yet: its id is another one.
-  if (!Array.isArray(kept?.jobs) || kept.node !== String(node.id) || one.face.cards.length) return false;
-  const found = await Promise.all(kept.jobs.map((/** @type {string} */ job) => ask(`/jobs/${encodeURIComponent(job)}`).catch(() => null)));
+  if (!Array.isArray(kept?.jobs) || kept.node !== String(node.id) || one.status.cards.length) return false;
+  const found = await Promise.all(kept.jobs.map((/** @type {string} */ job) => get(`/jobs/${encodeURIComponent(job)}`).catch(() => null)));
   const cards = found.filter(Boolean).map((job) => ({ ...job, job: job.id, task: job.task_id }));
-  if (!cards.length || one.face.running) return false;
-  one.face.done(cards);
+  if (!cards.length || one.status.running) return false;
+  one.status.done(cards);
   remember(node, one, cards);
   return true;
 }
@@ -242,16 +244,16 @@ function heard(told) {
   const one = find(told.node);
   if (!one) return;
   if (told.step === "failed") fail(one, told);
-  else if (told.step === "stopped") one.face.fail({ kind: "Stopped" });
-  else one.face.step(told);
+  else if (told.step === "stopped") one.status.fail({ kind: "Stopped" });
+  else one.status.step(told);
 }
 
 /** The run is over. A node that only told a note hands on no clip, and nobody else says that it is done. */
 function ended() {
-  for (const { face } of shown.values()) {
-    if (face.running?.step !== "note") continue;
-    face.rest();
-    face.draw();
+  for (const { status } of shown.values()) {
+    if (status.running?.step !== "note") continue;
+    status.rest();
+    status.draw();
   }
 }
 
@@ -264,24 +266,24 @@ function failed(told) {
 
 /** @param {any} one @param {any} told */
 function fail(one, told) {
-  one.face.fail(told);
+  one.status.fail(told);
   // Either message may come first; the second one tells more or the same, and is not shouted again.
   if (one.failed === told.kind) return;
   one.failed = told.kind;
-  const { what, charged, next } = errorWords(one.face.error);
+  const { what, charged, next } = errorWords(one.status.error);
   app.extensionManager.toast.add({ severity: "error", summary: what, detail: `${charged} ${next}`, life: 20000 });
 }
 
 /** Offer tokens in the node's prompt, in the text box of the canvas and in the one that Nodes 2.0 draws.
- * @param {any} node @param {Face} face */
-function watchPrompt(node, face) {
+ * @param {any} node @param {NodeStatus} status */
+function watchPrompt(node, status) {
   const box = widget(node, "prompt");
   if (!box || !node.inputs?.some((/** @type {any} */ one) => one.name === "image_1")) return;
   const count = () => images(node).least;
   const own = box.element ?? box.inputEl;
-  if (own) offerTokens(own, face.element, count);
-  const home = face.element.closest("[data-node-id]");
-  if (home) offerTokens(home, face.element, (area) => (isPrompt(area, node, home) ? count() : 0));
+  if (own) offerTokens(own, status.element, count);
+  const home = status.element.closest("[data-node-id]");
+  if (home) offerTokens(home, status.element, (area) => (isPrompt(area, node, home) ? count() : 0));
 }
 
 /** Nodes 2.0 draws its text boxes in the order of the widgets. @param {Element} area @param {any} node @param {Element} home */

@@ -1,10 +1,10 @@
 // The settings as an extension of ComfyUI: a command, and a row in ComfyUI's settings that opens our own dialog.
-import { button, h, sheet } from "./dom.mjs";
-import { loadStrings, t } from "./i18n.mjs";
-import { attempt } from "./job_actions.mjs";
+import { button, h, sheet } from "../shared/dom.mjs";
+import { loadStrings, t } from "../shared/i18n.mjs";
+import { attempt } from "../shared/feedback.mjs";
 
 /** Nothing of it is needed before it is opened. */
-const open = () => attempt(async () => (await import("./settings_dialog.mjs")).openSettings());
+const open = () => attempt(async () => (await import("./dialog.mjs")).openSettings());
 
 export const settingsExtension = {
   name: "grokimaginevideo.settings",

@@ -1,12 +1,13 @@
 // The Jobs panel: every job, newest first; what is spent; a search; and one job, whole, when it is chosen.
-import { mediaUrl } from "./api.mjs";
-import { notice } from "./dialogs.mjs";
-import { button, h, icon } from "./dom.mjs";
+import { mediaUrl } from "../shared/api.mjs";
+import { notice } from "../shared/dialogs.mjs";
+import { button, h, icon } from "../shared/dom.mjs";
 import { age, cost, dollars, standing } from "./format.mjs";
-import { t } from "./i18n.mjs";
-import { DRAG_TYPE, wordsOf } from "./job_actions.mjs";
+import { t } from "../shared/i18n.mjs";
+import { errorText } from "../shared/feedback.mjs";
+import { DRAG_TYPE } from "./job_actions.mjs";
 import { GROUPS, JobsStore } from "./jobs_store.mjs";
-import { JobDetail } from "./panel_detail.mjs";
+import { JobDetail } from "./detail.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 72;
@@ -139,7 +140,7 @@ export class JobsPanel {
       this.state.append(h("span", { class: "giv-unseen" }, t("panel.loading")));
     } else if (store.status === "failed") {
       const again = button(t("panel.tryAgain"), () => store.load(), { symbol: "refresh" });
-      this.state.append(notice("error", `${t("panel.failed")} ${wordsOf(store.error)}`), again);
+      this.state.append(notice("error", `${t("panel.failed")} ${errorText(store.error)}`), again);
     } else if (store.isEmpty) {
       this.state.append(icon("video"), h("h3", {}, t("panel.empty")), h("p", {}, t("panel.emptyHint")));
     } else if (store.total === 0) {

@@ -1,8 +1,8 @@
-// The face of a node: what is wrong with its values, how its job goes, the clip, and the ids and the cost to copy.
-import { mediaUrl } from "./api.mjs";
-import { copyText, sheet } from "./dom.mjs";
-import { clock, costWords, errorWords, faultWords, fixWords, usualWords } from "./node_words.mjs";
-import { t, tOr } from "./i18n.mjs";
+// The status of a node: what is wrong with its values, how its job goes, the clip, and the ids and the cost to copy.
+import { mediaUrl } from "../shared/api.mjs";
+import { copyText, sheet } from "../shared/dom.mjs";
+import { clock, costWords, errorWords, faultWords, fixWords, usualWords } from "./text.mjs";
+import { t, tOr } from "../shared/i18n.mjs";
 
 const STEPS = ["preparing", "uploading", "submitting", "queued", "generating", "downloading", "done"];
 
@@ -14,11 +14,20 @@ function make(kind, name, text) {
   return element;
 }
 
-export class Face {
-  /** @param {{onResize: () => void, onShown: () => void, onFix: (field: string, value: string | number) => void}} host */
+/** @param {string} label @param {() => void} act */
+function fixButton(label, act) {
+  const button = /** @type {HTMLButtonElement} */ (make("button", "giv-node-fix", label));
+  button.type = "button";
+  button.onclick = act;
+  return button;
+}
+
+export class NodeStatus {
+  /** @param {{onResize: () => void, onShown: () => void, onAddKey: () => void,
+   *           onFix: (field: string, value: string | number) => void}} host */
   constructor(host) {
     this.host = host;
-    /** @type {any} the widget that holds the face */
+    /** @type {any} the widget that holds the status */
     this.widget = {};
     /** @type {any} */
     this.running = null;
@@ -31,23 +40,23 @@ export class Face {
     this.note = "";
     this.free = false;
     this.price = "";
-    /** @type {import("./node_store.mjs").UsualTime | null} */
+    /** @type {import("./capabilities_store.mjs").UsualTime | null} */
     this.usual = null;
-    /** @type {import("./node_limits.mjs").Fault[]} */
+    /** @type {import("./limits.mjs").Fault[]} */
     this.faults = [];
-    this.element = make("div", "grok-face");
-    this.element.append(sheet("face.css", () => this.measured()));
-    this.inner = this.element.appendChild(make("div", "grok-face-inner"));
-    this.faultList = this.inner.appendChild(make("ul", "grok-faults"));
-    this.status = this.inner.appendChild(make("div", "grok-status"));
+    this.element = make("div", "giv-node");
+    this.element.append(sheet("../node/status.css", () => this.measured()));
+    this.inner = this.element.appendChild(make("div", "giv-node-inner"));
+    this.faultList = this.inner.appendChild(make("ul", "giv-node-faults"));
+    this.status = this.inner.appendChild(make("div", "giv-node-status"));
     this.status.setAttribute("role", "status");
-    this.bar = this.inner.appendChild(make("div", "grok-bar"));
+    this.bar = this.inner.appendChild(make("div", "giv-node-bar"));
     this.bar.setAttribute("role", "progressbar");
-    this.fill = this.bar.appendChild(make("div", "grok-fill"));
-    this.trouble = this.inner.appendChild(make("div", "grok-trouble"));
+    this.fill = this.bar.appendChild(make("div", "giv-node-fill"));
+    this.trouble = this.inner.appendChild(make("div", "giv-node-trouble"));
     this.trouble.setAttribute("role", "alert");
-    this.player = this.inner.appendChild(make("div", "grok-player"));
-    this.facts = this.inner.appendChild(make("dl", "grok-facts"));
+    this.player = this.inner.appendChild(make("div", "giv-node-player"));
+    this.facts = this.inner.appendChild(make("dl", "giv-node-facts"));
     this.height = 0;
     /** How high it was when the node was saved, until it is so again. */
     this.awaited = 0;
@@ -69,7 +78,7 @@ export class Face {
     clearInterval(this.ticking);
   }
 
-  /** @param {import("./node_limits.mjs").Fault[]} faults */
+  /** @param {import("./limits.mjs").Fault[]} faults */
   setFaults(faults) {
     const key = JSON.stringify(faults);
     if (key === this.faultKey) return;
@@ -129,13 +138,11 @@ export class Face {
   drawFaults() {
     this.faultList.replaceChildren(
       ...this.faults.map((fault) => {
-        const row = make("li", fault.isWarning ? "grok-warning" : "grok-fault");
+        const row = make("li", fault.isWarning ? "giv-node-warning" : "giv-node-fault");
         row.append(make("span", "", faultWords(fault)));
+        if (fault.word === "no_key") row.append(fixButton(t("node.addKey"), () => this.host.onAddKey()));
         for (const { field, value } of fault.fixes.slice(0, 8)) {
-          const button = /** @type {HTMLButtonElement} */ (make("button", "grok-fix", fixWords(field, value)));
-          button.type = "button";
-          button.onclick = () => this.host.onFix(field, value);
-          row.append(button);
+          row.append(fixButton(fixWords(field, value), () => this.host.onFix(field, value)));
         }
         return row;
       }),
@@ -218,8 +225,8 @@ export class Face {
 
   /** @param {string} name @param {string} text */
   fact(name, text) {
-    const row = make("div", "grok-fact");
-    const button = /** @type {HTMLButtonElement} */ (make("button", "grok-copy pi pi-copy"));
+    const row = make("div", "giv-node-fact");
+    const button = /** @type {HTMLButtonElement} */ (make("button", "giv-node-copy pi pi-copy"));
     button.type = "button";
     button.title = t("node.copy");
     button.setAttribute("aria-label", `${t("node.copy")}: ${t(`node.fact.${name}`)}`);

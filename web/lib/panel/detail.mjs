@@ -1,11 +1,12 @@
 // One job, whole: its clip, what it was asked for, what became of it, and what can be done now.
-import { ask, mediaUrl } from "./api.mjs";
-import { notice } from "./dialogs.mjs";
-import { button, h } from "./dom.mjs";
+import { get, mediaUrl } from "../shared/api.mjs";
+import { notice } from "../shared/dialogs.mjs";
+import { button, h } from "../shared/dom.mjs";
 import { costInFull, date, standing } from "./format.mjs";
-import { t, tOr } from "./i18n.mjs";
-import { act, copy, KNOWN, wordsOf } from "./job_actions.mjs";
-import { prices } from "./panel_prices.mjs";
+import { t, tOr } from "../shared/i18n.mjs";
+import { errorText } from "../shared/feedback.mjs";
+import { act, copy, KNOWN } from "./job_actions.mjs";
+import { prices } from "./prices.mjs";
 
 const SYMBOLS = {
   resume: "play",
@@ -71,13 +72,13 @@ export class JobDetail {
   async read() {
     const { id } = this.job;
     try {
-      const whole = await ask(`/jobs/${id}`);
+      const whole = await get(`/jobs/${id}`);
       if (this.job?.id !== id) return;
       this.job = whole;
       this.history = whole.history;
       this.draw();
     } catch (error) {
-      if (this.job?.id === id) this.body.append(notice("error", wordsOf(error)));
+      if (this.job?.id === id) this.body.append(notice("error", errorText(error)));
     }
   }
 

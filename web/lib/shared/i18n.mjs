@@ -1,6 +1,6 @@
 // Words in the language that ComfyUI is set to. ComfyUI's own catalogue (locales/) serves only what it draws itself.
-import { app } from "../../../scripts/app.js";
-import english from "./strings/en/index.mjs";
+import { app } from "../../../../scripts/app.js";
+import english from "../strings/en/index.mjs";
 
 const TRANSLATED = ["zh", "ja"];
 
@@ -20,7 +20,7 @@ async function load() {
   const chosen = String(app.extensionManager.setting.get("Comfy.Locale") ?? navigator.language);
   const found = TRANSLATED.find((one) => chosen.toLowerCase().split("-")[0] === one);
   if (!found) return;
-  words = (await import(`./strings/${found}/index.mjs`)).default;
+  words = (await import(`../strings/${found}/index.mjs`)).default;
   language = chosen === "zh-TW" ? "zh-TW" : found;
 }
 

@@ -11,7 +11,7 @@ from .worlds import EVERYWHERE, NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS, OLDEST
 
 SET = """(node, name, value) => { const one = node.widgets.find(each => each.name === name);
     one.value = value; one.callback?.(value); }"""
-FACE = "node => node.widgets.find(one => one.name === 'grok_face').element"
+FACE = "node => node.widgets.find(one => one.name === 'grok_status').element"
 VALUES = "node => node.widgets.filter(one => one.serialize !== false).map(one => one.value)"
 everywhere = pytest.mark.parametrize("world", EVERYWHERE)
 PLAIN = ["sandbox", "auto", "", "auto", "auto", 6, "auto", 0, "fixed"]
@@ -50,7 +50,7 @@ async def test_the_price_follows_connection_duration_and_resolution(page: Any) -
     await page.open()
     number = await page.add("GIVTextToVideo")
     await choose(page, number, "prompt", "a boat")
-    await page.wait_for_function("() => document.querySelector('.grok-face') !== null")
+    await page.wait_for_function("() => document.querySelector('.giv-node') !== null")
     expected = [
         ({"connection": "sandbox"}, "free · elsewhere ≈ 54 cr · $0.054"),
         ({"duration": 30}, "free · elsewhere ≈ 270 cr · $0.27"),
@@ -106,8 +106,8 @@ async def test_a_value_that_will_not_do_is_kept_marked_and_mended_by_a_button(pa
     await page.shot("limits")
     sent = await page.evaluate("async () => (await app.graphToPrompt()).output")
     assert sent[str(number)]["inputs"]["resolution"] == "1080p"
-    await page.locator(".grok-fault", has_text="1080p").get_by_role("button", name="720p").click()
-    await page.locator(".grok-fault", has_text="model").get_by_role("button", name="auto").click()
+    await page.locator(".giv-node-fault", has_text="1080p").get_by_role("button", name="720p").click()
+    await page.locator(".giv-node-fault", has_text="model").get_by_role("button", name="auto").click()
     await until(page, number, "(node, text) => !text.includes('does not offer')")
     assert (await page.node(number, VALUES))[3] == "720p"
     offered = await page.node(number, "node => node.widgets.find(one => one.name === 'resolution').options.values")
@@ -135,7 +135,7 @@ async def test_values_survive_saving_reloading_copying_and_export(page: Any) -> 
     assert len(sent) == 2
     for node in sent.values():
         assert {name: node["inputs"][name] for name in wanted} == wanted
-        assert "grok_face" not in node["inputs"]
+        assert "grok_status" not in node["inputs"]
         assert len(node["inputs"]) == len(before) - 1, "all but the seed's control"
     await page.reload()
     await page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
@@ -163,7 +163,7 @@ async def test_a_connection_that_is_not_here_is_said_and_others_offered(page: An
         await dialog.wait_for()
         await page.keyboard.press("Escape")
         await dialog.wait_for(state="detached")
-    await page.locator(".grok-fault").get_by_role("button", name="sandbox", exact=True).click()
+    await page.locator(".giv-node-fault").get_by_role("button", name="sandbox", exact=True).click()
     assert (await page.node(number, VALUES))[0] == "sandbox"
 
 
@@ -198,7 +198,7 @@ async def test_tokens_stand_by_their_sockets_and_are_offered_while_typing(page: 
 
 
 SIZES = "() => app.graph._nodes.map(node => [...node.size])"
-PLAYS = "() => document.querySelector('.grok-face video')?.readyState >= 2"
+PLAYS = "() => document.querySelector('.giv-node video')?.readyState >= 2"
 
 
 @everywhere
@@ -221,7 +221,7 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
     await page.wait_for_function(PLAYS, timeout=30_000)
     await page.still(SIZES)  # the node grows by its player
     await page.fit()
-    await page.locator(".grok-copy").first.click()
+    await page.locator(".giv-node-copy").first.click()
     assert await page.evaluate("() => navigator.clipboard.readText()") == job
     await page.shot("done")
     assert "text-preview" not in json.dumps(await page.node(number, "node => node.widgets.map(one => one.name)"))

@@ -1,5 +1,5 @@
 // The jobs that the panel shows: fetched page by page, kept up to date by the server's messages.
-import { ask, listen } from "./api.mjs";
+import { get, listen } from "../shared/api.mjs";
 
 const FIRST = 100;
 const MORE = 500;
@@ -78,7 +78,7 @@ export class JobsStore {
     if (this.rows.length === 0) this.status = "loading";
     this.changed();
     try {
-      const page = await ask(this.path(FIRST, ""));
+      const page = await get(this.path(FIRST, ""));
       if (turn !== this.turn) return;
       Object.assign(this, { rows: page.jobs, next: page.next, counts: page.counts, status: "ready", error: null });
     } catch (error) {
@@ -93,7 +93,7 @@ export class JobsStore {
   ensure(index) {
     if (index < this.rows.length || !this.next || this.fetching) return;
     const turn = this.turn;
-    this.fetching = ask(this.path(MORE, this.next))
+    this.fetching = get(this.path(MORE, this.next))
       .then((page) => {
         if (turn !== this.turn) return;
         const known = new Set(this.rows.map((job) => job.id));
@@ -141,7 +141,7 @@ export class JobsStore {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(async () => {
       const turn = this.turn;
-      const page = await ask(this.path(1, "")).catch(() => null);
+      const page = await get(this.path(1, "")).catch(() => null);
       if (page && turn === this.turn) {
         this.counts = page.counts;
         this.changed();
@@ -152,7 +152,7 @@ export class JobsStore {
 
   async loadSpend() {
     const turn = this.turn;
-    const spend = await ask("/spend").catch(() => null);
+    const spend = await get("/spend").catch(() => null);
     if (spend && turn === this.turn) {
       this.spend = spend;
       this.changed();

@@ -1,8 +1,8 @@
 // Forms of the settings: labelled fields, secrets that are written and never read, and what came of saving.
-import { notice } from "./dialogs.mjs";
-import { button, h } from "./dom.mjs";
-import { t } from "./i18n.mjs";
-import { wordsOf } from "./job_actions.mjs";
+import { notice } from "../shared/dialogs.mjs";
+import { button, h } from "../shared/dom.mjs";
+import { t } from "../shared/i18n.mjs";
+import { errorText } from "../shared/feedback.mjs";
 
 let made = 0;
 
@@ -73,7 +73,7 @@ export function form({ title, fields, save, cancel }) {
     try {
       await save(Object.fromEntries(/** @type {any} */ (new FormData(element))));
     } catch (error) {
-      faults.append(notice("error", wordsOf(error)));
+      faults.append(notice("error", errorText(error)));
     } finally {
       go.removeAttribute("aria-disabled");
       for (const one of element.querySelectorAll('input[type="password"], textarea')) one.value = "";
@@ -85,7 +85,7 @@ export function form({ title, fields, save, cancel }) {
 /** What a trial found, step by step. @param {any} found @param {string} kind of words: "connection" or "store" */
 export function findings(found, kind) {
   if (found === "running") return h("p", { role: "status" }, t("test.running"));
-  if (found instanceof Error) return notice("error", wordsOf(found));
+  if (found instanceof Error) return notice("error", errorText(found));
   if (found.is_good) return notice("good", t(`test.good.${kind}`));
   const bad = found.steps.find((/** @type {any} */ one) => one.fault);
   return notice("error", `${t("test.bad")} ${bad.fault}`);

@@ -1,9 +1,10 @@
 // The Jobs panel as an extension of ComfyUI: a tab of the sidebar and a command that opens it.
-import { app } from "../../../scripts/app.js";
-import { listen } from "./api.mjs";
-import { styled } from "./dom.mjs";
-import { loadStrings, t } from "./i18n.mjs";
-import { acceptDrops, attempt, toast } from "./job_actions.mjs";
+import { app } from "../../../../scripts/app.js";
+import { listen } from "../shared/api.mjs";
+import { styled } from "../shared/dom.mjs";
+import { loadStrings, t } from "../shared/i18n.mjs";
+import { attempt, toast } from "../shared/feedback.mjs";
+import { acceptDrops } from "./job_actions.mjs";
 
 const TAB = "grok-imagine-jobs";
 
@@ -17,7 +18,7 @@ async function show(root) {
   const mine = turn;
   const [{ JobsPanel }, { openSettings }] = await Promise.all([
     import("./panel.mjs"),
-    import("./settings_dialog.mjs"),
+    import("../settings/dialog.mjs"),
     styled(root),
   ]);
   if (mine !== turn) return; // closed again meanwhile

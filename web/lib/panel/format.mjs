@@ -1,5 +1,5 @@
 // Numbers, money and times as people read them, in the page's language.
-import { locale, t, tOr } from "./i18n.mjs";
+import { locale, t, tOr } from "../shared/i18n.mjs";
 
 const UNITS = /** @type {const} */ ([
   ["year", 31557600],

@@ -1,9 +1,9 @@
 // Money and waiting: the budget, how long a node waits, what an interrupt means, how much is kept.
-import { tell } from "./api.mjs";
-import { notice } from "./dialogs.mjs";
-import { h } from "./dom.mjs";
+import { post } from "../shared/api.mjs";
+import { notice } from "../shared/dialogs.mjs";
+import { h } from "../shared/dom.mjs";
 import { field, form, input, select } from "./forms.mjs";
-import { t } from "./i18n.mjs";
+import { t } from "../shared/i18n.mjs";
 
 const LIMITS = ["per_run", "per_day", "per_month"];
 
@@ -75,7 +75,7 @@ export function optionsPart(settings) {
       }
       if (ofForm("on_interrupt")) body.on_interrupt = values.on_interrupt;
       for (const name of ["results_max_gb", "results_max_days"]) if (ofForm(name)) body[name] = Number(values[name]) || null;
-      settings.view = await tell("/settings/options", body);
+      settings.view = await post("/settings/options", body);
       said.replaceChildren(notice("good", t("settings.saved")));
     },
   });

@@ -1,10 +1,10 @@
 // Stores: where connected images and videos are uploaded, so that providers can fetch them.
-import { tell } from "./api.mjs";
-import { button, h } from "./dom.mjs";
+import { post } from "../shared/api.mjs";
+import { button, h } from "../shared/dom.mjs";
 import { field, findings, form, input, secret, select } from "./forms.mjs";
-import { t } from "./i18n.mjs";
-import { attempt } from "./job_actions.mjs";
-import { remove, tryOut } from "./settings_cards.mjs";
+import { t } from "../shared/i18n.mjs";
+import { attempt } from "../shared/feedback.mjs";
+import { remove, tryOut } from "./cards.mjs";
 
 /** Which fields each kind of store has; secrets last. */
 const KINDS = {
@@ -43,7 +43,7 @@ function choice(settings) {
   const names = [["", t("store.unchosen")], ...stores.map((/** @type {any} */ { name }) => [name, name])];
   const chosen = select("store", options.store, /** @type {any} */ (names));
   chosen.addEventListener("change", () =>
-    attempt(async () => settings.take(await tell("/settings/options", { store: chosen.value }))),
+    attempt(async () => settings.take(await post("/settings/options", { store: chosen.value }))),
   );
   return field(t("store.used"), chosen);
 }
@@ -103,7 +103,7 @@ function edit(settings, one) {
       for (const secretName of SECRETS) if (!body[secretName]) delete body[secretName];
       for (const choiceName of CHOICES) if (choiceName in body) body[choiceName] = body[choiceName] === "yes";
       if (body.url_hours) body.url_hours = Number(body.url_hours);
-      settings.take(await tell("/settings/store", body));
+      settings.take(await post("/settings/store", body));
     },
     cancel: () => settings.edit(null),
   });

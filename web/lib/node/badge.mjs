@@ -1,14 +1,14 @@
 // What the badge of a node says: what a run would cost, or, until its values change, what the last one did.
-import { t } from "./i18n.mjs";
-import { isLinked, value } from "./node_fields.mjs";
-import { modesOf } from "./node_kinds.mjs";
-import { choose } from "./node_limits.mjs";
-import { decimal, dollars, estimate, exact } from "./node_price.mjs";
-import { rowsOf } from "./node_rows.mjs";
+import { t } from "../shared/i18n.mjs";
+import { isLinked, value } from "./widgets.mjs";
+import { modesOf } from "./modes.mjs";
+import { choose } from "./limits.mjs";
+import { decimal, dollars, estimate, exact } from "./price.mjs";
+import { rowsOf } from "./rows.mjs";
 
-/** @typedef {import("./node_limits.mjs").Capability} Capability
- *  @typedef {import("./node_store.mjs").Connection} Connection
- *  @typedef {NonNullable<ReturnType<typeof import("./node_store.mjs").capabilities>>} Known
+/** @typedef {import("./limits.mjs").Capability} Capability
+ *  @typedef {import("./capabilities_store.mjs").Connection} Connection
+ *  @typedef {NonNullable<ReturnType<typeof import("./capabilities_store.mjs").capabilities>>} Known
  *  @typedef {{connection: Connection, capability: Capability | null, resolution?: string, seconds?: number}} Clip */
 
 const BATCH_MODES = ["text_to_video", "image_to_video", "reference_to_video"];
@@ -56,22 +56,22 @@ function clip(node, known, modes, wish) {
 }
 
 /** The price, in a few words.
- * @param {any} node @param {ReturnType<typeof import("./node_fields.mjs").judge>} judged @param {Known | null} known */
+ * @param {any} node @param {ReturnType<typeof import("./widgets.mjs").judge>} judged @param {Known | null} known */
 export function priceWords(node, judged, known) {
   const { connection, capability, wish } = judged;
   const many = MANY[kindOf(node)];
   if (!many || !known) {
     if (!connection || !capability) return t("node.badge.unknown");
-    return sumWords([{ connection, capability, resolution: wish.resolution, seconds: wish.duration }]);
+    return sumWords([{ connection, capability, resolution: wish.resolution, seconds: wish.duration }], known);
   }
   const clips = many(node, known);
   if (clips === null) return t("node.badge.unknown");
   const count = t("node.clips", { count: clips.length });
-  return clips.length ? `${count} · ${sumWords(clips)}` : count;
+  return clips.length ? `${count} · ${sumWords(clips, known)}` : count;
 }
 
-/** @param {Clip[]} clips */
-function sumWords(clips) {
+/** @param {Clip[]} clips @param {Known | null} known */
+function sumWords(clips, known) {
   if (clips.some((one) => !one.connection || !one.capability)) return t("node.badge.unknown");
   const isFree = clips.every((one) => one.connection.is_sandbox);
   // A row that costs nothing adds nothing to what the others cost.
@@ -83,23 +83,28 @@ function sumWords(clips) {
   if (costs.some((one) => one === null)) return isFree ? t("node.badge.free") : t("node.badge.see");
   const usd = costs.reduce((sum, one) => sum + (one?.usd ?? 0n), 0n);
   const credits = costs.reduce((sum, one) => sum + (one?.credits ?? 0n), 0n);
+  const dialects = [...new Set(paid.map((one) => one.connection.dialect))];
+  if (isFree) return freeWords(usd, dialects.length === 1 ? known?.dialects[dialects[0]].label : undefined);
   // Credits of different providers are different money.
-  const isOne = new Set(paid.map((one) => one.connection.dialect)).size === 1;
-  return words(isFree ? "sandbox" : "estimate", isOne ? credits : null, usd);
+  return words("estimate", dialects.length === 1 ? credits : null, usd);
 }
 
 /** What clips have cost. @param {{usd: string | number, credits: string | number | null, is_estimate: boolean}[]} costs
- * @param {boolean} isFree */
-export function paidWords(costs, isFree) {
+ * @param {boolean} isFree @param {string | undefined} provider the label of the provider that the sandbox simulates */
+export function paidWords(costs, isFree, provider) {
   const usd = costs.reduce((sum, one) => sum + exact(one.usd), 0n);
   const hasCredits = costs.every((one) => one.credits !== null);
   const credits = hasCredits ? costs.reduce((sum, one) => sum + exact(one.credits ?? 0), 0n) : null;
-  const kind = isFree ? "sandbox" : costs.some((one) => one.is_estimate) ? "estimate" : "billed";
-  const price = words(kind, credits, usd);
+  const kind = costs.some((one) => one.is_estimate) ? "estimate" : "billed";
+  const price = isFree ? freeWords(usd, provider) : words(kind, credits, usd);
   return costs.length > 1 ? `${t("node.clips", { count: costs.length })} · ${price}` : price;
 }
 
-/** @param {"sandbox" | "estimate" | "billed"} kind @param {bigint | null} credits @param {bigint} usd */
+/** @param {bigint} usd what a paid provider would charge @param {string | undefined} provider its label */
+const freeWords = (usd, provider) =>
+  provider ? t("node.badge.sandbox", { usd: dollars(usd), provider }) : t("node.badge.sandboxMany", { usd: dollars(usd) });
+
+/** @param {"estimate" | "billed"} kind @param {bigint | null} credits @param {bigint} usd */
 function words(kind, credits, usd) {
   const values = { credits: decimal(credits ?? 0n), usd: dollars(usd) };
   return t(credits === null ? `node.badge.${kind}Usd` : `node.badge.${kind}`, values);

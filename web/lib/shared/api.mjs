@@ -1,5 +1,5 @@
 // The pack's routes in ComfyUI's server: JSON both ways, with the header that tells our page from any other.
-import { api } from "../../../scripts/api.js";
+import { api } from "../../../../scripts/api.js";
 
 const ROOT = "/grok_imagine";
 
@@ -23,7 +23,7 @@ export class ApiError extends Error {
  * @param {{signal?: AbortSignal}} [options]
  * @returns {Promise<any>} the answer's JSON
  */
-export const ask = (path, { signal } = {}) => send(path, { method: "GET", signal });
+export const get = (path, { signal } = {}) => send(path, { method: "GET", signal });
 
 /**
  * Act: a POST below /grok_imagine.
@@ -31,7 +31,7 @@ export const ask = (path, { signal } = {}) => send(path, { method: "GET", signal
  * @param {Record<string, unknown>} [body]
  * @returns {Promise<any>} the answer's JSON
  */
-export const tell = (path, body = {}) =>
+export const post = (path, body = {}) =>
   send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
 /**

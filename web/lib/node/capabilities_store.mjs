@@ -1,12 +1,12 @@
 // What the server says of the connections, kept for all nodes, and fetched anew when it may have changed.
-import { api } from "../../../scripts/api.js";
-import { ask, tell } from "./api.mjs";
+import { api } from "../../../../scripts/api.js";
+import { get, post } from "../shared/api.mjs";
 
 /** @typedef {{dialect: string, is_sandbox: boolean, has_key: boolean}} Connection */
 /** @typedef {{connection: string, model: string, mode: string, count: number, median: number, low: number,
  *             high: number}} UsualTime */
 
-/** @type {{connections: Record<string, Connection>, dialects: Record<string, import("./node_limits.mjs").Dialect>,
+/** @type {{connections: Record<string, Connection>, dialects: Record<string, import("./limits.mjs").Dialect>,
  *          times: UsualTime[], fault?: string} | null} */
 let known = null;
 /** @type {Set<() => void>} */
@@ -21,7 +21,7 @@ export const onChange = (hear) => void hearers.add(hear);
 /** Ask the server. A page that cannot reach it keeps what it knows: the nodes still work, only unadvised. */
 export async function refresh() {
   try {
-    known = await ask("/capabilities");
+    known = await get("/capabilities");
   } catch (error) {
     console.warn("Grok Imagine Video: the connections could not be asked for.", error);
     return;
@@ -32,7 +32,7 @@ export async function refresh() {
 /** Say that this page shows progress on the nodes itself, so that the server sends no text for it. */
 export async function introduce() {
   const name = api.clientId ?? api.initialClientId;
-  if (name) await tell("/face", { client_id: name }).catch(() => {});
+  if (name) await post("/face", { client_id: name }).catch(() => {});
 }
 
 /** How long the clips of that connection took this user; null before the first.
