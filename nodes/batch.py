@@ -46,16 +46,16 @@ class GIVBatch(io.ComfyNode):
         return inputs.schema(
             node_id="GIVBatch",
             display_name="Grok Batch",
-            description="Makes a clip of every row: a prompt a line, JSON objects, or CSV with a header. Rows that "
-            "fail are reported, and the others go on. A stopped run goes on where it stood; nothing is paid twice.",
+            description="Makes one clip per row. One prompt per line, or JSON, or CSV. Failed rows are reported and "
+            "the others continue. If a run is interrupted, run the graph again to pick it up. You won't pay twice.",
             search_aliases=["grok", "grok imagine", "xai", "batch", "list of prompts", "csv", "many videos"],
             is_input_list=True,
             inputs=[
-                inputs.connection(" For rows that name none."),
+                inputs.connection(" For rows without a connection."),
                 _rows(),
                 inputs.model(_MODES),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.aspect_ratio(_MODES, "auto = provider default."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),
@@ -64,7 +64,7 @@ class GIVBatch(io.ComfyNode):
                     default=4,
                     min=1,
                     max=50,
-                    tooltip="How many clips are under way together. The connection's own limit holds, too.",
+                    tooltip="Maximum clips at the same time. The connection's own limit also applies.",
                 ),
                 io.Float.Input(
                     "max_usd",
@@ -72,28 +72,28 @@ class GIVBatch(io.ComfyNode):
                     min=0.0,
                     max=100000.0,
                     step=0.5,
-                    tooltip="The most that the whole list may cost, in US dollars; 0 is no limit. Rows that would pass "
-                    "it are left for a later run.",
+                    tooltip="Maximum cost of the whole list, in US dollars. 0 = no limit. Rows over the limit are "
+                    "left for a later run.",
                 ),
                 io.Boolean.Input(
                     "retry_failed",
                     default=False,
-                    tooltip="Make rows anew that have failed in an earlier run. Each is a new job, and may be charged.",
+                    tooltip="Retry rows that failed in an earlier run. Each is a new job and may be charged.",
                 ),
                 io.Image.Input(
                     "images",
                     optional=True,
-                    tooltip="One image for each row in order, as a batch or a list; or a single one for all of them.",
+                    tooltip="One image per row, in order, as a batch or a list; or one image for all rows.",
                 ),
             ],
             outputs=[
                 io.Video.Output(
-                    display_name="videos", is_output_list=True, tooltip="The clips of the rows that are done, in order."
+                    display_name="videos", is_output_list=True, tooltip="The clips of the finished rows, in order."
                 ),
                 io.String.Output(
-                    display_name="results", tooltip="JSON lines: each row's state, file, cost, times, job and error."
+                    display_name="results", tooltip="JSON lines: state, file, cost, times, job and error of each row."
                 ),
-                io.String.Output(display_name="summary", tooltip="How many rows stand where, and what they cost."),
+                io.String.Output(display_name="summary", tooltip="Number of rows in each state, and the total cost."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -201,9 +201,7 @@ def _with_images(rows: list[dict[str, Any]], blobs: list[Any]) -> list[dict[str,
     if not blobs:
         return rows
     if len(blobs) not in (1, len(rows)):
-        raise RequestError(
-            f"There are {len(blobs)} images for {len(rows)} rows. Connect one for each row, or a single one for all."
-        )
+        raise RequestError(f"{len(blobs)} images for {len(rows)} rows. Connect one per row, or one for all rows.")
     each = blobs * len(rows) if len(blobs) == 1 else blobs
     return [{**row, "reference_images": [blob]} for row, blob in zip(rows, each, strict=True)]
 
@@ -231,8 +229,7 @@ def _rows() -> io.String.Input:
         multiline=True,
         default="",
         dynamic_prompts=False,
-        placeholder='A prompt a line, or {"prompt": "…", "duration": 6} a line, or CSV with a header',
-        tooltip="What to make: a line is a clip, and is paid as one. A JSON object or a CSV column may say prompt, "
-        "model, mode, duration, resolution, aspect_ratio, motion_mode, seed, images (public URLs), connection for "
-        "its own row. A list of texts from the graph works, too.",
+        placeholder='One prompt per line, or {"prompt": "…", "duration": 6} per line, or CSV with a header',
+        tooltip="One clip per row, each charged. JSON keys or CSV columns: prompt, model, mode, duration, resolution, "
+        "aspect_ratio, motion_mode, seed, images (public URLs), connection. A list of texts also works.",
     )

@@ -29,12 +29,11 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVContinueVideo",
             display_name="Grok Continue Video",
-            description="Lets a video go on for as long as you like: one segment a prompt, joined without a visible "
-            "seam. Every segment is a job of its own: after a failure, or a stop, run the graph again and it goes on "
-            "there; what is paid is kept.",
+            description="Extends a video by any number of segments, one per prompt, joined seamlessly. If a run fails "
+            "or is interrupted, run the graph again to continue there. You won't pay twice for a segment.",
             search_aliases=["grok", "grok imagine", "xai", "long video", "continue video", "extend video", "chain"],
             inputs=[
-                inputs.connection(" It works with every connection."),
+                inputs.connection(" Works with every connection."),
                 inputs.model(_MODES),
                 _prompts(),
                 _how(),
@@ -42,13 +41,13 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
                 inputs.duration(_MODES),
                 inputs.motion_mode((Mode.IMAGE,)),
                 inputs.seed(),
-                io.Video.Input("video", tooltip="The clip that goes on. It is the beginning of the film, and is free."),
+                io.Video.Input("video", tooltip="The video to continue. Free."),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="The whole film: the clip and all its segments."),
-                io.String.Output(display_name="job_ids", tooltip="The job of each segment, one id a line."),
+                io.Video.Output(display_name="video", tooltip="The source and all segments as one video."),
+                io.String.Output(display_name="job_ids", tooltip="The job ID of each segment, one per line."),
                 io.String.Output(
-                    display_name="info", tooltip="JSON: plan and price, frames, seams, and each segment's own facts."
+                    display_name="info", tooltip="JSON: plan, price, frames, joins, and details of each segment."
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -71,7 +70,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         node_id = cls.hidden.unique_id
         lines = tuple(line.strip() for line in prompts.splitlines() if line.strip())
         if not lines:
-            raise RequestError("Write at least one prompt: each line is a segment. Nothing was sent or charged.")
+            raise RequestError("Enter at least one prompt, one per line. Nothing was sent or charged.")
         base = generate.build_request(
             mode=_HOWS[how],
             model=model,
@@ -122,8 +121,8 @@ def _prompts() -> io.String.Input:
         multiline=True,
         default="",
         dynamic_prompts=False,
-        placeholder="One line a segment: how the clip goes on.",
-        tooltip=f"How the clip goes on: every line is a segment, and is paid as one clip. "
+        placeholder="One segment per line: what should happen next",
+        tooltip=f"One segment per line, each charged as one clip. "
         f"{inputs.prompt_limits((Mode.IMAGE,))} Changing a line keeps the segments before it.",
     )
 
@@ -133,7 +132,7 @@ def _how() -> io.Combo.Input:
         "how",
         options=list(_HOWS),
         default=inputs.AUTO,
-        tooltip="extend: the provider is shown the end of the film and goes on with its motion; offered by "
-        f"{inputs.offered_by((Mode.EXTEND,))}, and some charge for the seconds shown. last_frame: the last picture "
-        "starts the next segment; every provider can. auto: extend where it is offered.",
+        tooltip="extend = the provider continues the end of the video; offered by "
+        f"{inputs.offered_by((Mode.EXTEND,))}, and some also charge for the source's seconds. last_frame = the last "
+        "frame starts the next segment; works everywhere. auto = extend if offered.",
     )

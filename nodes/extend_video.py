@@ -25,10 +25,10 @@ class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
             ["extend video", "continue video", "longer video"],
             _MODES,
             [
-                inputs.prompt(f"How the clip goes on. {inputs.prompt_limits(_MODES)}"),
+                inputs.prompt(f"What should happen next. {inputs.prompt_limits(_MODES)}"),
                 inputs.duration(_MODES),
                 inputs.seed(),
-                *source_video.inputs("xAI extends clips of 2 to 15 s."),
+                *source_video.inputs("xAI extends videos of 2–15 s."),
             ],
         )
 

@@ -28,11 +28,11 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
             [
                 _mode(),
                 inputs.prompt(
-                    "What should happen to the images. A token stands beside each connected socket: by it the prompt "
-                    f"names that image, where the provider reads tokens. {inputs.prompt_limits(_MODES)}"
+                    "What should happen to the images. Name a connected image by the token beside its socket, if the "
+                    f"provider supports tokens. {inputs.prompt_limits(_MODES)}"
                 ),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: mostly that of the first image."),
+                inputs.aspect_ratio(_MODES, "auto = usually the first image's ratio."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),
@@ -88,16 +88,16 @@ def _mode() -> io.Combo.Input:
         "mode",
         options=[inputs.AUTO, *(mode.value for mode in _MODES)],
         default=inputs.AUTO,
-        tooltip="auto: image_to_video, or reference_to_video where a provider takes more images only so. The first "
-        "starts the clip from the image; the second takes the images as what should appear in it. "
-        "The price is the provider's, and mostly the same.",
+        tooltip="image_to_video starts the clip from the image; reference_to_video shows the images' subjects in it. "
+        "auto = image_to_video, or reference_to_video if the provider needs it for several images. Usually the same "
+        "price.",
     )
 
 
 def _socket(number: int, name: str) -> io.Image.Input:
-    tooltip = "An image, or a batch: each of its images counts, in order."
+    tooltip = "An image or a batch. Every image of a batch counts, in order."
     if number == 1:
-        tooltip += f" How many in all: {inputs.image_limits(_MODES)}. Published prices do not depend on it."
+        tooltip += f" Maximum images: {inputs.image_limits(_MODES)}. Doesn't affect published prices."
     return io.Image.Input(name, optional=True, tooltip=tooltip)
 
 
@@ -108,7 +108,6 @@ def _image_urls() -> io.String.Input:
         default="",
         optional=True,
         dynamic_prompts=False,
-        placeholder="https://… one public image URL a line",
-        tooltip="Images that are online already: one public http(s) URL a line. They come after the connected images, "
-        "count like these, and need no upload.",
+        placeholder="https://… one public image URL per line",
+        tooltip="Public image URLs, one per line. They follow the connected images and need no upload.",
     )

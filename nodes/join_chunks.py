@@ -32,25 +32,25 @@ class GIVJoinChunks(io.ComfyNode):
         return inputs.schema(
             node_id="GIVJoinChunks",
             display_name="Join Video Chunks",
-            description="Keeps each finished piece of Split Video into Chunks as a file and runs the graph for the "
-            "next. After the last it joins them, with the sound of the source. Stopped or crashed, it goes on with "
-            "the first piece that is missing. Free.",
+            description="Saves each finished chunk of Split Video into Chunks and runs the graph for the next. After "
+            "the last it joins them, with the source's audio. If a run is interrupted, run the graph again to "
+            "continue with the first missing chunk. Free.",
             search_aliases=["chunked video", "combine chunks", "concatenate video", "meta batch"],
             is_output_node=True,
             inputs=[
-                io.Image.Input("images", tooltip="The worked-on frames of this piece: as many as before, or more."),
+                io.Image.Input("images", tooltip="The processed frames of this chunk: as many as before, or more."),
                 CHUNK.Input("chunk", tooltip="From Split Video into Chunks."),
                 io.Int.Input(
                     "crf",
                     default=16,
                     min=0,
                     max=40,
-                    tooltip="Quality of the H.264 file: lower is better and larger, 16 looks like the original.",
+                    tooltip="H.264 quality: lower is better and larger. 16 looks like the original.",
                 ),
             ],
             outputs=[
                 io.Video.Output(
-                    display_name="video", tooltip="The whole video. Nodes after this wait for the last piece."
+                    display_name="video", tooltip="The whole video. Nodes after this one wait for the last chunk."
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],

@@ -35,9 +35,9 @@ class GIVLoadVideoFrames(io.ComfyNode):
         return inputs.schema(
             node_id="GIVLoadVideoFrames",
             display_name="Load Video Frames",
-            description="Decodes a video into an IMAGE batch with its sound and frame rate, for the nodes that work on "
-            "images. Connect a VIDEO, or name a file, a URL or a job. Loads a part, every nth frame or a smaller size "
-            "without decoding the rest, and says how much memory it takes before it does. Free.",
+            description="Decodes a video into an IMAGE batch with its audio and frame rate. Connect a VIDEO, or enter "
+            "a file, a URL or a job ID. Loads a part, every nth frame or a smaller size without decoding the rest, "
+            "and shows how much memory it needs first. Free.",
             search_aliases=[
                 "video to images",
                 "extract frames",
@@ -50,25 +50,27 @@ class GIVLoadVideoFrames(io.ComfyNode):
                 io.Video.Input(
                     "video",
                     optional=True,
-                    tooltip="The video to decode. All its frames are held in memory: 11 MB each at 720p. Free.",
+                    tooltip="The video to decode. All frames are in memory: 11 MB each at 720p. Free.",
                 ),
                 io.String.Input(
                     "source",
                     default="",
                     optional=True,
-                    tooltip="Used while no video is connected: a file in ComfyUI's input, output or temp folder, a "
-                    "public https URL (downloaded once, then kept), or the job_id of a clip made here. Free.",
+                    tooltip="Used if no video is connected: a file in ComfyUI's input, output or temp folder, a "
+                    "public https URL (downloaded once), or a job ID. Free.",
                 ),
                 *frame_inputs.which_frames(),
                 *frame_inputs.what_size(),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The frames that were asked for, as one batch."),
-                io.Audio.Output(display_name="audio", tooltip="The sound of the same part; empty for a silent video."),
+                io.Image.Output(display_name="images", tooltip="The selected frames, as one batch."),
+                io.Audio.Output(display_name="audio", tooltip="The audio of the same part. Empty for a silent video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second of this batch."),
-                io.Int.Output(display_name="frame_count", tooltip="How many frames there are."),
+                io.Int.Output(display_name="frame_count", tooltip="Number of frames."),
                 io.Image.Output(display_name="first_frame", tooltip="The first of these frames."),
-                io.Image.Output(display_name="last_frame", tooltip="The last of these frames: to go on from it."),
+                io.Image.Output(
+                    display_name="last_frame", tooltip="The last of these frames, to continue a clip from."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -87,9 +89,7 @@ class GIVLoadVideoFrames(io.ComfyNode):
         """Decode the video."""
         source = (source or "").strip()
         if video is None and not source:
-            raise RequestError(
-                "There is nothing to load: connect a video, or give a file, a URL or a job id as source."
-            )
+            raise RequestError("Nothing to load: connect a video, or enter a file, a URL or a job ID as source.")
         wanted = _Wanted(frame_inputs.window(wishes), frame_inputs.resize(wishes))
 
         async def work(progress: NodeProgress) -> tuple[Any, Any, float]:

@@ -28,33 +28,33 @@ class GIVSplitVideo(io.ComfyNode):
         return inputs.schema(
             node_id="GIVSplitVideo",
             display_name="Split Video into Chunks",
-            description="Loads one piece of a video as frames, for upscalers and interpolators that cannot hold the "
-            "whole. Join Video Chunks at the other end runs the graph again for each further piece. Free.",
+            description="Loads one chunk of a video as frames, for upscalers and interpolators that can't hold the "
+            "whole video. Join Video Chunks runs the graph again for each further chunk. Free.",
             search_aliases=["chunked video", "long video", "upscale video", "batch frames", "meta batch"],
             inputs=[
-                io.Video.Input("video", tooltip="The video, as a file. Only one piece of it is in memory. Free."),
-                io.Int.Input("chunk_frames", default=48, min=1, max=100_000, tooltip="Frames in each piece."),
+                io.Video.Input("video", tooltip="A video file. Only one chunk is in memory at a time. Free."),
+                io.Int.Input("chunk_frames", default=48, min=1, max=100_000, tooltip="Frames per chunk."),
                 io.Int.Input(
                     "overlap",
                     default=0,
                     min=0,
                     max=1000,
-                    tooltip="Frames of the piece before to load again: 1 for interpolators, more for models that look "
-                    "at neighbouring frames. Join leaves them out again.",
+                    tooltip="Frames of the previous chunk to load again: 1 for interpolators, more for models that "
+                    "use neighboring frames. Join Video Chunks drops them.",
                 ),
                 io.Int.Input(
                     "chunk",
                     default=0,
                     min=0,
                     max=1_000_000,
-                    tooltip="The first piece to work on, counted from 0. The rest follow by themselves.",
+                    tooltip="The first chunk to process, from 0. The rest follow automatically.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The frames of this piece."),
-                CHUNK.Output(display_name="chunk", tooltip="For Join Video Chunks: which piece this is."),
+                io.Image.Output(display_name="images", tooltip="The frames of this chunk."),
+                CHUNK.Output(display_name="chunk", tooltip="Connect to Join Video Chunks."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second of the video."),
-                io.Int.Output(display_name="chunk_count", tooltip="How many pieces there are."),
+                io.Int.Output(display_name="chunk_count", tooltip="Number of chunks."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -83,7 +83,7 @@ def _load(
 
     path = files.whole_file(video)
     if path is None:
-        raise RequestError("Only a video that is a whole file can be split: save this one first, and load the file.")
+        raise RequestError("Can't split an unsaved or trimmed video. Save it first, then load the file.")
     with open_video(path) as source:
         frames = read_index(source, stop)
     piece = chunk(index, len(frames.times), size, overlap)

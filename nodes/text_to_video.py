@@ -24,7 +24,7 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
             [
                 inputs.prompt(f"What should happen in the clip. {inputs.prompt_limits(_MODES)}"),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.aspect_ratio(_MODES, "auto = provider default."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),

@@ -23,17 +23,17 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVUploadMedia",
             display_name="Grok Upload Media",
-            description="Uploads images or a video to your own store and gives their URLs, to be used in image_urls or "
-            "anywhere else. The same content is uploaded once while its URL is good.",
+            description="Uploads images or a video to your own store and returns their URLs, for image_urls or any "
+            "other use. The same content is uploaded once while its URL is valid.",
             search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],
             inputs=[
-                inputs.connection(" Here it only decides which store is used: that of this connection."),
-                io.Image.Input("image", optional=True, tooltip="An image, or a batch: one URL for each. Free."),
-                io.Video.Input("video", optional=True, tooltip="A video, uploaded as MP4 of at most 50 MB. Free."),
+                inputs.connection(" Only decides which store is used."),
+                io.Image.Input("image", optional=True, tooltip="An image or a batch; one URL per image. Free."),
+                io.Video.Input("video", optional=True, tooltip="A video, uploaded as an MP4 of at most 50 MB. Free."),
             ],
             outputs=[
-                io.String.Output(display_name="urls", tooltip="The URLs, one a line: images first, then the video."),
-                io.String.Output(display_name="first_url", tooltip="The first of them."),
+                io.String.Output(display_name="urls", tooltip="The URLs, one per line: images first, then the video."),
+                io.String.Output(display_name="first_url", tooltip="The first URL."),
             ],
             hidden=[io.Hidden.unique_id],
         )

@@ -24,25 +24,24 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVWaitForTask",
             display_name="Grok Wait for Task",
-            description="Waits for a job by its id here, or for a task by its id at the provider, and gives its clip. "
-            "It submits nothing and costs nothing. With both ids it gives a job of unknown outcome its task.",
+            description="Waits for a job or a provider's task by its ID and returns the clip. Free: it submits "
+            "nothing. With both IDs, attaches the task to a job of unknown outcome.",
             search_aliases=["grok", "resume", "poll", "task id", "job id", "collect video", "recover"],
             inputs=[
                 io.String.Input(
                     "job_id",
                     default="",
                     optional=True,
-                    tooltip="The job's id here, as an error message or the output job_id of a node says it. With it, "
-                    "the connection is not needed. Waiting is free.",
+                    tooltip="The job ID, from the Jobs panel, a job_id output or an error message. The connection is "
+                    "not used then. Waiting is free.",
                 ),
-                inputs.connection(" Used with a task_id alone."),
+                inputs.connection(" Used only with a task_id alone."),
                 io.String.Input(
                     "task_id",
                     default="",
                     optional=True,
-                    tooltip="The task's id at the provider of that connection, also one that was submitted elsewhere. "
-                    "Together with the job_id of a job whose outcome is unknown, it tells that job its task. "
-                    "Waiting is free.",
+                    tooltip="The provider's task ID, also of a task submitted elsewhere. With a job_id, it is "
+                    "attached to that job. Waiting is free.",
                 ),
             ],
             outputs=inputs.job_outputs(),
@@ -54,7 +53,7 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         """Wait, then give the clip."""
         job_id, task_id = (job_id or "").strip(), (task_id or "").strip()
         if not job_id and not task_id:
-            raise RequestError("Give a job_id, or a connection and a task_id: there is nothing to wait for yet.")
+            raise RequestError("Enter a job_id, or a connection and a task_id.")
 
         async def work(progress: NodeProgress) -> Result:
             async with execution.runtime().session() as session:

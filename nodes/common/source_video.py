@@ -22,17 +22,17 @@ def inputs(limits: str) -> list[Any]:
         io.Video.Input(
             "video",
             optional=True,
-            tooltip=f"The clip to work on. {limits} Its length is measured and checked before anything is uploaded; "
-            "what fits is uploaded as it is, without its metadata. Some providers charge by its seconds, too.",
+            tooltip=f"The source video. {limits} Its length is checked before upload, and its metadata is removed. "
+            f"Some providers also charge for its seconds.",
         ),
         io.String.Input(
             "video_url",
             default="",
             optional=True,
             dynamic_prompts=False,
-            placeholder="https://… the clip's public URL, if it is online already",
-            tooltip="A clip that is online already, as the output url of another node: it needs no upload. With both, "
-            "this URL is sent, and the connected video is only measured. Result URLs live for hours or days.",
+            placeholder="https://… public video URL",
+            tooltip="A public video URL, such as the url output of another node. Needs no upload. If a video is "
+            "connected too, this URL is sent and the video is only measured.",
         ),
     ]
 
@@ -43,7 +43,7 @@ async def generate_from_video(
     """Make the clip of ``request`` from its source."""
     url = (video_url or "").strip() or None
     if video is None and url is None:
-        raise RequestError("There is no source: connect a video, or give its URL. Nothing was sent or charged.")
+        raise RequestError("Connect a video or enter its URL. Nothing was sent or charged.")
     node_id = hidden.unique_id
     kept = generate.workflow(hidden)
     wish = request.model_copy(update={"source_video": url})

@@ -77,7 +77,7 @@ def test_no_word_is_read_as_a_formula(path: Path) -> None:
 
 def test_an_unknown_sentence_is_named(tool: ModuleType) -> None:
     translator = tool.Translator("zh")
-    assert translator.text("The first of them. Never heard of before.") == "The first of them. Never heard of before."
+    assert translator.text("The first URL. Never heard of before.") == "The first URL. Never heard of before."
     assert translator.missing == ["Never heard of before."]
 
 
