@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from comfy_api.latest import io
 
@@ -110,7 +110,7 @@ class GIVBatch(io.ComfyNode):
     async def execute(cls, **lists: Any) -> io.NodeOutput:
         """Make the rows that are not made yet."""
         node_id = cls.hidden.unique_id
-        single = {name: each[0] if isinstance(each, list) else each for name, each in lists.items()}
+        single: dict[str, Any] = {name: (_listed(each) or [None])[0] for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
         async def work(progress: NodeProgress) -> tuple[BatchResult, list[Row]]:
@@ -218,9 +218,9 @@ def _defaults(single: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listed(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return [one for one in given if one is not None] if isinstance(given, list) else [given]
+    """ComfyUI gives each input as a list; a value that is missing is left out."""
+    values = cast("list[Any]", given) if isinstance(given, list) else [given]
+    return [value for value in values if value is not None]
 
 
 def _rows() -> io.String.Input:

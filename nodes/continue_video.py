@@ -96,15 +96,17 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
 
 def _describe(film: ChainResult) -> dict[str, Any]:
     joined = film.joined
-    seams = [
-        {
-            "frame": one.frame,
-            "seconds": round(float(one.frame / joined.shape.rate), 3),
-            "colours_matched": one.match.is_needed,
-            "fade_seconds": round(one.fade_seconds, 4),
-        }
-        for one in (joined.seams if joined else ())
-    ]
+    seams: list[dict[str, Any]] = []
+    if joined is not None:
+        seams = [
+            {
+                "frame": seam.frame,
+                "seconds": round(float(seam.frame / joined.shape.rate), 3),
+                "colours_matched": seam.match.is_needed,
+                "fade_seconds": round(seam.fade_seconds, 4),
+            }
+            for seam in joined.seams
+        ]
     return {
         "plan": film.plan.text,
         "file": str(film.file),

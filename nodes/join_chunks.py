@@ -90,9 +90,12 @@ def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:
         if name in found or name not in prompt:
             continue
         node = prompt[name]
-        inputs = {key: value for key, value in node["inputs"].items() if key != "chunk" or isinstance(value, list)}
-        found[name] = [node["class_type"], inputs]
-        waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
+        given: dict[str, Any] = node["inputs"]
+        # A link to another node is a list of its id and the number of its output.
+        links: dict[str, list[Any]] = {key: value for key, value in given.items() if isinstance(value, list)}
+        values = {key: value for key, value in given.items() if key != "chunk" or key in links}
+        found[name] = [node["class_type"], values]
+        waiting += [str(link[0]) for link in links.values() if len(link) == 2]
     return found
 
 

@@ -48,7 +48,8 @@ def build_request(
 
 def workflow(hidden: Any) -> bytes | None:
     """The graph that a node runs in, to be kept with its job: as the page keeps it, else as it was queued."""
-    graph = (getattr(hidden, "extra_pnginfo", None) or {}).get("workflow")
+    extra: dict[str, Any] = getattr(hidden, "extra_pnginfo", None) or {}
+    graph = extra.get("workflow")
     prompt = getattr(hidden, "prompt", None)
     kept = {"workflow": graph} if graph else {"prompt": prompt} if prompt else None
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False, default=str).encode() if kept else None
@@ -77,8 +78,9 @@ async def generate(
         async with execution.runtime().session() as session:
             complete = await _with_images(session, names, request, pixels)
             # Two equal nodes of a graph are two clips; one node that runs again goes on with its own.
-            own = {"owner": node_id or "", "progress": progress, "workflow": kept}
-            return await generate_with_failover(session, complete, names, **own)
+            return await generate_with_failover(
+                session, complete, names, owner=node_id or "", progress=progress, workflow=kept
+            )
 
     return await execution.run(node_id, work)
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
 
 
 @asynccontextmanager
-async def file_of(video: Any) -> AsyncIterator[tuple[Path, Callable[[], bool]]]:
+async def file_of(video: Any) -> AsyncGenerator[tuple[Path, Callable[[], bool]], None]:
     """The file of a VIDEO, written for this block where there is none, and what tells work on it to stop."""
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="grok-imagine-", ignore_cleanup_errors=True) as folder:

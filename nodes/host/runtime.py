@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -49,9 +48,9 @@ class Runtime:
     connections need a loop that neither ends nor stands still.
     """
 
-    def __init__(self, home: Path, heard: Callable[[Job], None] = lambda _job: None) -> None:
+    def __init__(self, home: Path, on_job: Callable[[Job], None] = lambda _job: None) -> None:
         self.home = home
-        self._heard = heard
+        self._on_job = on_job
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -59,10 +58,9 @@ class Runtime:
         self._sessions: list[Session] = []
         self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
-        self._pacers: RateLimiters | None = (
-            None  # they outlive a session: a limit holds for the key, not for the settings
-        )
-        self._hints: CallbackRegistry | None = None  # as do the waits for a callback
+        # These outlive a session: a limit holds for the key, and a job may still wait for its callback.
+        self._limiters: RateLimiters | None = None
+        self._callbacks: CallbackRegistry | None = None
         self._names: tuple[Stamp | None, list[str]] | None = None
         self._stated: tuple[Stamp | None, Settings | None] | None = None
 
@@ -116,8 +114,8 @@ class Runtime:
 
     def call(self, token: str) -> None:
         """A provider, or anybody, called with this token. It returns at once."""
-        if self._hints is not None:
-            self._hints.call(token)
+        if self._callbacks is not None:
+            self._callbacks.call(token)
 
     def has_database(self) -> bool:
         """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
@@ -159,7 +157,7 @@ class Runtime:
     # -- on the pack's loop
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
+    async def session(self) -> AsyncGenerator[Session, None]:
         """The open session. It is opened on first use, and anew once the settings file has changed."""
         lease = self._current()
         lease.users += 1
@@ -183,20 +181,31 @@ class Runtime:
         return self._lease
 
     async def _opened(self) -> Session:
-        # To load the engine, read settings and end a sandbox takes its time, and others are on this loop.
-        settings, kinds = await asyncio.to_thread(_loaded, self.home)
+        # Importing the engine, reading settings and ending a sandbox take time, and this loop has other work.
+        settings = await asyncio.to_thread(_load, self.home)
+        from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
+        from ...grok_imagine.jobs.sandbox_process import SandboxProcess
+        from ...grok_imagine.jobs.session import Session
+        from ...grok_imagine.transport.rate_limit import RateLimiters
+
         if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
             url, before = settings.sandbox_url, self._sandbox
-            self._sandbox = (url, kinds.SandboxProcess(self.home, url))
+            self._sandbox = (url, SandboxProcess(self.home, url))
             if before is not None:
                 await asyncio.to_thread(before[1].close)
-        if self._pacers is None:
-            self._pacers = kinds.Pacers()
-        if self._hints is None:
-            self._hints = kinds.Hints(self.home)
-        self._hints.base = settings.public_callback_base
-        own = {"pacers": self._pacers, "hints": self._hints, "heard": self._heard}
-        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], **own)
+        if self._limiters is None:
+            self._limiters = RateLimiters()
+        if self._callbacks is None:
+            self._callbacks = CallbackRegistry(self.home)
+        self._callbacks.base = settings.public_callback_base
+        session = Session(
+            self.home,
+            settings,
+            sandbox=self._sandbox[1],
+            pacers=self._limiters,
+            hints=self._callbacks,
+            heard=self._on_job,
+        )
         await session.__aenter__()
         self._sessions.append(session)
         return session
@@ -259,17 +268,12 @@ class Runtime:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
-    """The settings, and the parts of the engine that a session needs."""
-    from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
-    from ...grok_imagine.jobs.sandbox_process import SandboxProcess
-    from ...grok_imagine.jobs.session import Session
+def _load(home: Path) -> Settings:
+    """The settings. Also imports the engine, whose later imports then cost nothing."""
+    from ...grok_imagine.jobs import session  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from ...grok_imagine.settings import load
-    from ...grok_imagine.transport.rate_limit import RateLimiters
 
-    return load(home), SimpleNamespace(
-        SandboxProcess=SandboxProcess, Session=Session, Pacers=RateLimiters, Hints=CallbackRegistry
-    )
+    return load(home)
 
 
 def _has_failed(opening: asyncio.Task[Session]) -> bool:

@@ -15,7 +15,7 @@ import platform
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ...grok_imagine.errors import GrokImagineError
@@ -44,7 +44,7 @@ class ApiRequest:
 
     match: Mapping[str, str]
     query: Mapping[str, str]
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text of the body. Raises Refused where it is missing or something else."""
@@ -154,12 +154,12 @@ async def _json(request: web.Request) -> dict[str, Any]:
     if len(data) > _LARGEST_BODY:
         raise ApiError(413, "That is too much.")
     try:
-        body = json.loads(data)
+        body: Any = json.loads(data)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise ApiError(400, "Send a JSON object.")
-    return body
+    return cast("dict[str, Any]", body)
 
 
 def _error(status: int, kind: str, message: str) -> web.Response:

@@ -139,7 +139,7 @@ async def test_from_the_search_to_the_clip_and_back(page: Any, comfy: Any, wait_
     await page.evaluate("() => app.graph.clear()")
     panel = await show_jobs(page)
     await panel.locator(".giv-row", has_text=wish).click()
-    await panel.get_by_role("button", name="Open its workflow").click()
+    await panel.get_by_role("button", name="Open workflow").click()
     await page.wait_for_function(
         "wish => app.graph._nodes.some(node => node.widgets?.some(one => one.value === wish))", arg=wish, timeout=30_000
     )
@@ -155,7 +155,7 @@ async def test_a_stopped_job_is_resumed_from_the_panel(
     await page.get_by_role("button", name="Run", exact=True).first.click()
     await until(page, maker, "Generating")
     comfy.post("/interrupt", {})
-    await until(page, maker, "Stopped waiting")
+    await until(page, maker, "Stopped.")
     await shot(page, "stopped")
     await page.reload(wait_until="domcontentloaded")
     await wait_until_ready(page)

@@ -1,7 +1,7 @@
 // What is said on nodes.
 export default {
   "node.sum": "{credits} credits ({usd})",
-  "node.cost.free": "free (about {sum} elsewhere)",
+  "node.cost.free": "free, about {sum} elsewhere",
   "node.cost.estimate": "about {sum}",
   "node.cost.billed": "billed {sum}",
   "node.badge.unknown": "Price unknown",

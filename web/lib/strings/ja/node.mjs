@@ -1,7 +1,7 @@
 // What is said on nodes, in Japanese.
 export default {
   "node.sum": "{credits} クレジット（{usd}）",
-  "node.cost.free": "無料（他では約 {sum}）",
+  "node.cost.free": "無料、他では約 {sum}",
   "node.cost.estimate": "約 {sum}",
   "node.cost.billed": "請求額 {sum}",
   "node.badge.unknown": "価格不明",

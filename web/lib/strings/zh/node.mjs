@@ -1,7 +1,7 @@
 // What is said on nodes, in Chinese.
 export default {
   "node.sum": "{credits} 积分（{usd}）",
-  "node.cost.free": "免费（别处约 {sum}）",
+  "node.cost.free": "免费，别处约 {sum}",
   "node.cost.estimate": "约 {sum}",
   "node.cost.billed": "已计费 {sum}",
   "node.badge.unknown": "价格未知",
