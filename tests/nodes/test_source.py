@@ -64,7 +64,7 @@ async def test_faults_are_named_before_anything_is_uploaded(
 ) -> None:
     errors = part("grok_imagine.errors")
     uploads, submits = sandbox.uploads, sandbox.submits
-    with pytest.raises(errors.RequestError, match="connect a video"):
+    with pytest.raises(errors.RequestError, match="Connect a video"):
         await run("GIVExtendVideo", prompt="it lands", duration=2)
     with pytest.raises(errors.UnsupportedOption, match="edit video is not offered here"):
         await run("GIVEditVideo", connection="sandbox", prompt="at night", video=clip[0])
