@@ -45,7 +45,7 @@ async def test_a_job_of_unknown_outcome_is_never_posted_again_and_takes_its_task
 
 async def test_ids_that_lead_nowhere_are_named(run: Any, sandbox: Any, part: Any) -> None:
     errors = part("grok_imagine.errors")
-    with pytest.raises(errors.RequestError, match="Give a job_id"):
+    with pytest.raises(errors.RequestError, match="Enter a job_id"):
         await run("GIVWaitForTask")
     with pytest.raises(errors.SettingsError, match="no job"):
         await run("GIVWaitForTask", job_id="20260101-000000-00000000")

@@ -196,7 +196,7 @@ async def test_a_server_that_is_gone_is_told_and_asked_again(page: Any, host: An
     shown = page.page
     await shown.route("**/grok_imagine/jobs?*", lambda route: route.abort())
     await shown.evaluate("() => window.app.extensionManager.command.execute('GrokImagineVideo.ShowJobs')")
-    await shown.get_by_text("ComfyUI does not answer").wait_for()
+    await shown.get_by_text("Can't reach ComfyUI").wait_for()
     await page.shot("panel-error")
     await shown.unroute("**/grok_imagine/jobs?*")
     await shown.get_by_role("button", name="Try again").click()

@@ -31,6 +31,8 @@ export const extension = {
     onChange(refreshAll);
     void refresh();
     void introduce();
+    // The page learns its own id from the first status message, which may come after this.
+    api.addEventListener("status", () => void introduce(), { once: true });
     api.addEventListener("reconnected", () => void Promise.all([refresh(), introduce()]));
     listen("grok_imagine.node", heard);
     // Also for runs whose progress went to another page, and for pages that the server has forgotten.
