@@ -1,4 +1,4 @@
-"""Grok Batch: a list of clips, so many at a time and within a limit of cost; gone on with when the graph runs again."""
+"""Grok Batch: makes a list of clips with limits on cost and concurrency; running the graph again resumes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
 
 @dataclass
 class _LastRun:
-    """How a node's last run ended, in this process. ``turn`` is what tells ComfyUI one run from the next."""
+    """How a node's last run ended, in this process. ComfyUI runs the node again when ``turn`` changes."""
 
     turn: int = 0
     is_left: bool = False
@@ -38,7 +38,7 @@ _last: dict[str, _LastRun] = {}
 
 
 class GIVBatch(io.ComfyNode):
-    """A list of clips."""
+    """Makes a list of clips."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -100,7 +100,7 @@ class GIVBatch(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> int:
-        """Another value as long as rows are left, or a clip is gone: then Run goes on, though no input has changed."""
+        """Changes while rows are left or a clip is missing, so that Run resumes though no input has changed."""
         last = _last.get(str(cls.hidden.unique_id), _LastRun())
         if last.is_left or not all(file.is_file() for file in last.files):
             last.turn += 1
@@ -108,7 +108,7 @@ class GIVBatch(io.ComfyNode):
 
     @classmethod
     async def execute(cls, **lists: Any) -> io.NodeOutput:
-        """Make the rows that are not made yet."""
+        """Make the missing rows."""
         node_id = cls.hidden.unique_id
         single: dict[str, Any] = {name: (_listed(each) or [None])[0] for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
@@ -120,7 +120,7 @@ class GIVBatch(io.ComfyNode):
             async with execution.runtime().session() as session:
                 rows = _read(_listed(lists["rows"]))
                 blobs = await session.publisher.images(given)
-                wish = Batch(
+                batch = Batch(
                     name=f"node {node_id}",
                     rows=_with_images(rows, blobs),
                     connection=single["connection"],
@@ -130,18 +130,16 @@ class GIVBatch(io.ComfyNode):
                     retry_failed=single["retry_failed"],
                     reads_files=False,
                 )
-                outcome = await run_batch(session, wish, lambda summary: progress.tell(_told(summary)))
-                return outcome, [
-                    await _at_hand(session, row) async for row in Batches(session.journal).rows(outcome.id)
-                ]
+                result = await run_batch(session, batch, lambda summary: progress.report(_summarize(summary)))
+                return result, [await _at_hand(session, row) async for row in Batches(session.journal).rows(result.id)]
 
-        outcome, rows = await execution.run(node_id, work)
+        result, rows = await execution.run(node_id, work)
         _remember(str(node_id), rows, retry_failed=single["retry_failed"])
-        return _outputs(outcome, rows)
+        return _outputs(result, rows)
 
 
 async def _at_hand(session: Session, row: Row) -> Row:
-    """The row with its clip on this machine. One whose file is gone is fetched again, which costs nothing."""
+    """The row with its clip on this machine. A missing file is downloaded again, at no cost."""
     from ..grok_imagine.journal.batches import RowState
 
     if row.state is not RowState.DONE or _clip(row).is_file():
@@ -166,21 +164,21 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
     last.files = [_clip(row) for row in rows if row.state is RowState.DONE]
 
 
-def _outputs(outcome: BatchResult, rows: list[Row]) -> io.NodeOutput:
+def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import as_plain
     from ..grok_imagine.journal.batches import RowState
 
-    told = _told(outcome.summary) + (f". Stopped: {outcome.stopped_by}" if outcome.stopped_by else "")
+    summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
     clips = [_clip(row) for row in rows if row.state is RowState.DONE]
     if not clips:
         first = next((row for row in rows if row.error), None)
         why = f" Row {first.number}: {first.error}" if first else ""
-        raise JobFailed(f"No row has become a clip: {told}.{why}", job_id=outcome.id)
+        raise JobFailed(f"No row has become a clip: {summary_text}.{why}", job_id=result.id)
     lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, told)
+    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, summary_text)
 
 
-def _told(summary: Summary) -> str:
+def _summarize(summary: Summary) -> str:
     from ..grok_imagine.journal.batches import RowState
 
     counts = ", ".join(f"{summary.counts[one]} {one.value}" for one in RowState if summary.counts.get(one))

@@ -1,4 +1,4 @@
-"""Grok Continue Video: a clip goes on over several segments, at any provider, and all become one film."""
+"""Grok Continue Video: extends a video by several segments, at any provider, and joins them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOWS: dict[str, Mode | None] = {inputs.AUTO: None, "extend": Mode.EXTEND, "last
 
 
 class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip goes on over several segments."""
+    """Extends a video by several segments and joins them."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -66,7 +66,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         seed: int,
         video: Any,
     ) -> io.NodeOutput:
-        """Make the film, or go on with the segment that is next."""
+        """Make the missing segments and join all of them."""
         node_id = cls.hidden.unique_id
         lines = tuple(line.strip() for line in prompts.splitlines() if line.strip())
         if not lines:
@@ -88,14 +88,14 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
                 chain = Chain(connection, path, lines, base)
                 return await run_chain(session, chain, owner=node_id or "", progress=progress, should_stop=should_stop)
 
-        film = await execution.run(node_id, work)
-        ids = "\n".join(one.job.id for one in film.segments)
-        info = json.dumps(_describe(film), ensure_ascii=False, indent=2)
-        return io.NodeOutput(files.video_from_file(film.file), ids, info)
+        result = await execution.run(node_id, work)
+        ids = "\n".join(one.job.id for one in result.segments)
+        info = json.dumps(_describe(result), ensure_ascii=False, indent=2)
+        return io.NodeOutput(files.video_from_file(result.file), ids, info)
 
 
-def _describe(film: ChainResult) -> dict[str, Any]:
-    joined = film.joined
+def _describe(result: ChainResult) -> dict[str, Any]:
+    joined = result.joined
     seams: list[dict[str, Any]] = []
     if joined is not None:
         seams = [
@@ -108,12 +108,12 @@ def _describe(film: ChainResult) -> dict[str, Any]:
             for seam in joined.seams
         ]
     return {
-        "plan": film.plan.text,
-        "file": str(film.file),
+        "plan": result.plan.text,
+        "file": str(result.file),
         "frames": joined.frames if joined else None,
         "seconds": round(joined.seconds, 3) if joined else None,
         "seams": seams,
-        "segments": [generate.describe(one) for one in film.segments],
+        "segments": [generate.describe(one) for one in result.segments],
     }
 
 

@@ -1,4 +1,4 @@
-"""Grok Edit Video: a clip, changed as the prompt says."""
+"""Grok Edit Video: edits a video from a prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODES = (Mode.EDIT,)
 
 
 class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip, changed as the prompt says."""
+    """Edits a video from a prompt."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -44,7 +44,7 @@ class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
         video_url: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Edit the clip, or go on with the job that already does."""
+        """Edit the clip, or resume the job that already does."""
         request = generate.build_request(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
         made = source_video.generate_from_video(cls.hidden, connection, request, video, video_url)
         return await generate.outputs_or_placeholder(made, request, on_rejected)

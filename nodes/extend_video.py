@@ -1,4 +1,4 @@
-"""Grok Extend Video: a clip that goes on."""
+"""Grok Extend Video: extends a video by a few seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODES = (Mode.EXTEND,)
 
 
 class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip that goes on."""
+    """Extends a video by a few seconds."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -44,7 +44,7 @@ class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
         video_url: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Extend the clip, or go on with the job that already does."""
+        """Extend the clip, or resume the job that already does."""
         request = generate.build_request(mode=Mode.EXTEND, model=model, prompt=prompt, duration=duration, seed=seed)
         made = source_video.generate_from_video(cls.hidden, connection, request, video, video_url)
         return await generate.outputs_or_placeholder(made, request, on_rejected)

@@ -1,4 +1,4 @@
-"""Grok Image to Video: one image starts the clip, or several are its references."""
+"""Grok Image to Video: makes a clip from a start image or from reference images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SOCKETS = tuple(f"image_{number}" for number in range(1, inputs.image_limit(_MO
 
 
 class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """One image starts the clip, or several are its references."""
+    """Makes a clip from a start image or from reference images."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -59,10 +59,10 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
         on_rejected: str = inputs.FAIL,
         **sockets: Any,
     ) -> io.NodeOutput:
-        """Make the clip, or go on with the job that already makes it."""
+        """Make the clip, or resume the job that already makes it."""
         chosen = inputs.value(mode)
         request = generate.build_request(
-            # Without an image the mode would be text-to-video; here that is a fault, and is named as one.
+            # Without an image the inferred mode would be text-to-video; here that is an error.
             mode=Mode(chosen) if chosen else _inferred(sockets, image_urls),
             model=model,
             prompt=prompt,

@@ -1,6 +1,6 @@
 """Join Video Chunks: keeps each finished chunk as a file, queues the graph for the next one, and joins them at the end.
 
-A stop or a crash costs one chunk at most: the next run goes on with the first one that is missing.
+An interruption or a crash costs one chunk at most: the next run continues with the first missing one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class GIVJoinChunks(io.ComfyNode):
-    """The finished pieces as one video."""
+    """Joins the finished chunks into one video."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -58,12 +58,12 @@ class GIVJoinChunks(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> float:
-        """Never the same: a piece that ComfyUI still has in its cache must be joined all the same."""
+        """Never the same, so that this runs for chunks that ComfyUI has in its cache too."""
         return float("nan")
 
     @classmethod
     async def execute(cls, images: Any, chunk: ChunkRef, crf: int) -> io.NodeOutput:
-        """Keep this piece; queue the next one, or join."""
+        """Save this chunk, then queue the next one or join all."""
         folder = _folder(chunk, crf, _makers(cls.hidden.prompt or {}, cls.hidden.unique_id))
         target = folder / "joined.mp4"
 
@@ -82,7 +82,7 @@ class GIVJoinChunks(io.ComfyNode):
 
 
 def _makers(prompt: dict[str, Any], node_id: str) -> dict[str, Any]:
-    """All nodes that this one's input comes from, without the number of the piece: other settings, other pieces."""
+    """All nodes upstream of this one with their inputs, without the chunk's number: other settings, other chunks."""
     found: dict[str, Any] = {}
     waiting = [node_id]
     while waiting:
@@ -103,28 +103,28 @@ def _folder(ref: ChunkRef, crf: int, makers: dict[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps([ref.key, crf, makers], sort_keys=True, default=str).encode()).hexdigest()[:24]
     folder = execution.runtime().home / "chunks" / key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.utime(folder)  # prune goes by when it was last asked for
+    os.utime(folder)  # prune looks at when it was last used
     return folder
 
 
 def _keep(images: Any, ref: ChunkRef, crf: int, folder: Path, progress: NodeProgress) -> int | None:
-    """Write the piece. The first one that is missing, or None once the film is whole."""
+    """Save the chunk. Returns the first missing one, or None once all are joined."""
     from ..grok_imagine.media.mux.chunks import join_pieces, write_piece
 
     target, chunk = folder / "joined.mp4", ref.chunk
     if target.exists():
         return None
-    pieces = [folder / "pieces" / f"{number:05d}.mp4" for number in range(chunk.count)]
-    pieces[0].parent.mkdir(mode=0o700, exist_ok=True)
+    chunk_files = [folder / "pieces" / f"{number:05d}.mp4" for number in range(chunk.count)]
+    chunk_files[0].parent.mkdir(mode=0o700, exist_ok=True)
     made = tensors.to_pixels(images)
-    progress.tell(f"Chunk {chunk.index + 1} of {chunk.count}: saving {len(made)} frames", is_news=True)
+    progress.report(f"Chunk {chunk.index + 1} of {chunk.count}: saving {len(made)} frames", is_news=True)
     rate = ref.rate * chunk.factor(len(made))
-    write_piece(pieces[chunk.index], made[chunk.repeated(len(made)) :], rate, crf)
-    # A later piece is next before an earlier gap: whoever begins in the middle wants to see that first.
+    write_piece(chunk_files[chunk.index], made[chunk.repeated(len(made)) :], rate, crf)
+    # Later chunks come before earlier gaps: a user who starts in the middle wants to see that part first.
     order = [*range(chunk.index + 1, chunk.count), *range(chunk.index)]
-    missing = next((number for number in order if not pieces[number].exists()), None)
+    missing = next((number for number in order if not chunk_files[number].exists()), None)
     if missing is None:
-        progress.tell("Joining", is_news=True)
-        join_pieces(pieces, ref.source, target)
-        shutil.rmtree(pieces[0].parent)
+        progress.report("Joining", is_news=True)
+        join_pieces(chunk_files, ref.source, target)
+        shutil.rmtree(chunk_files[0].parent)
     return missing

@@ -77,20 +77,20 @@ class GIVLoadVideoFrames(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, source: str = "", **_others: Any) -> str:
-        """What a file on the disk looked like, so that a new one under its name is read anew."""
+        """Changes when the file changes, so that a new file of the same name is loaded."""
         try:
             found = files.find_file(source.strip()).stat() if source and not _is_remote(source) else None
         except (RequestError, OSError, ValueError):
-            found = None  # told when the node runs
+            found = None  # reported when the node runs
         return f"{found.st_mtime_ns} {found.st_size}" if found else ""
 
     @classmethod
-    async def execute(cls, video: Any = None, source: str = "", **wishes: Any) -> io.NodeOutput:
+    async def execute(cls, video: Any = None, source: str = "", **options: Any) -> io.NodeOutput:
         """Decode the video."""
         source = (source or "").strip()
         if video is None and not source:
             raise RequestError("Nothing to load: connect a video, or enter a file, a URL or a job ID as source.")
-        wanted = _Wanted(frame_inputs.window(wishes), frame_inputs.resize(wishes))
+        wanted = _Wanted(frame_inputs.window(options), frame_inputs.resize(options))
 
         async def work(progress: NodeProgress) -> tuple[Any, Any, float]:
             if video is None:
@@ -119,10 +119,10 @@ async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple
     def work(should_stop: Callable[[], bool]) -> Clip:
         size = ""
 
-        def plan(told: Plan) -> None:
+        def show_plan(plan: Plan) -> None:
             nonlocal size
-            size = f" of {told.width} × {told.height}, {told.memory}"
-            progress.tell(f"Decoding {told}", is_news=True)
+            size = f" of {plan.width} × {plan.height}, {plan.memory}"
+            progress.report(f"Decoding {plan}", is_news=True)
 
         def frames(done: int, total: int) -> None:
             progress.frames(done, total, size)
@@ -131,7 +131,7 @@ async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple
             path,
             window=wanted.window,
             resize=wanted.resize,
-            on_plan=plan,
+            on_plan=show_plan,
             on_progress=frames,
             should_stop=should_stop,
             max_bytes=files.free_memory(),
@@ -162,8 +162,8 @@ async def _file(source: str, progress: NodeProgress) -> Path:
         target = session.home / "cache" / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.mp4"
         if not target.is_file():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            progress.tell("Downloading")
-            await session.bring(source, target, on_bytes=lambda size, _total: progress.tell(_megabytes(size)))
+            progress.report("Downloading")
+            await session.bring(source, target, on_bytes=lambda size, _total: progress.report(_megabytes(size)))
         return target
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GIVSplitVideo(io.ComfyNode):
-    """One piece of a video as frames."""
+    """Loads one chunk of a video as frames."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -33,7 +33,9 @@ class GIVSplitVideo(io.ComfyNode):
             search_aliases=["chunked video", "long video", "upscale video", "batch frames", "meta batch"],
             inputs=[
                 io.Video.Input("video", tooltip="A video file. Only one chunk is in memory at a time. Free."),
-                io.Int.Input("chunk_frames", default=48, min=1, max=100_000, tooltip="Frames per chunk."),
+                io.Int.Input(
+                    "chunk_frames", default=48, min=1, max=100_000, tooltip="Frames per chunk. Fewer use less memory."
+                ),
                 io.Int.Input(
                     "overlap",
                     default=0,
@@ -61,7 +63,7 @@ class GIVSplitVideo(io.ComfyNode):
 
     @classmethod
     async def execute(cls, video: Any, chunk_frames: int, overlap: int, chunk: int) -> io.NodeOutput:
-        """Decode one piece."""
+        """Decode one chunk."""
         split_id = cls.hidden.unique_id
 
         async def work(progress: NodeProgress) -> tuple[Any, ChunkRef]:
@@ -86,12 +88,12 @@ def _load(
         raise RequestError("Can't split an unsaved or trimmed video. Save it first, then load the file.")
     with open_video(path) as source:
         frames = read_index(source, stop)
-    piece = chunk(index, len(frames.times), size, overlap)
+    part = chunk(index, len(frames.times), size, overlap)
     clip = decode(
         path,
-        window=piece.window,
-        on_plan=lambda plan: progress.tell(f"Chunk {index + 1} of {piece.count}: {plan}", is_news=True),
+        window=part.window,
+        on_plan=lambda plan: progress.report(f"Chunk {index + 1} of {part.count}: {plan}", is_news=True),
         should_stop=stop,
         max_bytes=files.free_memory(),
     )
-    return tensors.to_image(clip.frames), ChunkRef(piece, path, frames.rate, size, split_id)
+    return tensors.to_image(clip.frames), ChunkRef(part, path, frames.rate, size, split_id)

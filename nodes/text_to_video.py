@@ -1,4 +1,4 @@
-"""Grok Text to Video: a prompt becomes a clip."""
+"""Grok Text to Video: makes a clip from a prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MODES = inputs.MAKES_FROM_TEXT
 
 
 class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A prompt becomes a clip."""
+    """Makes a clip from a prompt."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -46,7 +46,7 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
         fallbacks: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Make the clip, or go on with the job that already makes it."""
+        """Make the clip, or resume the job that already makes it."""
         request = generate.build_request(
             model=model,
             prompt=prompt,

@@ -47,7 +47,7 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
 
         async def work(progress: NodeProgress) -> list[str]:
             async with execution.runtime().session() as session:
-                progress.tell("Uploading")
+                progress.report("Uploading")
                 blobs = await session.publisher.images(pixels)
                 if video is not None:
                     blobs.append(await execution.in_thread(lambda stop: files.source_video(video, stop).blob))

@@ -50,7 +50,7 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
 
     @classmethod
     async def execute(cls, connection: str, job_id: str = "", task_id: str = "") -> io.NodeOutput:
-        """Wait, then give the clip."""
+        """Wait for the clip and return it."""
         job_id, task_id = (job_id or "").strip(), (task_id or "").strip()
         if not job_id and not task_id:
             raise RequestError("Enter a job_id, or a connection and a task_id.")
@@ -60,14 +60,14 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
                 if not job_id:
                     return await session.collect(connection, task_id, progress=progress)
                 if task_id:
-                    await _introduce(session, job_id, task_id)
+                    await _attach(session, job_id, task_id)
                 return await session.resume(job_id, progress=progress)
 
         return generate.job_outputs(await execution.run(cls.hidden.unique_id, work))
 
 
-async def _introduce(session: Session, job_id: str, task_id: str) -> None:
-    """Give the job its task, unless it has that one already."""
+async def _attach(session: Session, job_id: str, task_id: str) -> None:
+    """Attach the task to the job, unless it is attached already."""
     job = await session.journal.get(job_id)
     if job is None or job.task_id is None:
         await session.attach(job_id, task_id)  # which says so, where there is no such job or it needs no task

@@ -22,9 +22,9 @@ MAKES_FROM_IMAGES = (Mode.IMAGE, Mode.REFERENCE)
 
 
 class ConnectionCheck:
-    """A mixin for nodes with a ``connection``: a name that is not here is refused before anything runs.
+    """A mixin for nodes with a ``connection``: an unknown name is rejected before anything runs.
 
-    It names the connection alone, since ComfyUI leaves its own checks of an input to whoever names it.
+    ``validate_inputs`` takes the connection alone: ComfyUI skips its own checks of the inputs that it takes.
     """
 
     @classmethod
@@ -74,7 +74,7 @@ def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
 
 
 def fallbacks() -> io.String.Input:
-    """Other connections, for when the first one does not take the wish."""
+    """Connections to try when the first one rejects the request."""
     return io.String.Input(
         "fallbacks",
         default="",
@@ -145,7 +145,7 @@ def duration(modes: tuple[Mode, ...]) -> io.Int.Input:
 
 
 def motion_mode(modes: tuple[Mode, ...]) -> io.Combo.Input:
-    """The manner of motion, where a provider has it."""
+    """The motion mode, where a provider has one."""
     every = _union(tuple(Mode), lambda one: one.motion_modes)
     offered = _offered(modes, lambda one: one.motion_modes)
     return io.Combo.Input(
@@ -171,7 +171,7 @@ def seed() -> io.Int.Input:
 
 
 def on_rejected() -> io.Combo.Input:
-    """What a refusal by moderation means for the graph."""
+    """What to do when moderation refuses the clip."""
     return io.Combo.Input(
         "on_rejected",
         options=[FAIL, PLACEHOLDER],
@@ -183,7 +183,7 @@ def on_rejected() -> io.Combo.Input:
 
 
 def job_outputs() -> list[Any]:
-    """What every node hands on that ends with a clip."""
+    """The outputs of every node that makes a clip."""
     return [
         io.Video.Output(display_name="video", tooltip="The clip, as downloaded."),
         io.String.Output(display_name="job_id", tooltip="The job ID, for Grok Wait for Task and Load Video Frames."),
@@ -221,7 +221,7 @@ def offered_by(modes: tuple[Mode, ...]) -> str:
     return ", ".join(labels[:-1]) + (" and " if labels[1:] else "") + labels[-1]
 
 
-# -- what the providers say, in words
+# -- tooltip texts from the providers' capabilities
 
 
 def _modes_of(dialect: str) -> set[Mode]:
@@ -239,13 +239,13 @@ def _union(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]])
 
 
 def _offered(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]]) -> str:
-    """Which provider has which choices, all in one order, so that equal lists are told once."""
+    """Which provider has which choices, all in one order, so that equal lists are merged."""
     order = _union(modes, of)
     return _by_provider(modes, lambda found: ", ".join(one for one in order if any(one in of(each) for each in found)))
 
 
 def _by_provider(modes: tuple[Mode, ...], words: Callable[[list[Capability]], str]) -> str:
-    """What each provider says of itself, in one line; those with nothing to say are left out."""
+    """One line with the text of each provider; providers without one are left out."""
     said: dict[str, list[str]] = {}
     for provider in PROVIDERS.values():
         found = [one for one in provider.capabilities if one.mode in modes]

@@ -1,4 +1,4 @@
-"""What the nodes share that take a video in: its inputs, and the walk from a VIDEO to a clip made of it."""
+"""The source video of a node: its inputs, and making a clip from it."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ async def generate_from_video(
         raise RequestError("Connect a video or enter its URL. Nothing was sent or charged.")
     node_id = hidden.unique_id
     kept = generate.workflow(hidden)
-    wish = request.model_copy(update={"source_video": url})
+    source_request = request.model_copy(update={"source_video": url})
 
     async def work(progress: NodeProgress) -> Result:
         from ...grok_imagine.jobs.source_video import with_source
 
         async with execution.runtime().session() as session:
-            complete = wish
+            complete = source_request
             if video is not None:
-                progress.tell("Measuring the source")
+                progress.report("Measuring the source")
                 async with files.file_of(video) as (path, should_stop):
-                    complete = await with_source(session, connection, wish, path, should_stop=should_stop)
+                    complete = await with_source(session, connection, source_request, path, should_stop=should_stop)
             return await session.generate(complete, connection, owner=node_id or "", progress=progress, workflow=kept)
 
     return await execution.run(node_id, work)

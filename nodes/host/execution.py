@@ -22,14 +22,14 @@ from .runtime import Runtime
 T = TypeVar("T")
 _NAME = "grok_imagine"
 _TICK = 0.25
-"""Seconds between two looks at ComfyUI's interrupt."""
+"""Seconds between two checks of ComfyUI's interrupt."""
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
 
 
 def runtime() -> Runtime:
-    """The one runtime of this process, made when it is first asked for."""
+    """The runtime of this process, created on first use."""
     global _runtime
     with _lock:
         if _runtime is None:
@@ -48,15 +48,15 @@ def _home() -> Path:
 
 
 async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]]) -> T:
-    """Do ``work`` on the pack's loop, and await it in ComfyUI's, showing progress and hearing the interrupt.
+    """Do ``work`` on the pack's loop, and await it in ComfyUI's, showing progress and watching for an interrupt.
 
     On an interrupt, or when ComfyUI cancels the node because another one failed, the waiting ends. The job itself
-    does not: running the graph again goes on with it.
+    does not: running the graph again resumes it.
     """
     from comfy.model_management import InterruptProcessingException, processing_interrupted
 
     progress = NodeProgress(node_id, prompt_id())
-    progress.tell("Starting")
+    progress.report("Starting")
 
     async def begin() -> T:
         from ...grok_imagine.jobs.progress import BUDGET_RUN_ID
@@ -72,7 +72,7 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
             if waiting.done():
                 progress.show_text()
                 return waiting.result()
-            # Only looked at, not cleared: every other node of this prompt must hear it too.
+            # Not cleared: every other node of this prompt must see it too.
             if processing_interrupted():
                 progress.show({"step": "stopped"})
                 runtime().submit(_interrupted(runtime(), job, frozenset(progress.job_ids)))
@@ -83,7 +83,7 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
         progress.show(node_events.failure(error))
         raise
     finally:
-        # Not ``waiting``: that would be heard only once this loop turns again, and it may just be ending.
+        # Not ``waiting``: canceling that takes effect in the next turn of this loop, which may be ending.
         job.cancel()
 
 

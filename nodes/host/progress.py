@@ -18,7 +18,7 @@ _STEP_LABELS = {"uploading": "uploading images"}
 
 
 class NodeProgress:
-    """How one node goes: told from any thread, shown as a text under its widgets and as its bar."""
+    """The progress of one node, reported from any thread and shown as a text and a bar."""
 
     def __init__(self, node_id: str | None, prompt_id: str | None = None) -> None:
         self._node_id = node_id
@@ -29,7 +29,7 @@ class NodeProgress:
         self._held: str | None = None
         self._step = ""
         self._warning = ""
-        self._told_at = float("-inf")
+        self._shown_at = float("-inf")
         self._share = 0.0
         self._shown = 0.0
 
@@ -55,35 +55,35 @@ class NodeProgress:
         is_news = bool(update.note) or update.step != self._step
         self._step = update.step
         if not self.show(node_events.step(update)):
-            self.tell(" · ".join(words), is_news=is_news)
+            self.report(" · ".join(words), is_news=is_news)
 
     def frames(self, done: int, total: int, size: str = "") -> None:
         """How many frames are decoded, and of what size they are."""
         self._share = done / total if total else 0.0
-        self.tell(f"Decoding {done} of {total} frames{size}")
+        self.report(f"Decoding {done} of {total} frames{size}")
 
-    def tell(self, text: str, *, is_news: bool = False) -> None:
+    def report(self, text: str, *, is_news: bool = False) -> None:
         """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once.
 
-        What comes thick and fast is held back for a moment, and only its last is shown; news are shown at once.
+        Updates are throttled to one in 0.2 s; the last one is always shown, and news are shown at once.
         """
         self._held = text
-        if is_news or time.monotonic() - self._told_at >= _TEXT_SECONDS:
+        if is_news or time.monotonic() - self._shown_at >= _TEXT_SECONDS:
             self.show_text()
 
     def show_text(self) -> None:
-        """Show what was held back, if anything was."""
+        """Show the text that was throttled, if any."""
         text, self._held = self._held, None
         if text is None or text == self._text or self._node_id is None:
             return
-        self._text, self._told_at = text, time.monotonic()
+        self._text, self._shown_at = text, time.monotonic()
         if not self.show({"step": "note", "text": text}):
             # A host that cannot show it must not end a paid job.
             with suppress(Exception):
                 prompt_server.send_progress_text(text, self._node_id, self.prompt_id)
 
     def show(self, message: dict[str, Any]) -> bool:
-        """Tell the node's node_events. False where the page, or whatever queued this prompt, shows none."""
+        """Send an event to the page that queued this prompt. False if it shows no node statuses."""
         with suppress(Exception):  # as above
             client_id = prompt_server.client_id()
             if node_events.is_shown(client_id) and self._node_id is not None:

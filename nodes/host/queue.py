@@ -1,4 +1,4 @@
-"""The bridge to ComfyUI's queue: running the graph once more with other values, and holding back what comes after."""
+"""ComfyUI's queue: runs the graph again with other values, and blocks the nodes after this one."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _ANSWER_SECONDS = 15.0
 
 @dataclass
 class _SessionRef:
-    """A session, and how many nodes are using it. One that the settings have outgrown closes with its last user."""
+    """A session and the number of its users. Once the settings have changed, it closes with its last user."""
 
     opening: asyncio.Task[Session]
     stamp: Stamp | None
@@ -54,7 +54,7 @@ class Runtime:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._lease: _SessionRef | None = None
+        self._session_ref: _SessionRef | None = None
         self._sessions: list[Session] = []
         self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
@@ -113,7 +113,7 @@ class Runtime:
         return settings is not None and settings.public_callback_base is not None
 
     def call(self, token: str) -> None:
-        """A provider, or anybody, called with this token. It returns at once."""
+        """Handle a webhook call with this token, from anybody. Returns at once."""
         if self._callbacks is not None:
             self._callbacks.call(token)
 
@@ -127,7 +127,7 @@ class Runtime:
         settings = self._settings()
         return settings is not None and settings.allow_remote_settings
 
-    def shelf(self) -> PublicFiles:
+    def public_files(self) -> PublicFiles:
         """The files that this ComfyUI serves for providers."""
         from ...grok_imagine.jobs.uploads.stores import PUBLIC_FILES
         from ...grok_imagine.storage.comfyui_route import PublicFiles
@@ -158,27 +158,27 @@ class Runtime:
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[Session, None]:
-        """The open session. It is opened on first use, and anew once the settings file has changed."""
-        lease = self._current()
-        lease.users += 1
+        """The open session. It is opened on first use, and reopened when the settings file has changed."""
+        ref = self._current()
+        ref.users += 1
         try:
-            # Whoever is interrupted here leaves the others their session, and it is never left half open.
-            yield await asyncio.shield(lease.opening)
+            # Shielded: an interrupted node must not close the session of the others, or leave it half open.
+            yield await asyncio.shield(ref.opening)
         finally:
-            lease.users -= 1
-            if lease.is_retired and not lease.users:
-                await asyncio.shield(asyncio.ensure_future(self._closed(lease)))
+            ref.users -= 1
+            if ref.is_retired and not ref.users:
+                await asyncio.shield(asyncio.ensure_future(self._closed(ref)))
 
     def _current(self) -> _SessionRef:
-        stamp, lease = self._stamp(), self._lease
-        if lease is not None and lease.stamp == stamp and not _has_failed(lease.opening):
-            return lease
-        if lease is not None:
-            lease.is_retired = True
-            if not lease.users:
-                asyncio.ensure_future(self._closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
-        self._lease = _SessionRef(asyncio.ensure_future(self._opened()), stamp)
-        return self._lease
+        stamp, ref = self._stamp(), self._session_ref
+        if ref is not None and ref.stamp == stamp and not _has_failed(ref.opening):
+            return ref
+        if ref is not None:
+            ref.is_retired = True
+            if not ref.users:
+                asyncio.ensure_future(self._closed(ref))  # noqa: RUF006 (the loop holds what waits for a thread)
+        self._session_ref = _SessionRef(asyncio.ensure_future(self._opened()), stamp)
+        return self._session_ref
 
     async def _opened(self) -> Session:
         # Importing the engine, reading settings and ending a sandbox take time, and this loop has other work.
@@ -210,10 +210,10 @@ class Runtime:
         self._sessions.append(session)
         return session
 
-    async def _closed(self, lease: _SessionRef) -> None:
-        if lease.opening.cancelled() or _has_failed(lease.opening):
+    async def _closed(self, ref: _SessionRef) -> None:
+        if ref.opening.cancelled() or _has_failed(ref.opening):
             return
-        session = await lease.opening
+        session = await ref.opening
         await session.__aexit__(None, None, None)
         self._sessions.remove(session)
 
@@ -222,10 +222,10 @@ class Runtime:
             work.cancel()
         await asyncio.sleep(0)
         if paid := {task for session in self._sessions for task in session.in_flight}:
-            # Whoever waited is gone; what the provider answers is the only word of a paid task.
+            # Nobody waits for these any more, but the provider's answer holds the id of a paid task.
             await asyncio.wait(paid, timeout=_ANSWER_SECONDS)
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        self._lease = None
+        self._session_ref = None
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -246,7 +246,7 @@ class Runtime:
             return self._loop
 
     def _settings(self) -> Settings | None:
-        """The settings as they are now; None while they are faulty, which is told where they are used."""
+        """The current settings; None while they are invalid, which is reported where they are used."""
         from ...grok_imagine.settings import load
 
         stamp = self._stamp()
@@ -258,7 +258,7 @@ class Runtime:
         return self._stated[1]
 
     def _stamp(self) -> Stamp | None:
-        """What tells one state of the settings file from the next; None where there is no file."""
+        """Changes whenever the settings file changes; None if there is no file."""
         from ...grok_imagine.settings import FILE_NAME
 
         try:
@@ -288,5 +288,5 @@ def _names(home: Path) -> list[str]:
     try:
         return list(profiles(load(home)))
     except SettingsError:
-        # Faulty settings are told where a connection is used; until then there is what needs no settings.
+        # Invalid settings are reported where a connection is used; list the connections that need no settings.
         return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]

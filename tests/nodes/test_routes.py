@@ -31,7 +31,7 @@ async def shelf(home: Path, part: Any) -> AsyncIterator[tuple[str, Any]]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield (
         f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine/public/",
-        part("nodes.host.execution").runtime().shelf(),
+        part("nodes.host.execution").runtime().public_files(),
     )
     await runner.cleanup()
 

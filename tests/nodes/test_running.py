@@ -103,14 +103,14 @@ async def test_one_failing_node_leaves_its_siblings_their_session(run: Any, part
 async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, sandbox: Any, part: Any) -> None:
     runtime = part("nodes.host.execution").runtime
     await run("GIVTextToVideo", **SHORT, prompt="a kite")
-    before = runtime()._lease
+    before = runtime()._session_ref
     stuck = asyncio.ensure_future(run("GIVTextToVideo", "9", **SHORT, prompt="a kite [sandbox:stuck]"))
     await until(lambda: sandbox.submits == 2)
     mine = {"dialect": "xai", "base_url": f"{sandbox.url}/xai", "api_key": "xai-sandbox-mine"}
     (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url, "connections": {"mine": mine}}))
     result = await run("GIVTextToVideo", connection="mine", duration=1, prompt="a kite")
     assert json.loads(result[4])["connection"] == "mine"
-    after = runtime()._lease
+    after = runtime()._session_ref
     assert after is not before
     assert before.is_retired
     assert before.users == 1, "whoever still waits keeps its session"
