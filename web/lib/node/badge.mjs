@@ -45,24 +45,24 @@ export const isPriced = (node) => modesOf(node).length > 0 || kindOf(node) in MA
 /** @param {any} node @returns {string} */
 const kindOf = (node) => node.comfyClass ?? node.type ?? "";
 
-/** One clip of several: the node's own values, where `wish` says nothing.
- * @param {any} node @param {Known} known @param {string[]} modes @param {any} wish @returns {Clip} */
-function clip(node, known, modes, wish) {
-  const connection = known.connections[wish.connection ?? value(node, "connection")] ?? null;
+/** One clip of several: the node's own values, where `request` says nothing.
+ * @param {any} node @param {Known} known @param {string[]} modes @param {any} request @returns {Clip} */
+function clip(node, known, modes, request) {
+  const connection = known.connections[request.connection ?? value(node, "connection")] ?? null;
   const dialect = connection && known.dialects[connection.dialect];
-  const capability = dialect ? choose(dialect, modes, { isExact: true, ...wish }).capability : null;
-  const [resolution, seconds] = [wish.resolution ?? value(node, "resolution"), wish.duration ?? value(node, "duration")];
+  const capability = dialect ? choose(dialect, modes, { isExact: true, ...request }).capability : null;
+  const [resolution, seconds] = [request.resolution ?? value(node, "resolution"), request.duration ?? value(node, "duration")];
   return { connection, capability, resolution, seconds };
 }
 
 /** The price, in a few words.
  * @param {any} node @param {ReturnType<typeof import("./widgets.mjs").judge>} judged @param {Known | null} known */
 export function priceWords(node, judged, known) {
-  const { connection, capability, wish } = judged;
+  const { connection, capability, request } = judged;
   const many = MANY[kindOf(node)];
   if (!many || !known) {
     if (!connection || !capability) return t("node.badge.unknown");
-    return sumWords([{ connection, capability, resolution: wish.resolution, seconds: wish.duration }], known);
+    return sumWords([{ connection, capability, resolution: request.resolution, seconds: request.duration }], known);
   }
   const clips = many(node, known);
   if (clips === null) return t("node.badge.unknown");

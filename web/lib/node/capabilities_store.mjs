@@ -1,4 +1,4 @@
-// What the server says of the connections, kept for all nodes, and fetched anew when it may have changed.
+// The connections and their capabilities, shared by all nodes and fetched again when they may have changed.
 import { api } from "../../../../scripts/api.js";
 import { get, post } from "../shared/api.mjs";
 
@@ -10,27 +10,27 @@ import { get, post } from "../shared/api.mjs";
  *          times: UsualTime[], fault?: string} | null} */
 let known = null;
 /** @type {Set<() => void>} */
-const hearers = new Set();
+const listeners = new Set();
 
 /** What is known; null until the server has answered. */
 export const capabilities = () => known;
 
-/** Call `hear` whenever something was learned. @param {() => void} hear */
-export const onChange = (hear) => void hearers.add(hear);
+/** Call `listener` whenever they have changed. @param {() => void} listener */
+export const onChange = (listener) => void listeners.add(listener);
 
-/** Ask the server. A page that cannot reach it keeps what it knows: the nodes still work, only unadvised. */
+/** Ask the server. A page that cannot reach it keeps what it knows: the nodes still work, without checks. */
 export async function refresh() {
   try {
     known = await get("/capabilities");
   } catch (error) {
-    console.warn("Grok Imagine Video: the connections could not be asked for.", error);
+    console.warn("Grok Imagine Video: could not load the connections.", error);
     return;
   }
-  for (const hear of hearers) hear();
+  for (const listener of listeners) listener();
 }
 
 /** Say that this page shows progress on the nodes itself, so that the server sends no text for it. */
-export async function introduce() {
+export async function registerPage() {
   const name = api.clientId ?? api.initialClientId;
   if (name) await post("/face", { client_id: name }).catch(() => {});
 }

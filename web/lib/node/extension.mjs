@@ -10,15 +10,15 @@ import { errorWords } from "./text.mjs";
 import { images, judge, label, mark, narrow, widget } from "./widgets.mjs";
 import { isOurs, modesOf } from "./modes.mjs";
 import { offerTokens } from "./prompt.mjs";
-import { capabilities, introduce, onChange, refresh, usual } from "./capabilities_store.mjs";
+import { capabilities, registerPage, onChange, refresh, usual } from "./capabilities_store.mjs";
 
 const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
-const FACE = "grok_status";
-/** Around the status, in the canvas: it is part of a widget's height there. */
+const WIDGET = "grok_status";
+/** Around the status, in the canvas, where it is part of the widget's height. */
 const MARGIN = 6;
 
-/** @type {Map<any, {status: NodeStatus, badge: string, paid: {wish: string, words: string} | null,
+/** @type {Map<any, {status: NodeStatus, badge: string, paid: {request: string, words: string} | null,
  *                    refresh: () => void}>} */
 const shown = new Map();
 
@@ -30,23 +30,23 @@ export const extension = {
   setup() {
     onChange(refreshAll);
     void refresh();
-    void introduce();
+    void registerPage();
     // The page learns its own id from the first status message, which may come after this.
-    api.addEventListener("status", () => void introduce(), { once: true });
-    api.addEventListener("reconnected", () => void Promise.all([refresh(), introduce()]));
-    listen("grok_imagine.node", heard);
+    api.addEventListener("status", () => void registerPage(), { once: true });
+    api.addEventListener("reconnected", () => void Promise.all([refresh(), registerPage()]));
+    listen("grok_imagine.node", onNodeEvent);
     // Also for runs whose progress went to another page, and for pages that the server has forgotten.
     listen("execution_error", failed);
     for (const end of ["execution_success", "execution_error", "execution_interrupted"]) listen(end, ended);
     listen("execution_start", () => {
       for (const one of shown.values()) one.failed = null;
-      void introduce();
+      void registerPage();
     });
   },
 
   /** @param {any} node */
   nodeCreated(node) {
-    if (isOurs(node)) dress(node);
+    if (isOurs(node)) attachStatus(node);
   },
 
   afterConfigureGraph: refreshAll,
@@ -59,8 +59,8 @@ function refreshAll() {
   for (const [node, one] of shown) if (node.graph) one.refresh();
 }
 
-/** Give a node its status. @param {any} node */
-function dress(node) {
+/** Add the status to a node. @param {any} node */
+function attachStatus(node) {
   const modes = modesOf(node);
   const status = new NodeStatus({
     onResize: () => fit(node, status),
@@ -77,7 +77,7 @@ function dress(node) {
   /** @type {any} */
   const one = { status, badge: "", paid: null, refresh: () => look(node, modes, one) };
   shown.set(node, one);
-  const drawn = node.addDOMWidget(FACE, FACE, status.element, {
+  const drawn = node.addDOMWidget(WIDGET, WIDGET, status.element, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
@@ -95,7 +95,7 @@ function dress(node) {
   chain(node, "onConfigure", () => {
     status.awaited = node.properties?.[KEPT]?.height ?? 0;
     one.refresh();
-    void restore(node, one).then((isThere) => isThere || settle(node, status));
+    void restore(node, one).then((isThere) => isThere || shrink(node, status));
   });
   chain(node, "onExecuted", (/** @type {any} */ output) => finished(node, one, output?.[KEPT]));
   chain(node, "onRemoved", () => {
@@ -125,13 +125,13 @@ function badgeOf(node, one) {
   };
 }
 
-/** The Nodes 2.0 of front ends before 1.42 ask for a badge's text once, so there the price is told in the status. */
+/** The Nodes 2.0 of front ends before 1.42 ask for a badge's text once, so there the status shows the price. */
 function hasLiveBadges() {
   const [major, minor] = String(window.__COMFYUI_FRONTEND_VERSION__ ?? "2.0").split(".").map(Number);
   return !window.LiteGraph.vueNodesMode || major > 1 || minor >= 42;
 }
 
-/** A prompt is written and read here: a new node begins with room for it. @param {any} node */
+/** Make room for the prompt in a new node. @param {any} node */
 function growPrompt(node) {
   const box = ["prompt", "prompts", "rows"].map((name) => widget(node, name)).find(Boolean);
   if (!box?.options) return;
@@ -156,14 +156,14 @@ function fit(node, status) {
   node.graph?.setDirtyCanvas(true, true);
 }
 
-/** No clip will come back: the node gives up the room for it. @param {any} node @param {any} status */
-function settle(node, status) {
+/** No clip will be restored: shrink the node. @param {any} node @param {any} status */
+function shrink(node, status) {
   if (!status.awaited) return;
   [status.fitted, status.awaited] = [status.awaited, 0];
   fit(node, status);
 }
 
-/** Judge the node's values anew, and show it. @param {any} node @param {string[]} modes @param {any} one */
+/** Check the node's values and show the result. @param {any} node @param {string[]} modes @param {any} one */
 function look(node, modes, one) {
   const known = capabilities();
   const judged = judge(node, modes, known);
@@ -178,18 +178,18 @@ function look(node, modes, one) {
   one.provider = judged.dialect?.label;
   one.status.usual = judged.name && judged.capability ? usual(judged.name, judged.capability.mode) : null;
   one.status.setFaults(found);
-  const key = wishKey(node);
-  const words = !isPriced(node) ? "" : one.paid?.wish === key ? one.paid.words : priceWords(node, judged, known);
+  const key = requestKey(node);
+  const words = !isPriced(node) ? "" : one.paid?.request === key ? one.paid.words : priceWords(node, judged, known);
   one.status.price = hasLiveBadges() ? "" : words;
   one.status.drawStatus();
   if (words === one.badge) return;
   one.badge = words;
-  one.status.widget.label = words; // heard by Nodes 2.0, see badgeOf
+  one.status.widget.label = words; // makes Nodes 2.0 read the badge again, see badgeOf
   node.graph?.setDirtyCanvas(true, true);
 }
 
-/** What the node's values ask for. @param {any} node */
-const wishKey = (node) => JSON.stringify(node.widgets.filter((/** @type {any} */ one) => one.name !== FACE).map((/** @type {any} */ one) => one.value));
+/** A key of the node's values, to see whether they have changed. @param {any} node */
+const requestKey = (node) => JSON.stringify(node.widgets.filter((/** @type {any} */ one) => one.name !== WIDGET).map((/** @type {any} */ one) => one.value));
 
 /** The node ended with clips. @param {any} node @param {any} one @param {any[] | undefined} cards */
 function finished(node, one, cards) {
@@ -202,7 +202,7 @@ function finished(node, one, cards) {
   void refresh();
 }
 
-/** ComfyUI keeps the graph for a reload when it learns of a change, and no event tells it of ours. */
+/** ComfyUI keeps the graph for a reload when it learns of a change, and it has no event for ours. */
 function noteChange() {
   const tracker = app.extensionManager.workflow?.activeWorkflow?.changeTracker;
   if (tracker?.captureCanvasState) tracker.captureCanvasState();
@@ -213,7 +213,7 @@ function noteChange() {
  * @param {any} node @param {any} one @param {any[]} cards */
 function remember(node, one, cards) {
   const costs = cards.map((card) => card.cost);
-  one.paid = costs.every(Boolean) ? { wish: wishKey(node), words: paidWords(costs, one.status.free, one.provider) } : null;
+  one.paid = costs.every(Boolean) ? { request: requestKey(node), words: paidWords(costs, one.status.free, one.provider) } : null;
   one.refresh();
 }
 
@@ -241,16 +241,16 @@ function find(id) {
   return node ? shown.get(node) : undefined;
 }
 
-/** A message of nodes/host/node_events.py. @param {any} told */
-function heard(told) {
-  const one = find(told.node);
+/** A message of nodes/host/node_events.py. @param {any} event */
+function onNodeEvent(event) {
+  const one = find(event.node);
   if (!one) return;
-  if (told.step === "failed") fail(one, told);
-  else if (told.step === "stopped") one.status.fail({ kind: "Stopped" });
-  else one.status.step(told);
+  if (event.step === "failed") fail(one, event);
+  else if (event.step === "stopped") one.status.fail({ kind: "Stopped" });
+  else one.status.step(event);
 }
 
-/** The run is over. A node that only told a note hands on no clip, and nobody else says that it is done. */
+/** The run is over. A node that showed only a note outputs no clip, so no other event ends it. */
 function ended() {
   for (const { status } of shown.values()) {
     if (status.running?.step !== "note") continue;
@@ -259,19 +259,19 @@ function ended() {
   }
 }
 
-/** ComfyUI's own message of an error, for runs of which ours went to another page. @param {any} told */
-function failed(told) {
-  const one = find(told.node_id);
-  const kind = String(told.exception_type).split(".").pop();
-  if (one && one.failed !== kind) fail(one, { kind, message: told.exception_message });
+/** ComfyUI's own message of an error, for runs of which ours went to another page. @param {any} event */
+function failed(event) {
+  const one = find(event.node_id);
+  const kind = String(event.exception_type).split(".").pop();
+  if (one && one.failed !== kind) fail(one, { kind, message: event.exception_message });
 }
 
-/** @param {any} one @param {any} told */
-function fail(one, told) {
-  one.status.fail(told);
-  // Either message may come first; the second one tells more or the same, and is not shouted again.
-  if (one.failed === told.kind) return;
-  one.failed = told.kind;
+/** @param {any} one @param {any} event */
+function fail(one, event) {
+  one.status.fail(event);
+  // Either message may come first; the second one gets no second toast.
+  if (one.failed === event.kind) return;
+  one.failed = event.kind;
   const { what, charged, next } = errorWords(one.status.error);
   app.extensionManager.toast.add({ severity: "error", summary: what, detail: `${charged} ${next}`, life: 20000 });
 }

@@ -24,7 +24,7 @@ export const AUTO = "auto";
  * @typedef {{label: string, pricing_url: string | null, tokens: string[], reasons: Record<string, string>,
  *            capabilities: Capability[]}} Dialect
  *
- * @typedef {object} Wish what the node's widgets and links say; a field that the node does not have is left out
+ * @typedef {object} ClipRequest the values of the node's widgets and links, without fields that the node does not have
  * @property {string} [model]
  * @property {string} [mode]
  * @property {string} [prompt]
@@ -43,40 +43,40 @@ export const AUTO = "auto";
  * @property {boolean} [isWarning] it runs, but perhaps not as meant
  */
 
-/** The capability that serves the wish, as providers/capability_selection.py chooses it, and what stands in the way.
+/** The capability that serves the request, as providers/capability_selection.py chooses it, and what is unsupported.
  * @param {Dialect} dialect @param {string[]} modes those that the node can ask for, the plainest first
- * @param {Wish} wish @returns {{capability: Capability | null, faults: Fault[]}} */
-export function choose(dialect, modes, wish) {
+ * @param {ClipRequest} request @returns {{capability: Capability | null, faults: Fault[]}} */
+export function choose(dialect, modes, request) {
   const offered = dialect.capabilities.filter((one) => modes.includes(one.mode));
   const label = dialect.label;
   if (!offered.length) {
     return { capability: null, faults: [fault("connection", "no_mode", { label, mode: modes[0] })] };
   }
-  const stated = wish.mode && wish.mode !== AUTO ? wish.mode : null;
-  const mode = stated ?? inferred(offered, wish);
+  const stated = request.mode && request.mode !== AUTO ? request.mode : null;
+  const mode = stated ?? inferred(offered, request);
   const inMode = offered.filter((one) => one.mode === mode);
   if (!inMode.length) {
     const fixes = unique(offered.map((one) => one.mode)).map((value) => ({ field: "mode", value }));
     return { capability: null, faults: [fault("mode", "no_mode", { label, mode }, fixes)] };
   }
-  if (!wish.model || wish.model === AUTO) return { capability: inMode[0], faults: [] };
-  const found = inMode.find((one) => one.model === wish.model);
+  if (!request.model || request.model === AUTO) return { capability: inMode[0], faults: [] };
+  const found = inMode.find((one) => one.model === request.model);
   if (found) return { capability: found, faults: [] };
   const models = unique(inMode.map((one) => one.model));
   const fixes = [AUTO, ...models].map((value) => ({ field: "model", value }));
-  const values = { label, value: wish.model, choices: models.join(", ") };
+  const values = { label, value: request.model, choices: models.join(", ") };
   return { capability: inMode[0], faults: [fault("model", "not_offered", values, fixes)] };
 }
 
-/** @param {Capability[]} offered @param {Wish} wish */
-function inferred(offered, wish) {
+/** @param {Capability[]} offered @param {ClipRequest} request */
+function inferred(offered, request) {
   const most = (/** @type {string} */ mode) =>
     Math.max(-1, ...offered.filter((one) => one.mode === mode).map((one) => one.max_images));
-  if (most("reference_to_video") >= 0 && wish.images > Math.max(most("image_to_video"), 0)) return "reference_to_video";
+  if (most("reference_to_video") >= 0 && request.images > Math.max(most("image_to_video"), 0)) return "reference_to_video";
   return offered.some((one) => one.mode === "image_to_video") ? "image_to_video" : offered[0].mode;
 }
 
-/** What can be chosen with this wish, for each widget. A lone "auto" means: nothing can.
+/** What can be chosen with this request, for each widget. A lone "auto" means: nothing can.
  * @param {Dialect} dialect @param {string[]} modes @param {Capability | null} capability
  * @returns {{model: string[], mode: string[], resolution: string[], aspect_ratio: string[], motion_mode: string[],
  *            duration: {least: number, most: number} | null}} */
@@ -98,23 +98,23 @@ export function choices(dialect, modes, capability) {
 }
 
 /** Everything that the connection cannot do, each with what it could.
- * @param {Dialect} dialect @param {Wish} wish @param {Capability} capability
+ * @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability
  * @returns {Fault[]} */
-export function faults(dialect, wish, capability) {
+export function faults(dialect, request, capability) {
   return [
-    ...choiceFaults(dialect, wish, capability, "resolution", capability.resolutions),
-    ...ratioFaults(dialect, wish, capability),
-    ...choiceFaults(dialect, wish, capability, "motion_mode", capability.motion_modes),
-    ...durationFaults(dialect, wish, capability),
-    ...imageFaults(dialect, wish, capability),
-    ...promptFaults(dialect, wish, capability),
+    ...choiceFaults(dialect, request, capability, "resolution", capability.resolutions),
+    ...ratioFaults(dialect, request, capability),
+    ...choiceFaults(dialect, request, capability, "motion_mode", capability.motion_modes),
+    ...durationFaults(dialect, request, capability),
+    ...imageFaults(dialect, request, capability),
+    ...promptFaults(dialect, request, capability),
   ];
 }
 
-/** @param {Dialect} dialect @param {Wish} wish @param {Capability} capability
+/** @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability
  * @param {"resolution" | "aspect_ratio" | "motion_mode"} field @param {string[]} offered @returns {Fault[]} */
-function choiceFaults(dialect, wish, capability, field, offered) {
-  const value = wish[field];
+function choiceFaults(dialect, request, capability, field, offered) {
+  const value = request[field];
   if (value === undefined || value === AUTO || offered.includes(value)) return [];
   const values = { label: dialect.label, mode: capability.mode, value, choices: offered.join(", ") };
   // Perhaps another model of the same provider can: that is the nearer way out.
@@ -131,46 +131,46 @@ function choiceFaults(dialect, wish, capability, field, offered) {
   return [found];
 }
 
-/** @param {Dialect} dialect @param {Wish} wish @param {Capability} capability @returns {Fault[]} */
-function ratioFaults(dialect, wish, capability) {
-  const follows = wish.images > 0 && wish.images <= capability.ratio_follows_images;
-  if (!follows) return choiceFaults(dialect, wish, capability, "aspect_ratio", capability.aspect_ratios);
-  if (!wish.aspect_ratio || wish.aspect_ratio === AUTO) return [];
-  const values = { label: dialect.label, value: wish.aspect_ratio };
+/** @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability @returns {Fault[]} */
+function ratioFaults(dialect, request, capability) {
+  const follows = request.images > 0 && request.images <= capability.ratio_follows_images;
+  if (!follows) return choiceFaults(dialect, request, capability, "aspect_ratio", capability.aspect_ratios);
+  if (!request.aspect_ratio || request.aspect_ratio === AUTO) return [];
+  const values = { label: dialect.label, value: request.aspect_ratio };
   const fixes = [{ field: "aspect_ratio", value: AUTO }];
   return [{ ...fault("aspect_ratio", "ratio_follows", values, fixes), isWarning: true }];
 }
 
-/** @param {Dialect} dialect @param {Wish} wish @param {Capability} capability @returns {Fault[]} */
-function durationFaults(dialect, wish, capability) {
+/** @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability @returns {Fault[]} */
+function durationFaults(dialect, request, capability) {
   const field = "duration";
-  if (wish.duration === undefined) return [];
+  if (request.duration === undefined) return [];
   const span = capability.duration;
-  const values = { label: dialect.label, mode: capability.mode, value: wish.duration };
-  if (!span) return wish.duration ? [fault(field, "no_choice", values, [{ field, value: 0 }])] : [];
+  const values = { label: dialect.label, mode: capability.mode, value: request.duration };
+  if (!span) return request.duration ? [fault(field, "no_choice", values, [{ field, value: 0 }])] : [];
   const limits = { ...values, least: span.shortest, most: span.longest };
-  if (wish.duration === 0) {
+  if (request.duration === 0) {
     if (span.default !== null) return [];
     return [fault(field, "duration_needed", limits, [{ field, value: Math.min(6, span.longest) }])];
   }
-  if (wish.duration >= span.shortest && wish.duration <= span.longest) return [];
-  const nearest = Math.min(Math.max(wish.duration, span.shortest), span.longest);
+  if (request.duration >= span.shortest && request.duration <= span.longest) return [];
+  const nearest = Math.min(Math.max(request.duration, span.shortest), span.longest);
   return [fault(field, "duration_span", limits, [{ field, value: nearest }])];
 }
 
-/** @param {Dialect} dialect @param {Wish} wish @param {Capability} capability @returns {Fault[]} */
-function imageFaults(dialect, wish, capability) {
-  const values = { label: dialect.label, mode: capability.mode, value: wish.images };
-  if (wish.images > capability.max_images) {
+/** @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability @returns {Fault[]} */
+function imageFaults(dialect, request, capability) {
+  const values = { label: dialect.label, mode: capability.mode, value: request.images };
+  if (request.images > capability.max_images) {
     return [fault("images", capability.max_images ? "images_many" : "images_none", { ...values, most: capability.max_images })];
   }
-  if (wish.images < capability.min_images) return [fault("images", "images_few", { ...values, least: capability.min_images })];
+  if (request.images < capability.min_images) return [fault("images", "images_few", { ...values, least: capability.min_images })];
   return [];
 }
 
-/** @param {Dialect} dialect @param {Wish} wish @param {Capability} capability @returns {Fault[]} */
-function promptFaults(dialect, wish, capability) {
-  const prompt = wish.prompt;
+/** @param {Dialect} dialect @param {ClipRequest} request @param {Capability} capability @returns {Fault[]} */
+function promptFaults(dialect, request, capability) {
+  const prompt = request.prompt;
   if (prompt === undefined) return [];
   const label = dialect.label;
   const found = [];
@@ -181,10 +181,10 @@ function promptFaults(dialect, wish, capability) {
   }
   const isPlainText = !dialect.tokens.includes(capability.mode);
   for (const { token, number } of find(prompt)) {
-    if (number >= 1 && number <= wish.images) continue;
+    if (number >= 1 && number <= request.images) continue;
     // A batch that holds more than one image may still make it good.
-    const isWarning = isPlainText || (!wish.isExact && number >= 1);
-    found.push({ ...fault("prompt", "token_lost", { token, value: wish.images, label }), isWarning });
+    const isWarning = isPlainText || (!request.isExact && number >= 1);
+    found.push({ ...fault("prompt", "token_lost", { token, value: request.images, label }), isWarning });
   }
   return found;
 }

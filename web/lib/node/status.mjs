@@ -53,8 +53,8 @@ export class NodeStatus {
     this.bar = this.inner.appendChild(make("div", "giv-node-bar"));
     this.bar.setAttribute("role", "progressbar");
     this.fill = this.bar.appendChild(make("div", "giv-node-fill"));
-    this.trouble = this.inner.appendChild(make("div", "giv-node-trouble"));
-    this.trouble.setAttribute("role", "alert");
+    this.errorBox = this.inner.appendChild(make("div", "giv-node-error"));
+    this.errorBox.setAttribute("role", "alert");
     this.player = this.inner.appendChild(make("div", "giv-node-player"));
     this.facts = this.inner.appendChild(make("dl", "giv-node-facts"));
     this.height = 0;
@@ -87,18 +87,18 @@ export class NodeStatus {
     this.drawFaults();
   }
 
-  /** A run begins, or goes on. @param {any} told a message of nodes/host/node_events.py */
-  step(told) {
-    if (told.step === "note") {
-      this.note = told.text;
+  /** A run starts or makes progress. @param {any} event a message of nodes/host/node_events.py */
+  step(event) {
+    if (event.step === "note") {
+      this.note = event.text;
       this.running ??= { step: "note", elapsed: 0 };
     } else {
-      if (!this.running || this.running.prompt_id !== told.prompt_id) this.jobs.clear();
+      if (!this.running || this.running.prompt_id !== event.prompt_id) this.jobs.clear();
       this.note = "";
-      this.jobs.set(told.job, told);
-      this.running = { ...told };
+      this.jobs.set(event.job, event);
+      this.running = { ...event };
     }
-    this.running.heard = performance.now();
+    this.running.receivedAt = performance.now();
     this.error = null;
     this.ticking ??= setInterval(() => this.drawStatus(), 1000);
     this.draw();
@@ -112,11 +112,11 @@ export class NodeStatus {
     this.draw();
   }
 
-  /** The run ended without. @param {any} told kind, message, job, task */
-  fail(told) {
+  /** The run ended without. @param {any} event kind, message, job, task */
+  fail(event) {
     const last = this.running ?? {};
     this.rest();
-    this.error = { job: last.job, task: last.task, ...told };
+    this.error = { job: last.job, task: last.task, ...event };
     this.draw();
   }
 
@@ -158,7 +158,7 @@ export class NodeStatus {
       this.status.hidden = !this.status.textContent;
       return;
     }
-    const elapsed = now.elapsed + (performance.now() - now.heard) / 1000;
+    const elapsed = now.elapsed + (performance.now() - now.receivedAt) / 1000;
     const several = this.jobs.size > 1 ? [t("node.clips", { count: this.jobs.size })] : [];
     const step = this.note || tOr(`node.step.${now.step}`, now.step);
     const percent = typeof now.percent === "number" ? ` ${Math.round(now.percent)} %` : "";
@@ -183,13 +183,13 @@ export class NodeStatus {
   }
 
   drawTrouble() {
-    this.trouble.hidden = !this.error;
+    this.errorBox.hidden = !this.error;
     if (!this.error) return;
     const words = errorWords(this.error);
     const more = make("details");
     more.append(make("summary", "", t("node.error.details")), make("pre", "", this.error.message ?? ""));
     const lines = [make("strong", "", words.what), make("div", "", words.charged), make("div", "", words.next)];
-    this.trouble.replaceChildren(...lines, ...(this.error.message ? [more] : []));
+    this.errorBox.replaceChildren(...lines, ...(this.error.message ? [more] : []));
     more.addEventListener("toggle", () => this.measured());
   }
 

@@ -1,4 +1,4 @@
-// What a status says, in the words of the page's language: costs, times, faults, and what an error means for the user.
+// The status's texts in the page's language: costs, times, faults, and what an error means for the user.
 import { exact, decimal, dollars } from "./price.mjs";
 import { locale, t, tOr } from "../shared/i18n.mjs";
 
@@ -42,10 +42,10 @@ export function fixWords(field, value) {
   return field === "duration" ? t("node.seconds", { value }) : String(value);
 }
 
-/** What happened, whether it was charged, what to do next. @param {any} told */
-export function errorWords(told) {
-  const kind = told.kind ?? "";
-  const charged = told.task && CHARGED[kind] === "no" ? "going" : (CHARGED[kind] ?? "unknown");
+/** What happened, whether it was charged, what to do next. @param {any} event */
+export function errorWords(event) {
+  const kind = event.kind ?? "";
+  const charged = event.task && CHARGED[kind] === "no" ? "going" : (CHARGED[kind] ?? "unknown");
   return {
     what: tOr(`node.error.${kind}`, t("node.error.other")),
     charged: t(`node.charged.${charged}`),

@@ -1,4 +1,4 @@
-// A node's widgets: read as a wish, narrowed to what the connection offers, and marked where it cannot do a value.
+// A node's widgets: read as a request, limited to what the connection supports, and marked where a value is unsupported.
 //
 // No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
 // Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
@@ -38,29 +38,29 @@ export function images(node) {
 /** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
 const SIZES = { LoadImage: () => 1, EmptyImage: (node) => Number(widget(node, "batch_size")?.value ?? 1) };
 
-/** How many images come through a link; null where only the run will tell. @param {any} node @param {number} slot */
+/** How many images come through a link; null if only the run knows. @param {any} node @param {number} slot */
 function batchSize(node, slot) {
   const origin = node.graph ? node.getInputNode(slot) : null; // a node that is just being made is in no graph yet
   return SIZES[origin?.comfyClass]?.(origin) ?? null;
 }
 
-/** @param {any} node @returns {import("./limits.mjs").Wish} */
-export function wish(node) {
+/** @param {any} node @returns {import("./limits.mjs").ClipRequest} */
+export function requestOf(node) {
   const { least, isExact } = images(node);
   const names = ["model", "mode", "prompt", "resolution", "aspect_ratio", "duration", "motion_mode"];
   const stated = names.map((name) => [name, value(node, name)]).filter(([, one]) => one !== undefined);
   return { ...Object.fromEntries(stated), images: least, isExact };
 }
 
-/** What the node's connection makes of its values.
+/** The node's request, and what its connection does not support of it.
  * @param {any} node @param {string[]} modes @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known
  * @returns {{name: string | undefined, connection: import("./capabilities_store.mjs").Connection | null,
- *   dialect: import("./limits.mjs").Dialect | null, wish: import("./limits.mjs").Wish,
+ *   dialect: import("./limits.mjs").Dialect | null, request: import("./limits.mjs").ClipRequest,
  *   capability: import("./limits.mjs").Capability | null, faults: import("./limits.mjs").Fault[]}} */
 export function judge(node, modes, known) {
   const name = value(node, "connection");
-  const asked = wish(node);
-  const none = { name, connection: null, dialect: null, wish: asked, capability: null, faults: [] };
+  const request = requestOf(node);
+  const none = { name, connection: null, dialect: null, request, capability: null, faults: [] };
   if (!known || name === undefined) return none;
   const connection = known.connections[name];
   if (!connection) {
@@ -70,12 +70,12 @@ export function judge(node, modes, known) {
     return { ...none, faults: [{ field: "connection", word: "no_connection", values, fixes }] };
   }
   const dialect = known.dialects[connection.dialect];
-  const found = modes.length ? choose(dialect, modes, asked) : { capability: null, faults: [] };
-  const all = [...found.faults, ...(found.capability ? faults(dialect, asked, found.capability) : [])];
+  const found = modes.length ? choose(dialect, modes, request) : { capability: null, faults: [] };
+  const all = [...found.faults, ...(found.capability ? faults(dialect, request, found.capability) : [])];
   if (!connection.has_key) {
     all.unshift({ field: "connection", word: "no_key", values: { value: name }, fixes: [], isWarning: true });
   }
-  return { name, connection, dialect, wish: asked, capability: found.capability, faults: all };
+  return { name, connection, dialect, request, capability: found.capability, faults: all };
 }
 
 /** Offer in each list what the connection offers, and what is chosen already.
@@ -106,7 +106,7 @@ function offer(list, values) {
   list.options.values = [...all];
 }
 
-/** Paint the widgets whose values will not do; the reasons are told in the node's status.
+/** Mark the widgets with unsupported values; the node's status shows the reasons.
  * @param {any} node @param {import("./limits.mjs").Fault[]} found */
 export function mark(node, found) {
   const wrong = new Set(found.filter((one) => !one.isWarning).map((one) => one.field));

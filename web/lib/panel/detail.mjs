@@ -1,4 +1,4 @@
-// One job, whole: its clip, what it was asked for, what became of it, and what can be done now.
+// One job in detail: its clip, request, outcome and actions.
 import { get, mediaUrl } from "../shared/api.mjs";
 import { notice } from "../shared/dialogs.mjs";
 import { button, h } from "../shared/dom.mjs";
@@ -29,12 +29,12 @@ export class JobDetail {
     this.prices = /** @type {any} */ ("");
     this.back = button(t("panel.back"), back, { symbol: "arrow-left" });
     this.body = h("div", { class: "giv-detail-body" });
-    this.film = h("div", { class: "giv-film" });
+    this.player = h("div", { class: "giv-film" });
     this.element = h(
       "section",
       { class: "giv-detail", "aria-label": t("panel.detail"), hidden: true },
       h("div", { class: "giv-bar" }, this.back),
-      h("div", { class: "giv-scroll", tabindex: "-1" }, this.film, this.body),
+      h("div", { class: "giv-scroll", tabindex: "-1" }, this.player, this.body),
     );
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Escape") return;
@@ -48,7 +48,7 @@ export class JobDetail {
     this.element.hidden = false;
     this.job = job;
     this.history = [];
-    this.film.replaceChildren();
+    this.player.replaceChildren();
     this.prices = prices(job);
     this.draw();
     this.read();
@@ -58,7 +58,7 @@ export class JobDetail {
   close() {
     this.element.hidden = true;
     this.job = null;
-    this.film.replaceChildren(); // ends the sound, too
+    this.player.replaceChildren(); // ends the sound, too
   }
 
   /** Show the job as it stands now. @param {any} job */
@@ -84,12 +84,12 @@ export class JobDetail {
 
   draw() {
     const { job } = this;
-    if (job.has_file && !this.film.firstChild) {
+    if (job.has_file && !this.player.firstChild) {
       const src = mediaUrl(`/jobs/${job.id}/video`);
       const poster = mediaUrl(`/jobs/${job.id}/thumbnail`);
       const label = t("panel.clipOf", { prompt: job.prompt });
-      this.film.append(h("video", { src, poster, controls: true, loop: true, preload: "metadata", "aria-label": label }));
-    } else if (!job.has_file) this.film.replaceChildren();
+      this.player.append(h("video", { src, poster, controls: true, loop: true, preload: "metadata", "aria-label": label }));
+    } else if (!job.has_file) this.player.replaceChildren();
     const state = standing(job);
     this.body.replaceChildren(
       h("p", { class: "giv-state", "data-state": state.key }, h("span", { class: "giv-dot" }), state.name),

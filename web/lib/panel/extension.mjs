@@ -57,6 +57,6 @@ export const jobsExtension = {
       destroy: hide,
     });
     acceptDrops();
-    listen("grok_imagine.trouble", (/** @type {any} */ told) => toast("error", t("error.title"), told.message));
+    listen("grok_imagine.trouble", (/** @type {any} */ event) => toast("error", t("error.title"), event.message));
   },
 };

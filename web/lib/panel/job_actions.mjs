@@ -14,16 +14,16 @@ const LOADER = "GIVLoadVideoFrames";
 const send = (job, act, body) => post(`/jobs/${job.id}/${act}`, body);
 
 /** @param {any} job */
-async function goOn(job) {
+async function resume(job) {
   const found = await send(job, "resume");
   if (!found.is_done) toast("info", t("action.begun"));
 }
 
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
 const ACTS = {
-  resume: goOn,
-  fetch: goOn,
-  ask: goOn,
+  resume,
+  fetch: resume,
+  ask: resume,
   async attach(job) {
     const task = await prompt({
       title: t("attach.title"),
@@ -99,12 +99,12 @@ export function addFrames(id, place) {
 
 /** Let rows be dropped on the canvas. */
 export function acceptDrops() {
-  const ground = app.canvas.canvas.parentElement;
+  const canvas = app.canvas.canvas.parentElement;
   const isOurs = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes(DRAG_TYPE);
-  ground?.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
+  canvas?.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
     if (isOurs(event)) event.preventDefault();
   });
-  ground?.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+  canvas?.addEventListener("drop", (/** @type {DragEvent} */ event) => {
     if (!isOurs(event)) return;
     event.preventDefault();
     event.stopPropagation();

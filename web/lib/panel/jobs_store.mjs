@@ -3,7 +3,7 @@ import { get, listen } from "../shared/api.mjs";
 
 const FIRST = 100;
 const MORE = 500;
-const SETTLE = 400;
+const COUNT_DELAY = 400;
 
 export const GROUPS = ["all", "open", "attention", "done", "failed"];
 
@@ -63,7 +63,7 @@ export class JobsStore {
     return this.status === "ready" && !this.search && !this.counts.all && this.rows.length === 0;
   }
 
-  /** Narrow the list, and fetch it anew. @param {{group?: string, search?: string}} wanted */
+  /** Filter the list and reload it. @param {{group?: string, search?: string}} wanted */
   narrow({ group = this.group, search = this.search }) {
     this.group = group;
     this.search = search;
@@ -136,7 +136,7 @@ export class JobsStore {
     this.count();
   }
 
-  /** Learn the counts and the spending anew, once it has become quiet. */
+  /** Reload the counts and the spending, after a pause in the changes. */
   count() {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(async () => {
@@ -147,7 +147,7 @@ export class JobsStore {
         this.changed();
       }
       await this.loadSpend();
-    }, SETTLE);
+    }, COUNT_DELAY);
   }
 
   async loadSpend() {

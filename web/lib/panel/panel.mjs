@@ -92,8 +92,8 @@ export class JobsPanel {
     else if (this.detail.job && store.removed.has(this.detail.job.id)) this.closeJob();
     const count = store.counts[store.group];
     if (store.status === "ready" && count !== undefined) {
-      const told = t("panel.count", { count });
-      if (this.spoken.textContent !== told) this.spoken.textContent = told;
+      const text = t("panel.count", { count });
+      if (this.spoken.textContent !== text) this.spoken.textContent = text;
     }
   }
 

@@ -12,7 +12,7 @@ export class VirtualList {
    *   draw: (element: any, index: number) => void,
    *   open: (index: number) => void,
    *   seen: (last: number) => void,
-   * }} options `draw` fills a row's element, `seen` is told the last row in sight
+   * }} options `draw` fills a row's element, `seen` gets the last visible row
    */
   constructor({ rowHeight, label, draw, open, seen }) {
     this.rowHeight = rowHeight;
@@ -51,7 +51,7 @@ export class VirtualList {
     cancelAnimationFrame(this.asked);
   }
 
-  /** Draw anew what is in sight. @param {number} count how many rows there are */
+  /** Redraw the visible rows. @param {number} count how many rows there are */
   update(count) {
     this.count = count;
     this.active = Math.min(this.active, Math.max(0, count - 1));

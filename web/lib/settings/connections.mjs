@@ -54,7 +54,7 @@ function card(settings, one) {
   );
 }
 
-/** Where the key is, in words. @param {any} one */
+/** Where the key is stored. @param {any} one */
 function keyText(one) {
   const { source, last_four: four, variable } = one.key;
   if (source === "environment") return t("key.environment", { four: dots(four), variable });

@@ -28,7 +28,7 @@ async function fill(place) {
   }
 }
 
-/** What the parts share: the settings as they are, and drawing them anew once they have changed. */
+/** What the parts share: the settings as they are, and redrawing after a change. */
 class Settings {
   /** @param {any} place @param {any} view */
   constructor(place, view) {

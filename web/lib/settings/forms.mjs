@@ -36,7 +36,7 @@ export const select = (name, value, choices, attributes = {}) =>
   );
 
 /**
- * A field for a secret: what is stored is told by its last four characters; typing replaces it.
+ * A field for a secret: shows the last four characters of the stored one; typing replaces it.
  * @param {string} name @param {{source: string | null, last_four: string} | undefined} known @param {boolean} isLong
  */
 export function secret(name, known, isLong = false) {
@@ -50,7 +50,7 @@ export function secret(name, known, isLong = false) {
 export const dots = (four) => `••••${four}`;
 
 /**
- * A form that saves; faults stay in it, in words.
+ * A form that saves, and shows errors.
  * @param {{title: string, fields: any[], save: (values: Record<string, string>) => Promise<void>, cancel?: () => void}} parts
  */
 export function form({ title, fields, save, cancel }) {
@@ -82,7 +82,7 @@ export function form({ title, fields, save, cancel }) {
   return element;
 }
 
-/** What a trial found, step by step. @param {any} found @param {string} kind of words: "connection" or "store" */
+/** The result of a test. @param {any} found @param {string} kind of words: "connection" or "store" */
 export function findings(found, kind) {
   if (found === "running") return h("p", { role: "status" }, t("test.running"));
   if (found instanceof Error) return notice("error", errorText(found));

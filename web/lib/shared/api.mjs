@@ -6,7 +6,7 @@ const ROOT = "/grok_imagine";
 /** A page of another site cannot send it without asking, and the server is not asked: see nodes/routes/security.py. */
 export const HEADER = "X-Grok-Imagine";
 
-/** What the server, or the way to it, says no with. `kind` names the engine's error; "Unreachable" is our own. */
+/** An error answer, or no answer. `kind` is the engine's error class, or our "Unreachable". */
 export class ApiError extends Error {
   /** @param {string} message @param {string} kind @param {number} status */
   constructor(message, kind, status) {
@@ -41,14 +41,14 @@ export const post = (path, body = {}) =>
 export const mediaUrl = (path) => api.apiURL(ROOT + path);
 
 /**
- * Hear the server's messages of one type; returns how to stop.
+ * Listen to the server's messages of one type. Returns a function that stops listening.
  * @template T
  * @param {string} type such as "grok_imagine.job"
- * @param {(detail: T) => void} heard
+ * @param {(detail: T) => void} handle
  * @returns {() => void}
  */
-export function listen(type, heard) {
-  const handler = (/** @type {CustomEvent<T>} */ event) => heard(event.detail);
+export function listen(type, handle) {
+  const handler = (/** @type {CustomEvent<T>} */ event) => handle(event.detail);
   api.addEventListener(type, handler);
   return () => api.removeEventListener(type, handler);
 }

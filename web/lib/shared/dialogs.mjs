@@ -1,4 +1,4 @@
-// Dialogs of our own, on the browser's <dialog>: it keeps the focus inside, hears Escape and gives the focus back.
+// Dialogs of our own, on the browser's <dialog>: it traps the focus, closes on Escape and restores the focus.
 import { app } from "../../../../scripts/app.js";
 import { button, h, icon, styled } from "./dom.mjs";
 import { t } from "./i18n.mjs";
@@ -37,7 +37,7 @@ export async function openDialog({ title, content, buttons = [], wide = false, o
 const closeWith = (element, value = "") => element.closest("dialog").close(value);
 
 /**
- * Ask whether to go on.
+ * Ask for confirmation.
  * @param {{title: string, text: string, yes: string, isDangerous?: boolean}} question
  */
 export async function confirm({ title, text, yes, isDangerous = false }) {

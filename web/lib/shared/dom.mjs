@@ -12,7 +12,7 @@ export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "on") {
-      for (const [type, heard] of Object.entries(value)) element.addEventListener(type, heard);
+      for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
     } else if (name === "value") {
       element.value = value ?? "";
     } else if (value !== null && value !== undefined && value !== false) {
@@ -46,7 +46,7 @@ export function button(label, act, { symbol, quiet, ...attributes } = {}) {
   );
 }
 
-/** A link to a style sheet beside this file. It belongs inside an element of ours: nothing of ours lies in the page's head,
+/** A link to a style sheet beside this file. It belongs inside an element of ours: the page's head holds nothing of ours,
  * and a style leaves the page with what it styles. @param {string} name @param {() => void} [loaded] */
 export const sheet = (name, loaded) =>
   h("link", {

@@ -1,4 +1,4 @@
-// Words in the language that ComfyUI is set to. ComfyUI's own catalogue (locales/) serves only what it draws itself.
+// Texts in the language that ComfyUI is set to. ComfyUI's own catalogue (locales/) serves only what it draws itself.
 import { app } from "../../../../scripts/app.js";
 import english from "../strings/en/index.mjs";
 
@@ -10,7 +10,7 @@ let language = "en";
 /** @type {Promise<void> | undefined} */
 let loading;
 
-/** Load the words. Await it in an extension's `init`: ComfyUI's settings can be read from then on. */
+/** Load the texts. Await it in an extension's `init`: ComfyUI's settings can be read from then on. */
 export function loadStrings() {
   loading ??= load();
   return loading;
@@ -28,7 +28,7 @@ async function load() {
 export const locale = () => language;
 
 /**
- * The words of `key`, with each `{name}` filled in. With a number `count` in `values`, `key.one` and `key.other` are
+ * The text of `key`, with each `{name}` filled in. With a number `count` in `values`, `key.one` and `key.other` are
  * looked for first.
  * @param {string} key
  * @param {Record<string, string | number>} [values]
@@ -39,7 +39,7 @@ export function t(key, values = {}) {
 }
 
 /**
- * The words of `key`, or `other` where there are none: for names that the server may add.
+ * The text of `key`, or `other` where there are none: for names that the server may add.
  * @param {string} key
  * @param {string} other
  */

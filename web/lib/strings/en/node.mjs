@@ -26,7 +26,7 @@ export default {
   "node.fact.job": "Job",
   "node.fact.task": "Task ID",
   "node.fact.cost": "Cost",
-  "node.fact.took": "Duration",
+  "node.fact.took": "Time",
   "node.fact.note": "Note",
   "node.step.preparing": "Preparing",
   "node.step.uploading": "Uploading images",

@@ -1,4 +1,4 @@
-"""The door: loading the pack does no work, imports keep to their floors, and an old ComfyUI gets one clear line."""
+"""Loading the pack does no work, modules import only what they may, and an old ComfyUI gets one clear line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _imports(path: Path) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("path", NODES, ids=lambda path: path.relative_to(ROOT / "nodes").as_posix())
-def test_imports_keep_to_their_floor(path: Path) -> None:
+def test_a_module_imports_only_what_it_may(path: Path) -> None:
     for level, module in _imports(path):
         top = module.split(".")[0]
         if level:
