@@ -11,21 +11,21 @@ from .worlds import EVERYWHERE, NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS, OLDEST
 
 SET = """(node, name, value) => { const one = node.widgets.find(each => each.name === name);
     one.value = value; one.callback?.(value); }"""
-FACE = "node => node.widgets.find(one => one.name === 'grok_status').element"
+STATUS = "node => node.widgets.find(one => one.name === 'grok_status').element"
 VALUES = "node => node.widgets.filter(one => one.serialize !== false).map(one => one.value)"
 everywhere = pytest.mark.parametrize("world", EVERYWHERE)
 PLAIN = ["sandbox", "auto", "", "auto", "auto", 6, "auto", 0, "fixed"]
 """The first values of a new Text to Video. What comes after them is of other tests' concern."""
 
 
-async def face(page: Any, number: Any) -> str:
-    return await page.node(number, f"node => ({FACE})(node).textContent")
+async def status(page: Any, number: Any) -> str:
+    return await page.node(number, f"node => ({STATUS})(node).textContent")
 
 
 async def until(page: Any, number: Any, script: str, timeout: int = 30_000) -> None:
-    """Wait until ``script``, a function of the node and its face's text, holds."""
+    """Wait until ``script``, a function of the node and its status's text, holds."""
     whole = f"""id => {{ const node = window.app.graph.getNodeById(id);
-        return ({script})(node, ({FACE})(node).textContent) }}"""
+        return ({script})(node, ({STATUS})(node).textContent) }}"""
     await page.wait_for_function(whole, arg=number, timeout=timeout)
 
 
@@ -34,9 +34,9 @@ async def choose(page: Any, number: Any, name: str, value: Any) -> None:
 
 
 async def price(page: Any, number: Any) -> str:
-    """What the node says of its price: the badge, or in the oldest Nodes 2.0 the face."""
+    """What the node says of its price: the badge, or in the oldest Nodes 2.0 the status."""
     script = "node => node.badges.map(one => (typeof one === 'function' ? one() : one).text).at(-1)"
-    return await (face(page, number) if page.world == "oldest-vue" else page.node(number, script))
+    return await (status(page, number) if page.world == "oldest-vue" else page.node(number, script))
 
 
 async def connect(page: Any, origin: Any, target: Any, slot: Any) -> None:
@@ -91,9 +91,9 @@ async def test_a_value_that_will_not_do_is_kept_marked_and_mended_by_a_button(pa
     for name, value in {"connection": "xai", "model": "grok-imagine-video-1.5", "resolution": "1080p"}.items():
         await choose(page, number, name, value)
     await choose(page, number, "duration", 15)
-    assert "doesn't support" not in await face(page, number)
+    assert "doesn't support" not in await status(page, number)
     await choose(page, number, "connection", "sandbox-aivideoapi")
-    told = await face(page, number)
+    told = await status(page, number)
     assert "Resolution: AI Video API doesn't support 1080p. Choose 480p, 720p." in told
     assert "Model: AI Video API doesn't support grok-imagine-video-1.5" in told
     kept = ["sandbox-aivideoapi", "grok-imagine-video-1.5", "", "1080p", "auto", 15, "auto", 0, "fixed"]
@@ -167,6 +167,17 @@ async def test_a_connection_that_is_not_here_is_said_and_others_offered(page: An
     assert (await page.node(number, VALUES))[0] == "sandbox"
 
 
+@pytest.mark.parametrize("world", [NEWEST_VUE])
+async def test_a_missing_key_can_be_added_from_the_node(page: Any) -> None:
+    await page.open()
+    number = await page.add("GIVTextToVideo")
+    await choose(page, number, "connection", "xai")
+    await until(page, number, "(node, text) => text.includes('No API key for “xai”.')")
+    await page.locator(".giv-node-warning").get_by_role("button", name="Add key…").click()
+    await page.get_by_role("dialog", name="Grok Imagine Video settings").wait_for()
+    await page.keyboard.press("Escape")
+
+
 @everywhere
 async def test_tokens_stand_by_their_sockets_and_are_offered_while_typing(page: Any) -> None:
     await page.open()
@@ -214,7 +225,7 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
     await page.shot("running")
     await until(page, number, "(node, text) => text.includes('free, about 54 credits')")
     await until(page, number, "node => node.properties.grok_imagine?.jobs.length === 1", 90_000)
-    told = await face(page, number)
+    told = await status(page, number)
     job = (await page.node(number, "node => node.properties.grok_imagine.jobs"))[0]
     assert job in told
     assert "Task ID" in told
@@ -241,7 +252,7 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
                         " app.canvas.pasteFromClipboard(); }")  # fmt: skip
     both = await page.evaluate("() => app.graph._nodes.filter(one => one.type === 'GIVTextToVideo').map(one => one.id)")
     (copy,) = set(both) - set(there)
-    shown = await page.still(f"() => ({FACE})(app.graph.getNodeById({json.dumps(copy)})).textContent", 30)
+    shown = await page.still(f"() => ({STATUS})(app.graph.getNodeById({json.dumps(copy)})).textContent", 30)
     assert job not in shown, "a copy has made no clip yet"
 
 
@@ -271,7 +282,7 @@ async def test_an_error_says_what_happened_what_it_cost_and_what_to_do(fresh_pag
     await page.evaluate("() => app.queuePrompt(0)")
     what, charged, then = ERRORS[language]
     await until(page, number, f"(node, text) => text.includes({json.dumps(what)})", 60_000)
-    told = await face(page, number)
+    told = await status(page, number)
     assert charged in told
     assert then in told
     words = page.get_by_text(what, exact=True)
