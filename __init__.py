@@ -1,4 +1,4 @@
-"""The door of the node pack: checks the host's version, then hands ComfyUI the list of nodes."""
+"""The entry point of the node pack: checks ComfyUI's version, then provides the nodes."""
 
 from __future__ import annotations
 

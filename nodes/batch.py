@@ -1,4 +1,4 @@
-"""Grok Batch: a list of clips, so many at a time and within a limit of cost; gone on with when the graph runs again."""
+"""Grok Batch: makes a list of clips with limits on cost and concurrency; running the graph again resumes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from comfy_api.latest import io
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from ..grok_imagine.batch.run import BatchResult
     from ..grok_imagine.jobs.session import Session
     from ..grok_imagine.journal.batches import Row, Summary
+    from .host.progress import NodeProgress
 
 _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
 
 
 @dataclass
 class _LastRun:
-    """How a node's last run ended, in this process. ``turn`` is what tells ComfyUI one run from the next."""
+    """How a node's last run ended, in this process. ComfyUI runs the node again when ``turn`` changes."""
 
     turn: int = 0
     is_left: bool = False
@@ -37,7 +38,7 @@ _last: dict[str, _LastRun] = {}
 
 
 class GIVBatch(io.ComfyNode):
-    """A list of clips."""
+    """Makes a list of clips."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -45,17 +46,16 @@ class GIVBatch(io.ComfyNode):
         return inputs.schema(
             node_id="GIVBatch",
             display_name="Grok Batch",
-            category=inputs.CATEGORY,
-            description="Makes a clip of every row: a prompt a line, JSON objects, or CSV with a header. Rows that "
-            "fail are reported, and the others go on. A stopped run goes on where it stood; nothing is paid twice.",
+            description="Makes one clip per row. One prompt per line, or JSON, or CSV. Failed rows are reported and "
+            "the others continue. If a run is interrupted, run the graph again to pick it up. You won't pay twice.",
             search_aliases=["grok", "grok imagine", "xai", "batch", "list of prompts", "csv", "many videos"],
             is_input_list=True,
             inputs=[
-                inputs.connection(" For rows that name none."),
+                inputs.connection(" For rows without a connection."),
                 _rows(),
                 inputs.model(_MODES),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.aspect_ratio(_MODES, "auto = provider default."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),
@@ -64,7 +64,7 @@ class GIVBatch(io.ComfyNode):
                     default=4,
                     min=1,
                     max=50,
-                    tooltip="How many clips are under way together. The connection's own limit holds, too.",
+                    tooltip="Maximum clips at the same time. The connection's own limit also applies.",
                 ),
                 io.Float.Input(
                     "max_usd",
@@ -72,35 +72,35 @@ class GIVBatch(io.ComfyNode):
                     min=0.0,
                     max=100000.0,
                     step=0.5,
-                    tooltip="The most that the whole list may cost, in US dollars; 0 is no limit. Rows that would pass "
-                    "it are left for a later run.",
+                    tooltip="Maximum cost of the whole list, in US dollars. 0 = no limit. Rows over the limit are "
+                    "left for a later run.",
                 ),
                 io.Boolean.Input(
                     "retry_failed",
                     default=False,
-                    tooltip="Make rows anew that have failed in an earlier run. Each is a new job, and may be charged.",
+                    tooltip="Retry rows that failed in an earlier run. Each is a new job and may be charged.",
                 ),
                 io.Image.Input(
                     "images",
                     optional=True,
-                    tooltip="One image for each row in order, as a batch or a list; or a single one for all of them.",
+                    tooltip="One image per row, in order, as a batch or a list; or one image for all rows.",
                 ),
             ],
             outputs=[
                 io.Video.Output(
-                    display_name="videos", is_output_list=True, tooltip="The clips of the rows that are done, in order."
+                    display_name="videos", is_output_list=True, tooltip="The clips of the finished rows, in order."
                 ),
                 io.String.Output(
-                    display_name="results", tooltip="JSON lines: each row's state, file, cost, times, job and error."
+                    display_name="results", tooltip="JSON lines: state, file, cost, times, job and error of each row."
                 ),
-                io.String.Output(display_name="summary", tooltip="How many rows stand where, and what they cost."),
+                io.String.Output(display_name="summary", tooltip="Number of rows in each state, and the total cost."),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, **_inputs: Any) -> int:
-        """Another value as long as rows are left, or a clip is gone: then Run goes on, though no input has changed."""
+        """Changes while rows are left or a clip is missing, so that Run resumes though no input has changed."""
         last = _last.get(str(cls.hidden.unique_id), _LastRun())
         if last.is_left or not all(file.is_file() for file in last.files):
             last.turn += 1
@@ -108,19 +108,19 @@ class GIVBatch(io.ComfyNode):
 
     @classmethod
     async def execute(cls, **lists: Any) -> io.NodeOutput:
-        """Make the rows that are not made yet."""
+        """Make the missing rows."""
         node_id = cls.hidden.unique_id
-        single = {name: each[0] if isinstance(each, list) else each for name, each in lists.items()}
+        single: dict[str, Any] = {name: (_listed(each) or [None])[0] for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
-        async def work(progress: execution.NodeProgress) -> tuple[BatchResult, list[Row]]:
+        async def work(progress: NodeProgress) -> tuple[BatchResult, list[Row]]:
             from ..grok_imagine.batch.run import Batch, run_batch
             from ..grok_imagine.journal.batches import Batches
 
             async with execution.runtime().session() as session:
                 rows = _read(_listed(lists["rows"]))
                 blobs = await session.publisher.images(given)
-                wish = Batch(
+                batch = Batch(
                     name=f"node {node_id}",
                     rows=_with_images(rows, blobs),
                     connection=single["connection"],
@@ -130,18 +130,16 @@ class GIVBatch(io.ComfyNode):
                     retry_failed=single["retry_failed"],
                     reads_files=False,
                 )
-                outcome = await run_batch(session, wish, lambda summary: progress.tell(_told(summary)))
-                return outcome, [
-                    await _at_hand(session, row) async for row in Batches(session.journal).rows(outcome.id)
-                ]
+                result = await run_batch(session, batch, lambda summary: progress.report(_summarize(summary)))
+                return result, [await _at_hand(session, row) async for row in Batches(session.journal).rows(result.id)]
 
-        outcome, rows = await execution.run(node_id, work)
+        result, rows = await execution.run(node_id, work)
         _remember(str(node_id), rows, retry_failed=single["retry_failed"])
-        return _outputs(outcome, rows)
+        return _outputs(result, rows)
 
 
 async def _at_hand(session: Session, row: Row) -> Row:
-    """The row with its clip on this machine. One whose file is gone is fetched again, which costs nothing."""
+    """The row with its clip on this machine. A missing file is downloaded again, at no cost."""
     from ..grok_imagine.journal.batches import RowState
 
     if row.state is not RowState.DONE or _clip(row).is_file():
@@ -166,21 +164,21 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
     last.files = [_clip(row) for row in rows if row.state is RowState.DONE]
 
 
-def _outputs(outcome: BatchResult, rows: list[Row]) -> io.NodeOutput:
+def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import as_plain
     from ..grok_imagine.journal.batches import RowState
 
-    told = _told(outcome.summary) + (f". Stopped: {outcome.stopped_by}" if outcome.stopped_by else "")
+    summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
     clips = [_clip(row) for row in rows if row.state is RowState.DONE]
     if not clips:
         first = next((row for row in rows if row.error), None)
         why = f" Row {first.number}: {first.error}" if first else ""
-        raise JobFailed(f"No row has become a clip: {told}.{why}", job_id=outcome.id)
+        raise JobFailed(f"No row has become a clip: {summary_text}.{why}", job_id=result.id)
     lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, told)
+    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, summary_text)
 
 
-def _told(summary: Summary) -> str:
+def _summarize(summary: Summary) -> str:
     from ..grok_imagine.journal.batches import RowState
 
     counts = ", ".join(f"{summary.counts[one]} {one.value}" for one in RowState if summary.counts.get(one))
@@ -201,9 +199,7 @@ def _with_images(rows: list[dict[str, Any]], blobs: list[Any]) -> list[dict[str,
     if not blobs:
         return rows
     if len(blobs) not in (1, len(rows)):
-        raise RequestError(
-            f"There are {len(blobs)} images for {len(rows)} rows. Connect one for each row, or a single one for all."
-        )
+        raise RequestError(f"{len(blobs)} images for {len(rows)} rows. Connect one per row, or one for all rows.")
     each = blobs * len(rows) if len(blobs) == 1 else blobs
     return [{**row, "reference_images": [blob]} for row, blob in zip(rows, each, strict=True)]
 
@@ -220,9 +216,9 @@ def _defaults(single: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listed(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return [one for one in given if one is not None] if isinstance(given, list) else [given]
+    """ComfyUI gives each input as a list; a value that is missing is left out."""
+    values = cast("list[Any]", given) if isinstance(given, list) else [given]
+    return [value for value in values if value is not None]
 
 
 def _rows() -> io.String.Input:
@@ -231,8 +227,7 @@ def _rows() -> io.String.Input:
         multiline=True,
         default="",
         dynamic_prompts=False,
-        placeholder='A prompt a line, or {"prompt": "…", "duration": 6} a line, or CSV with a header',
-        tooltip="What to make: a line is a clip, and is paid as one. A JSON object or a CSV column may say prompt, "
-        "model, mode, duration, resolution, aspect_ratio, motion_mode, seed, images (public URLs), connection for "
-        "its own row. A list of texts from the graph works, too.",
+        placeholder='One prompt per line, or {"prompt": "…", "duration": 6} per line, or CSV with a header',
+        tooltip="One clip per row, each charged. JSON keys or CSV columns: prompt, model, mode, duration, resolution, "
+        "aspect_ratio, motion_mode, seed, images (public URLs), connection. A list of texts also works.",
     )

@@ -1,4 +1,4 @@
-"""Grok Continue Video: a clip goes on over several segments, at any provider, and all become one film."""
+"""Grok Continue Video: extends a video by several segments, at any provider, and joins them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from .host import execution, files
 
 if TYPE_CHECKING:
     from ..grok_imagine.chain.run import ChainResult
+    from .host.progress import NodeProgress
 
 _MODES = (Mode.IMAGE, Mode.EXTEND)
 _HOWS: dict[str, Mode | None] = {inputs.AUTO: None, "extend": Mode.EXTEND, "last_frame": Mode.IMAGE}
 
 
 class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip goes on over several segments."""
+    """Extends a video by several segments and joins them."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -28,13 +29,11 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVContinueVideo",
             display_name="Grok Continue Video",
-            category=inputs.CATEGORY,
-            description="Lets a video go on for as long as you like: one segment a prompt, joined without a visible "
-            "seam. Every segment is a job of its own: after a failure, or a stop, run the graph again and it goes on "
-            "there; what is paid is kept.",
+            description="Extends a video by any number of segments, one per prompt, joined seamlessly. If a run fails "
+            "or is interrupted, run the graph again to continue there. You won't pay twice for a segment.",
             search_aliases=["grok", "grok imagine", "xai", "long video", "continue video", "extend video", "chain"],
             inputs=[
-                inputs.connection(" It works with every connection."),
+                inputs.connection(" Works with every connection."),
                 inputs.model(_MODES),
                 _prompts(),
                 _how(),
@@ -42,13 +41,13 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
                 inputs.duration(_MODES),
                 inputs.motion_mode((Mode.IMAGE,)),
                 inputs.seed(),
-                io.Video.Input("video", tooltip="The clip that goes on. It is the beginning of the film, and is free."),
+                io.Video.Input("video", tooltip="The video to continue. Free."),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="The whole film: the clip and all its segments."),
-                io.String.Output(display_name="job_ids", tooltip="The job of each segment, one id a line."),
+                io.Video.Output(display_name="video", tooltip="The source and all segments as one video."),
+                io.String.Output(display_name="job_ids", tooltip="The job ID of each segment, one per line."),
                 io.String.Output(
-                    display_name="info", tooltip="JSON: plan and price, frames, seams, and each segment's own facts."
+                    display_name="info", tooltip="JSON: plan, price, frames, joins, and details of each segment."
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -67,11 +66,11 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         seed: int,
         video: Any,
     ) -> io.NodeOutput:
-        """Make the film, or go on with the segment that is next."""
+        """Make the missing segments and join all of them."""
         node_id = cls.hidden.unique_id
         lines = tuple(line.strip() for line in prompts.splitlines() if line.strip())
         if not lines:
-            raise RequestError("Write at least one prompt: each line is a segment. Nothing was sent or charged.")
+            raise RequestError("Enter at least one prompt, one per line. Nothing was sent or charged.")
         base = generate.build_request(
             mode=_HOWS[how],
             model=model,
@@ -82,37 +81,39 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
             seed=seed,
         )
 
-        async def work(progress: execution.NodeProgress) -> ChainResult:
+        async def work(progress: NodeProgress) -> ChainResult:
             from ..grok_imagine.chain.run import Chain, run_chain
 
             async with execution.runtime().session() as session, files.file_of(video) as (path, should_stop):
                 chain = Chain(connection, path, lines, base)
                 return await run_chain(session, chain, owner=node_id or "", progress=progress, should_stop=should_stop)
 
-        film = await execution.run(node_id, work)
-        ids = "\n".join(one.job.id for one in film.segments)
-        info = json.dumps(_describe(film), ensure_ascii=False, indent=2)
-        return io.NodeOutput(files.video_from_file(film.file), ids, info)
+        result = await execution.run(node_id, work)
+        ids = "\n".join(one.job.id for one in result.segments)
+        info = json.dumps(_describe(result), ensure_ascii=False, indent=2)
+        return io.NodeOutput(files.video_from_file(result.file), ids, info)
 
 
-def _describe(film: ChainResult) -> dict[str, Any]:
-    joined = film.joined
-    seams = [
-        {
-            "frame": one.frame,
-            "seconds": round(float(one.frame / joined.shape.rate), 3),
-            "colours_matched": one.match.is_needed,
-            "fade_seconds": round(one.fade_seconds, 4),
-        }
-        for one in (joined.seams if joined else ())
-    ]
+def _describe(result: ChainResult) -> dict[str, Any]:
+    joined = result.joined
+    seams: list[dict[str, Any]] = []
+    if joined is not None:
+        seams = [
+            {
+                "frame": seam.frame,
+                "seconds": round(float(seam.frame / joined.shape.rate), 3),
+                "colours_matched": seam.match.is_needed,
+                "fade_seconds": round(seam.fade_seconds, 4),
+            }
+            for seam in joined.seams
+        ]
     return {
-        "plan": film.plan.text,
-        "file": str(film.file),
+        "plan": result.plan.text,
+        "file": str(result.file),
         "frames": joined.frames if joined else None,
         "seconds": round(joined.seconds, 3) if joined else None,
         "seams": seams,
-        "segments": [generate.describe(one) for one in film.segments],
+        "segments": [generate.describe(one) for one in result.segments],
     }
 
 
@@ -122,8 +123,8 @@ def _prompts() -> io.String.Input:
         multiline=True,
         default="",
         dynamic_prompts=False,
-        placeholder="One line a segment: how the clip goes on.",
-        tooltip=f"How the clip goes on: every line is a segment, and is paid as one clip. "
+        placeholder="One segment per line: what should happen next",
+        tooltip=f"One segment per line, each charged as one clip. "
         f"{inputs.prompt_limits((Mode.IMAGE,))} Changing a line keeps the segments before it.",
     )
 
@@ -133,7 +134,7 @@ def _how() -> io.Combo.Input:
         "how",
         options=list(_HOWS),
         default=inputs.AUTO,
-        tooltip="extend: the provider is shown the end of the film and goes on with its motion; offered by "
-        f"{inputs.offered_by((Mode.EXTEND,))}, and some charge for the seconds shown. last_frame: the last picture "
-        "starts the next segment; every provider can. auto: extend where it is offered.",
+        tooltip="extend = the provider continues the end of the video; offered by "
+        f"{inputs.offered_by((Mode.EXTEND,))}, and some also charge for the source's seconds. last_frame = the last "
+        "frame starts the next segment; works everywhere. auto = extend if offered.",
     )

@@ -1,4 +1,4 @@
-"""Grok Edit Video: a clip, changed as the prompt says."""
+"""Grok Edit Video: edits a video from a prompt."""
 
 from __future__ import annotations
 
@@ -13,30 +13,23 @@ _MODES = (Mode.EDIT,)
 
 
 class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip, changed as the prompt says."""
+    """Edits a video from a prompt."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVEditVideo",
-            display_name="Grok Edit Video",
-            category=inputs.CATEGORY,
-            description="Changes a video as the prompt says, and keeps its length and motion. Offered by "
-            f"{inputs.offered_by(_MODES)}. A run that was stopped is gone on with by running the graph again, and not "
-            "paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "edit video", "video to video", "v2v", "restyle"],
-            inputs=[
-                inputs.connection(f" Editing is offered by {inputs.offered_by(_MODES)}.", _MODES),
-                inputs.model(_MODES),
+        return inputs.clip_schema(
+            "GIVEditVideo",
+            "Grok Edit Video",
+            "Edits a video from a prompt, keeping its length and motion.",
+            ["edit video", "video to video", "v2v", "restyle"],
+            _MODES,
+            [
                 inputs.prompt(f"What should change in the clip. {inputs.prompt_limits(_MODES)}"),
                 inputs.resolution(_MODES),
                 inputs.seed(),
                 *source_video.inputs("xAI edits at most 8.7 s."),
-                inputs.on_rejected(),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -51,7 +44,7 @@ class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
         video_url: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Edit the clip, or go on with the job that already does."""
+        """Edit the clip, or resume the job that already does."""
         request = generate.build_request(mode=Mode.EDIT, model=model, prompt=prompt, resolution=resolution, seed=seed)
         made = source_video.generate_from_video(cls.hidden, connection, request, video, video_url)
         return await generate.outputs_or_placeholder(made, request, on_rejected)

@@ -1,4 +1,4 @@
-"""Grok Extend Video: a clip that goes on."""
+"""Grok Extend Video: extends a video by a few seconds."""
 
 from __future__ import annotations
 
@@ -13,30 +13,23 @@ _MODES = (Mode.EXTEND,)
 
 
 class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A clip that goes on."""
+    """Extends a video by a few seconds."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVExtendVideo",
-            display_name="Grok Extend Video",
-            category=inputs.CATEGORY,
-            description="Lets a video go on by some seconds; the result is the source and what was added. Offered by "
-            f"{inputs.offered_by(_MODES)}. A run that was stopped is gone on with by running the graph again, and not "
-            "paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "extend video", "continue video", "longer video"],
-            inputs=[
-                inputs.connection(f" Extending is offered by {inputs.offered_by(_MODES)}.", _MODES),
-                inputs.model(_MODES),
-                inputs.prompt(f"How the clip goes on. {inputs.prompt_limits(_MODES)}"),
+        return inputs.clip_schema(
+            "GIVExtendVideo",
+            "Grok Extend Video",
+            "Extends a video by a few seconds. Returns the whole clip.",
+            ["extend video", "continue video", "longer video"],
+            _MODES,
+            [
+                inputs.prompt(f"What should happen next. {inputs.prompt_limits(_MODES)}"),
                 inputs.duration(_MODES),
                 inputs.seed(),
-                *source_video.inputs("xAI extends clips of 2 to 15 s."),
-                inputs.on_rejected(),
+                *source_video.inputs("xAI extends videos of 2–15 s."),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -51,7 +44,7 @@ class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
         video_url: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Extend the clip, or go on with the job that already does."""
+        """Extend the clip, or resume the job that already does."""
         request = generate.build_request(mode=Mode.EXTEND, model=model, prompt=prompt, duration=duration, seed=seed)
         made = source_video.generate_from_video(cls.hidden, connection, request, video, video_url)
         return await generate.outputs_or_placeholder(made, request, on_rejected)

@@ -7,13 +7,15 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from .batch import GIVBatch
-from .chunks import GIVJoinChunks, GIVSplitVideo
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
-from .host import job_events
+from .host import execution, prompt_server
 from .image_to_video import GIVImageToVideo
+from .join_chunks import GIVJoinChunks
 from .load_video_frames import GIVLoadVideoFrames
+from .routes import register
+from .split_video import GIVSplitVideo
 from .text_to_video import GIVTextToVideo
 from .upload_media import GIVUploadMedia
 from .wait_for_task import GIVWaitForTask
@@ -38,7 +40,9 @@ class GrokImagineExtension(ComfyExtension):
 
     async def on_load(self) -> None:
         """ComfyUI awaits this before it asks for the nodes. Routes can only be added now."""
-        job_events.add_routes()
+        table = prompt_server.routes()
+        if table is not None:
+            register.add_routes(table, execution.runtime(), prompt_server.broadcast)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""

@@ -1,4 +1,4 @@
-"""Grok Image to Video: one image starts the clip, or several are its references."""
+"""Grok Image to Video: makes a clip from a start image or from reference images."""
 
 from __future__ import annotations
 
@@ -14,38 +14,32 @@ _SOCKETS = tuple(f"image_{number}" for number in range(1, inputs.image_limit(_MO
 
 
 class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """One image starts the clip, or several are its references."""
+    """Makes a clip from a start image or from reference images."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVImageToVideo",
-            display_name="Grok Image to Video",
-            category=inputs.CATEGORY,
-            description="Makes a video from images. Connect one to start from, or several as references; every image "
-            "of a batch counts. A run that was stopped is gone on with by running the graph again, and not paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "image to video", "i2v", "reference to video", "animate"],
-            inputs=[
-                inputs.connection(),
-                inputs.model(_MODES),
+        return inputs.clip_schema(
+            "GIVImageToVideo",
+            "Grok Image to Video",
+            "Makes a video from images: one to start from, or several as references. Every image of a batch counts.",
+            ["image to video", "i2v", "reference to video", "animate"],
+            _MODES,
+            [
                 _mode(),
                 inputs.prompt(
-                    "What should happen to the images. A token stands beside each connected socket: by it the prompt "
-                    f"names that image, where the provider reads tokens. {inputs.prompt_limits(_MODES)}"
+                    "What should happen to the images. Name a connected image by the token beside its socket, if the "
+                    f"provider supports tokens. {inputs.prompt_limits(_MODES)}"
                 ),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: mostly that of the first image."),
+                inputs.aspect_ratio(_MODES, "auto = usually the first image's ratio."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),
                 *(_socket(number, name) for number, name in enumerate(_SOCKETS, 1)),
                 _image_urls(),
                 inputs.fallbacks(),
-                inputs.on_rejected(),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -65,10 +59,10 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
         on_rejected: str = inputs.FAIL,
         **sockets: Any,
     ) -> io.NodeOutput:
-        """Make the clip, or go on with the job that already makes it."""
+        """Make the clip, or resume the job that already makes it."""
         chosen = inputs.value(mode)
         request = generate.build_request(
-            # Without an image the mode would be text-to-video; here that is a fault, and is named as one.
+            # Without an image the inferred mode would be text-to-video; here that is an error.
             mode=Mode(chosen) if chosen else _inferred(sockets, image_urls),
             model=model,
             prompt=prompt,
@@ -94,16 +88,16 @@ def _mode() -> io.Combo.Input:
         "mode",
         options=[inputs.AUTO, *(mode.value for mode in _MODES)],
         default=inputs.AUTO,
-        tooltip="auto: image_to_video, or reference_to_video where a provider takes more images only so. The first "
-        "starts the clip from the image; the second takes the images as what should appear in it. "
-        "The price is the provider's, and mostly the same.",
+        tooltip="image_to_video starts the clip from the image; reference_to_video shows the images' subjects in it. "
+        "auto = image_to_video, or reference_to_video if the provider needs it for several images. Usually the same "
+        "price.",
     )
 
 
 def _socket(number: int, name: str) -> io.Image.Input:
-    tooltip = "An image, or a batch: each of its images counts, in order."
+    tooltip = "An image or a batch. Every image of a batch counts, in order."
     if number == 1:
-        tooltip += f" How many in all: {inputs.image_limits(_MODES)}. Published prices do not depend on it."
+        tooltip += f" Maximum images: {inputs.image_limits(_MODES)}. Doesn't affect published prices."
     return io.Image.Input(name, optional=True, tooltip=tooltip)
 
 
@@ -114,7 +108,6 @@ def _image_urls() -> io.String.Input:
         default="",
         optional=True,
         dynamic_prompts=False,
-        placeholder="https://… one public image URL a line",
-        tooltip="Images that are online already: one public http(s) URL a line. They come after the connected images, "
-        "count like these, and need no upload.",
+        placeholder="https://… one public image URL per line",
+        tooltip="Public image URLs, one per line. They follow the connected images and need no upload.",
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..grok_imagine.media.frames.plan import Plan
     from ..grok_imagine.media.frames.resize import Resize
     from ..grok_imagine.media.frames.selection import FrameSelection
+    from .host.progress import NodeProgress
 
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -34,10 +35,9 @@ class GIVLoadVideoFrames(io.ComfyNode):
         return inputs.schema(
             node_id="GIVLoadVideoFrames",
             display_name="Load Video Frames",
-            category=inputs.CATEGORY,
-            description="Decodes a video into an IMAGE batch with its sound and frame rate, for the nodes that work on "
-            "images. Connect a VIDEO, or name a file, a URL or a job. Loads a part, every nth frame or a smaller size "
-            "without decoding the rest, and says how much memory it takes before it does. Free.",
+            description="Decodes a video into an IMAGE batch with its audio and frame rate. Connect a VIDEO, or enter "
+            "a file, a URL or a job ID. Loads a part, every nth frame or a smaller size without decoding the rest, "
+            "and shows how much memory it needs first. Free.",
             search_aliases=[
                 "video to images",
                 "extract frames",
@@ -50,49 +50,49 @@ class GIVLoadVideoFrames(io.ComfyNode):
                 io.Video.Input(
                     "video",
                     optional=True,
-                    tooltip="The video to decode. All its frames are held in memory: 11 MB each at 720p. Free.",
+                    tooltip="The video to decode. All frames are in memory: 11 MB each at 720p. Free.",
                 ),
                 io.String.Input(
                     "source",
                     default="",
                     optional=True,
-                    tooltip="Used while no video is connected: a file in ComfyUI's input, output or temp folder, a "
-                    "public https URL (downloaded once, then kept), or the job_id of a clip made here. Free.",
+                    tooltip="Used if no video is connected: a file in ComfyUI's input, output or temp folder, a "
+                    "public https URL (downloaded once), or a job ID. Free.",
                 ),
                 *frame_inputs.which_frames(),
                 *frame_inputs.what_size(),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The frames that were asked for, as one batch."),
-                io.Audio.Output(display_name="audio", tooltip="The sound of the same part; empty for a silent video."),
+                io.Image.Output(display_name="images", tooltip="The selected frames, as one batch."),
+                io.Audio.Output(display_name="audio", tooltip="The audio of the same part. Empty for a silent video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second of this batch."),
-                io.Int.Output(display_name="frame_count", tooltip="How many frames there are."),
+                io.Int.Output(display_name="frame_count", tooltip="Number of frames."),
                 io.Image.Output(display_name="first_frame", tooltip="The first of these frames."),
-                io.Image.Output(display_name="last_frame", tooltip="The last of these frames: to go on from it."),
+                io.Image.Output(
+                    display_name="last_frame", tooltip="The last of these frames, to continue a clip from."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, source: str = "", **_others: Any) -> str:
-        """What a file on the disk looked like, so that a new one under its name is read anew."""
+        """Changes when the file changes, so that a new file of the same name is loaded."""
         try:
             found = files.find_file(source.strip()).stat() if source and not _is_remote(source) else None
         except (RequestError, OSError, ValueError):
-            found = None  # told when the node runs
+            found = None  # reported when the node runs
         return f"{found.st_mtime_ns} {found.st_size}" if found else ""
 
     @classmethod
-    async def execute(cls, video: Any = None, source: str = "", **wishes: Any) -> io.NodeOutput:
+    async def execute(cls, video: Any = None, source: str = "", **options: Any) -> io.NodeOutput:
         """Decode the video."""
         source = (source or "").strip()
         if video is None and not source:
-            raise RequestError(
-                "There is nothing to load: connect a video, or give a file, a URL or a job id as source."
-            )
-        wanted = _Wanted(frame_inputs.window(wishes), frame_inputs.resize(wishes))
+            raise RequestError("Nothing to load: connect a video, or enter a file, a URL or a job ID as source.")
+        wanted = _Wanted(frame_inputs.window(options), frame_inputs.resize(options))
 
-        async def work(progress: execution.NodeProgress) -> tuple[Any, Any, float]:
+        async def work(progress: NodeProgress) -> tuple[Any, Any, float]:
             if video is None:
                 return await _decoded(await _file(source, progress), wanted, progress)
             path = await execution.in_thread(lambda _stop: files.whole_file(video))
@@ -113,16 +113,16 @@ class _Wanted:
     resize: Resize
 
 
-async def _decoded(path: Path, wanted: _Wanted, progress: execution.NodeProgress) -> tuple[Any, Any, float]:
+async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple[Any, Any, float]:
     from ..grok_imagine.media.frames.decode import decode
 
     def work(should_stop: Callable[[], bool]) -> Clip:
         size = ""
 
-        def plan(told: Plan) -> None:
+        def show_plan(plan: Plan) -> None:
             nonlocal size
-            size = f" of {told.width} × {told.height}, {told.memory}"
-            progress.tell(f"Decoding {told}", is_news=True)
+            size = f" of {plan.width} × {plan.height}, {plan.memory}"
+            progress.report(f"Decoding {plan}", is_news=True)
 
         def frames(done: int, total: int) -> None:
             progress.frames(done, total, size)
@@ -131,7 +131,7 @@ async def _decoded(path: Path, wanted: _Wanted, progress: execution.NodeProgress
             path,
             window=wanted.window,
             resize=wanted.resize,
-            on_plan=plan,
+            on_plan=show_plan,
             on_progress=frames,
             should_stop=should_stop,
             max_bytes=files.free_memory(),
@@ -152,7 +152,7 @@ def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
     return images, tensors.cut(parts.audio, choice.start, choice.duration, wanted.window.is_whole), float(choice.rate)
 
 
-async def _file(source: str, progress: execution.NodeProgress) -> Path:
+async def _file(source: str, progress: NodeProgress) -> Path:
     """The file that ``source`` names, fetched where it is not on this machine yet."""
     if not _is_remote(source):
         return files.find_file(source)
@@ -162,8 +162,8 @@ async def _file(source: str, progress: execution.NodeProgress) -> Path:
         target = session.home / "cache" / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.mp4"
         if not target.is_file():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            progress.tell("Downloading")
-            await session.bring(source, target, on_bytes=lambda size, _total: progress.tell(_megabytes(size)))
+            progress.report("Downloading")
+            await session.bring(source, target, on_bytes=lambda size, _total: progress.report(_megabytes(size)))
         return target
 
 

@@ -1,4 +1,4 @@
-"""Grok Text to Video: a prompt becomes a clip."""
+"""Grok Text to Video: makes a clip from a prompt."""
 
 from __future__ import annotations
 
@@ -10,32 +10,26 @@ _MODES = inputs.MAKES_FROM_TEXT
 
 
 class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
-    """A prompt becomes a clip."""
+    """Makes a clip from a prompt."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What ComfyUI shows."""
-        return inputs.schema(
-            node_id="GIVTextToVideo",
-            display_name="Grok Text to Video",
-            category=inputs.CATEGORY,
-            description="Makes a video from a prompt. Every paid job is journaled: a run that was stopped, or cut off, "
-            "is gone on with by running the graph again, and not paid twice.",
-            search_aliases=["grok", "grok imagine", "xai", "text to video", "t2v", "generate video"],
-            inputs=[
-                inputs.connection(),
-                inputs.model(_MODES),
+        return inputs.clip_schema(
+            "GIVTextToVideo",
+            "Grok Text to Video",
+            "Makes a video from a prompt.",
+            ["text to video", "t2v", "generate video"],
+            _MODES,
+            [
                 inputs.prompt(f"What should happen in the clip. {inputs.prompt_limits(_MODES)}"),
                 inputs.resolution(_MODES),
-                inputs.aspect_ratio(_MODES, "auto: the provider's default."),
+                inputs.aspect_ratio(_MODES, "auto = provider default."),
                 inputs.duration(_MODES),
                 inputs.motion_mode(_MODES),
                 inputs.seed(),
                 inputs.fallbacks(),
-                inputs.on_rejected(),
             ],
-            outputs=inputs.job_outputs(),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -52,7 +46,7 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
         fallbacks: str = "",
         on_rejected: str = inputs.FAIL,
     ) -> io.NodeOutput:
-        """Make the clip, or go on with the job that already makes it."""
+        """Make the clip, or resume the job that already makes it."""
         request = generate.build_request(
             model=model,
             prompt=prompt,

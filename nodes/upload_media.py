@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..grok_imagine.errors import RequestError
 from .common import inputs
 from .host import execution, files, tensors
+
+if TYPE_CHECKING:
+    from .host.progress import NodeProgress
 
 
 class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
@@ -20,18 +23,17 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVUploadMedia",
             display_name="Grok Upload Media",
-            category=inputs.CATEGORY,
-            description="Uploads images or a video to your own store and gives their URLs, to be used in image_urls or "
-            "anywhere else. The same content is uploaded once while its URL is good.",
+            description="Uploads images or a video to your own store and returns their URLs, for image_urls or any "
+            "other use. The same content is uploaded once while its URL is valid.",
             search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],
             inputs=[
-                inputs.connection(" Here it only decides which store is used: that of this connection."),
-                io.Image.Input("image", optional=True, tooltip="An image, or a batch: one URL for each. Free."),
-                io.Video.Input("video", optional=True, tooltip="A video, uploaded as MP4 of at most 50 MB. Free."),
+                inputs.connection(" Only decides which store is used."),
+                io.Image.Input("image", optional=True, tooltip="An image or a batch; one URL per image. Free."),
+                io.Video.Input("video", optional=True, tooltip="A video, uploaded as an MP4 of at most 50 MB. Free."),
             ],
             outputs=[
-                io.String.Output(display_name="urls", tooltip="The URLs, one a line: images first, then the video."),
-                io.String.Output(display_name="first_url", tooltip="The first of them."),
+                io.String.Output(display_name="urls", tooltip="The URLs, one per line: images first, then the video."),
+                io.String.Output(display_name="first_url", tooltip="The first URL."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -43,9 +45,9 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
             raise RequestError("Connect an image or a video to upload.")
         pixels = [] if image is None else tensors.to_pixels(image)
 
-        async def work(progress: execution.NodeProgress) -> list[str]:
+        async def work(progress: NodeProgress) -> list[str]:
             async with execution.runtime().session() as session:
-                progress.tell("Uploading")
+                progress.report("Uploading")
                 blobs = await session.publisher.images(pixels)
                 if video is not None:
                     blobs.append(await execution.in_thread(lambda stop: files.source_video(video, stop).blob))

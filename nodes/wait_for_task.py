@@ -12,6 +12,7 @@ from .host import execution
 
 if TYPE_CHECKING:
     from ..grok_imagine.jobs.session import Result, Session
+    from .host.progress import NodeProgress
 
 
 class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
@@ -23,26 +24,24 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         return inputs.schema(
             node_id="GIVWaitForTask",
             display_name="Grok Wait for Task",
-            category=inputs.CATEGORY,
-            description="Waits for a job by its id here, or for a task by its id at the provider, and gives its clip. "
-            "It submits nothing and costs nothing. With both ids it gives a job of unknown outcome its task.",
+            description="Waits for a job or a provider's task by its ID and returns the clip. Free: it submits "
+            "nothing. With both IDs, attaches the task to a job of unknown outcome.",
             search_aliases=["grok", "resume", "poll", "task id", "job id", "collect video", "recover"],
             inputs=[
                 io.String.Input(
                     "job_id",
                     default="",
                     optional=True,
-                    tooltip="The job's id here, as an error message or the output job_id of a node says it. With it, "
-                    "the connection is not needed. Waiting is free.",
+                    tooltip="The job ID, from the Jobs panel, a job_id output or an error message. The connection is "
+                    "not used then. Waiting is free.",
                 ),
-                inputs.connection(" Used with a task_id alone."),
+                inputs.connection(" Used only with a task_id alone."),
                 io.String.Input(
                     "task_id",
                     default="",
                     optional=True,
-                    tooltip="The task's id at the provider of that connection, also one that was submitted elsewhere. "
-                    "Together with the job_id of a job whose outcome is unknown, it tells that job its task. "
-                    "Waiting is free.",
+                    tooltip="The provider's task ID, also of a task submitted elsewhere. With a job_id, it is "
+                    "attached to that job. Waiting is free.",
                 ),
             ],
             outputs=inputs.job_outputs(),
@@ -51,24 +50,24 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
 
     @classmethod
     async def execute(cls, connection: str, job_id: str = "", task_id: str = "") -> io.NodeOutput:
-        """Wait, then give the clip."""
+        """Wait for the clip and return it."""
         job_id, task_id = (job_id or "").strip(), (task_id or "").strip()
         if not job_id and not task_id:
-            raise RequestError("Give a job_id, or a connection and a task_id: there is nothing to wait for yet.")
+            raise RequestError("Enter a job_id, or a connection and a task_id.")
 
-        async def work(progress: execution.NodeProgress) -> Result:
+        async def work(progress: NodeProgress) -> Result:
             async with execution.runtime().session() as session:
                 if not job_id:
                     return await session.collect(connection, task_id, progress=progress)
                 if task_id:
-                    await _introduce(session, job_id, task_id)
+                    await _attach(session, job_id, task_id)
                 return await session.resume(job_id, progress=progress)
 
         return generate.job_outputs(await execution.run(cls.hidden.unique_id, work))
 
 
-async def _introduce(session: Session, job_id: str, task_id: str) -> None:
-    """Give the job its task, unless it has that one already."""
+async def _attach(session: Session, job_id: str, task_id: str) -> None:
+    """Attach the task to the job, unless it is attached already."""
     job = await session.journal.get(job_id)
     if job is None or job.task_id is None:
         await session.attach(job_id, task_id)  # which says so, where there is no such job or it needs no task

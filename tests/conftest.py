@@ -20,7 +20,7 @@ _made: list[str] = []
 LOADED = """() => window.app?.graph && window.app.extensionManager
     && window.LiteGraph?.registered_node_types.GIVTextToVideo"""
 INFORMED = """async () => {
-    const { capabilities } = await import('/extensions/comfyui-grok-imagine/lib/node_store.mjs');
+    const { capabilities } = await import('/extensions/comfyui-grok-imagine/lib/node/capabilities_store.mjs');
     while (capabilities() === null) await new Promise((next) => setTimeout(next, 20));
 }"""
 

@@ -13,9 +13,9 @@ from typing import Any
 
 _WORDS = Path(__file__).with_suffix(".json")
 _HEADS = {
-    "en": ("Inputs", "Outputs", "Input", "Output", "What it does", "Good to know"),
-    "zh": ("输入", "输出", "输入", "输出", "说明", "须知"),
-    "ja": ("入力", "出力", "入力", "出力", "説明", "知っておくこと"),
+    "en": ("Inputs", "Outputs", "Input", "Output", "What it does", "Notes"),
+    "zh": ("输入", "输出", "输入", "输出", "说明", "备注"),
+    "ja": ("入力", "出力", "入力", "出力", "説明", "備考"),
 }
 
 

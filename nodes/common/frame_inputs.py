@@ -25,7 +25,7 @@ def which_frames() -> list[Any]:
             max=240.0,
             step=1.0,
             optional=True,
-            tooltip="Frames per second to repeat or drop frames to; 0 keeps the video's own. Comes before the others.",
+            tooltip="Frames per second; frames are repeated or dropped. 0 = the video's own. Applied first.",
         ),
         io.Int.Input(
             "frame_load_cap",
@@ -33,7 +33,7 @@ def which_frames() -> list[Any]:
             min=0,
             max=_MANY,
             optional=True,
-            tooltip="Load so many frames at most; 0 loads all. What comes after them is not decoded.",
+            tooltip="Maximum frames. 0 = all.",
         ),
         io.Int.Input(
             "skip_first_frames",
@@ -41,7 +41,7 @@ def which_frames() -> list[Any]:
             min=0,
             max=_MANY,
             optional=True,
-            tooltip="Leave out so many frames at the beginning. They are jumped over, not decoded.",
+            tooltip="Frames to skip at the start.",
         ),
         io.Int.Input(
             "select_every_nth",
@@ -49,7 +49,7 @@ def which_frames() -> list[Any]:
             min=1,
             max=_MANY,
             optional=True,
-            tooltip="Load one frame out of so many; 1 loads all. fps is divided by it, so that the sound fits.",
+            tooltip="Keep every nth frame. fps is divided by n, so the audio still fits.",
         ),
         *_span(),
     ]
@@ -65,7 +65,7 @@ def _span() -> list[Any]:
             step=0.1,
             optional=True,
             advanced=True,
-            tooltip="Begin so many seconds into the video. The sound is cut to the same part.",
+            tooltip="Start time in seconds. The audio is cut to match.",
         ),
         io.Float.Input(
             "duration_seconds",
@@ -75,7 +75,7 @@ def _span() -> list[Any]:
             step=0.1,
             optional=True,
             advanced=True,
-            tooltip="Load so many seconds; 0 loads to the end. The frame counts above are within this part.",
+            tooltip="Seconds to load. 0 = to the end. The frame counts above apply within this part.",
         ),
         io.Combo.Input(
             "which_frames",
@@ -83,8 +83,8 @@ def _span() -> list[Any]:
             default="all",
             optional=True,
             advanced=True,
-            tooltip="all of the frames chosen above, or only the first or the last of them. The last frame of a long "
-            "video is found without decoding the rest.",
+            tooltip="All selected frames, or only the first or the last. The last frame of a long video is found "
+            "without decoding the rest.",
         ),
     ]
 
@@ -94,15 +94,11 @@ def what_size() -> list[Any]:
     return [
         _pixels(
             "longest_side",
-            "The longer side in pixels, keeping the shape; 0 keeps the size. Never enlarges.",
+            "Longer side in pixels, keeping the aspect ratio. 0 = original size. Never enlarges.",
             advanced=False,
         ),
-        _pixels(
-            "width", "The exact width in pixels; 0 follows height, or keeps the size. Not with longest_side.", True
-        ),
-        _pixels(
-            "height", "The exact height in pixels; 0 follows width, or keeps the size. Not with longest_side.", True
-        ),
+        _pixels("width", "Exact width in pixels. 0 = follow height, or original size. Not with longest_side.", True),
+        _pixels("height", "Exact height in pixels. 0 = follow width, or original size. Not with longest_side.", True),
         io.Int.Input(
             "multiple_of",
             default=1,
@@ -110,7 +106,7 @@ def what_size() -> list[Any]:
             max=512,
             optional=True,
             advanced=True,
-            tooltip="Round both sides down to a multiple of this: 8, 16, 32 or 64 for most models; 1 is off.",
+            tooltip="Round both sides down to a multiple of this: 8, 16, 32 or 64 for most models. 1 = off.",
         ),
         io.Combo.Input(
             "fit",
@@ -118,8 +114,8 @@ def what_size() -> list[Any]:
             default="crop",
             optional=True,
             advanced=True,
-            tooltip="Where the new size has another shape: crop fills it and cuts off what is over, pad shows all "
-            "with black around it, stretch distorts.",
+            tooltip="If the aspect ratio changes: crop fills the frame and cuts off the edges, pad adds black "
+            "borders, stretch distorts.",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""What nodes share that end with a clip: from widgets to a request, and from a result to outputs."""
+"""Making one clip: from widgets to a request, and from a result to outputs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .inputs import AUTO, PLACEHOLDER, value
 
 if TYPE_CHECKING:
     from ...grok_imagine.jobs.session import Result, Session
+    from ..host.progress import NodeProgress
 
 
 def build_request(
@@ -31,7 +32,7 @@ def build_request(
     mode: Mode | None = None,
     reference_images: tuple[MediaInput, ...] = (),
 ) -> VideoRequest:
-    """The request that the widgets spell."""
+    """The request for the values of the widgets."""
     return VideoRequest(
         mode=mode,
         model=value(model),
@@ -46,8 +47,9 @@ def build_request(
 
 
 def workflow(hidden: Any) -> bytes | None:
-    """The graph that a node runs in, to be kept with its job: as the page keeps it, else as it was queued."""
-    graph = (getattr(hidden, "extra_pnginfo", None) or {}).get("workflow")
+    """The workflow to store with a node's job: the page's own format, else the queued prompt."""
+    extra: dict[str, Any] = getattr(hidden, "extra_pnginfo", None) or {}
+    graph = extra.get("workflow")
     prompt = getattr(hidden, "prompt", None)
     kept = {"workflow": graph} if graph else {"prompt": prompt} if prompt else None
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False, default=str).encode() if kept else None
@@ -63,27 +65,28 @@ async def generate(
     """Make the clip of ``request``; ``images`` are IMAGE batches that go before the URLs that it already has.
 
     ``fallbacks`` names the connections that are tried after ``connection``, with commas or lines between;
-    ``hidden`` is what ComfyUI tells the node beside its inputs.
+    ``hidden`` holds the node's hidden inputs.
     """
     node_id, kept = hidden.unique_id, workflow(hidden)
     names = [connection, *re.split(r"[,\s]+", (fallbacks or "").strip())]
     names = [name for name in names if name]
     pixels = [image for batch in images or () for image in tensors.to_pixels(batch)]
 
-    async def work(progress: execution.NodeProgress) -> Result:
+    async def work(progress: NodeProgress) -> Result:
         from ...grok_imagine.jobs.failover import generate_with_failover
 
         async with execution.runtime().session() as session:
             complete = await _with_images(session, names, request, pixels)
-            # Two equal nodes of a graph are two clips; one node that runs again goes on with its own.
-            own = {"owner": node_id or "", "progress": progress, "workflow": kept}
-            return await generate_with_failover(session, complete, names, **own)
+            # Two equal nodes of a graph make two clips; a node that runs again resumes its own.
+            return await generate_with_failover(
+                session, complete, names, owner=node_id or "", progress=progress, workflow=kept
+            )
 
     return await execution.run(node_id, work)
 
 
 async def _with_images(session: Session, names: list[str], request: VideoRequest, pixels: list[Any]) -> VideoRequest:
-    """The request with its images encoded; encoding takes time, so all else is checked before."""
+    """The request with its images encoded. Encoding takes time, so everything else is checked first."""
     if not pixels:
         return request
 
@@ -96,7 +99,7 @@ async def _with_images(session: Session, names: list[str], request: VideoRequest
 
 
 async def outputs_or_placeholder(making: Awaitable[Result], request: VideoRequest, on_rejected: str) -> io.NodeOutput:
-    """The outputs of a clip that is being made; where moderation refuses it, a stand-in if that is what is wanted."""
+    """The outputs of the clip; a placeholder if moderation refuses it and ``on_rejected`` asks for one."""
     try:
         return job_outputs(await making)
     except ContentRejected as error:
@@ -109,8 +112,8 @@ async def outputs_or_placeholder(making: Awaitable[Result], request: VideoReques
         seconds = request.duration_seconds or 1
         folder = execution.runtime().home / "placeholders"
         file = await asyncio.to_thread(placeholder, folder, words, **sizes, seconds=seconds)
-        told = {"is_placeholder": True, "outcome": "rejected by moderation", "error": str(error), "file": str(file)}
-        info = json.dumps({**told, "job_id": error.job_id, "task_id": error.task_id}, ensure_ascii=False, indent=2)
+        facts = {"is_placeholder": True, "outcome": "rejected by moderation", "error": str(error), "file": str(file)}
+        info = json.dumps({**facts, "job_id": error.job_id, "task_id": error.task_id}, ensure_ascii=False, indent=2)
         return io.NodeOutput(files.video_from_file(file), error.job_id, error.task_id or "", "", info)
 
 
@@ -123,7 +126,7 @@ def job_outputs(result: Result) -> io.NodeOutput:
 
 
 def describe(result: Result) -> dict[str, Any]:
-    """What is known of the clip. It holds no key, and of a URL not its query, where signatures live."""
+    """Facts about the clip, without keys and without the query of a URL, which may hold a signature."""
     from ...grok_imagine.jobs.pipeline.provenance import clean, facts_of
 
     job = result.job

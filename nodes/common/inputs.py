@@ -22,9 +22,9 @@ MAKES_FROM_IMAGES = (Mode.IMAGE, Mode.REFERENCE)
 
 
 class ConnectionCheck:
-    """A mixin for nodes with a ``connection``: a name that is not here is refused before anything runs.
+    """A mixin for nodes with a ``connection``: an unknown name is rejected before anything runs.
 
-    It names the connection alone, since ComfyUI leaves its own checks of an input to whoever names it.
+    ``validate_inputs`` takes the connection alone: ComfyUI skips its own checks of the inputs that it takes.
     """
 
     @classmethod
@@ -34,10 +34,28 @@ class ConnectionCheck:
         return True if connection is None else execution.runtime().connection_fault(connection) or True
 
 
-def schema(**wishes: Any) -> io.Schema:
-    """A Schema, without those of ``wishes`` that this ComfyUI does not know."""
+def schema(**fields: Any) -> io.Schema:
+    """A Schema in our category, without those of ``fields`` that this ComfyUI does not know."""
     known = io.Schema.__dataclass_fields__
-    return io.Schema(**{name: value for name, value in wishes.items() if name in known})
+    return io.Schema(**{name: value for name, value in {"category": CATEGORY, **fields}.items() if name in known})
+
+
+def clip_schema(
+    node_id: str, name: str, description: str, aliases: list[str], modes: tuple[Mode, ...], inputs: list[Any]
+) -> io.Schema:
+    """The Schema of a node that makes one clip: ``inputs`` are its own, between those that all of them have."""
+    everyone_offers = modes in (MAKES_FROM_TEXT, MAKES_FROM_IMAGES)
+    offered = "" if everyone_offers else f" Offered by {offered_by(modes)}."
+    return schema(
+        node_id=node_id,
+        display_name=name,
+        description=f"{description}{offered} If a run is interrupted, run the graph again to pick it up. "
+        "You won't pay twice.",
+        search_aliases=["grok", "grok imagine", "xai", *aliases],
+        inputs=[connection(offered, () if everyone_offers else modes), model(modes), *inputs, on_rejected()],
+        outputs=job_outputs(),
+        hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+    )
 
 
 def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
@@ -50,22 +68,20 @@ def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
         "connection",
         options=names,
         default=able[0],
-        tooltip="Which provider makes the clip, by the name of a connection. 'sandbox' is an offline stand-in that "
-        "costs nothing and needs no key. Keys are set in the server's environment or settings, never in a workflow."
-        + extra,
+        tooltip="The connection that makes the clip. 'sandbox' is a free offline simulator and needs no key. Keys are "
+        "never saved in workflows." + extra,
     )
 
 
 def fallbacks() -> io.String.Input:
-    """Other connections, for when the first one does not take the wish."""
+    """Connections to try when the first one rejects the request."""
     return io.String.Input(
         "fallbacks",
         default="",
         optional=True,
         dynamic_prompts=False,
         placeholder="other connections, in order",
-        tooltip="Connections to try when the first one refuses, cannot be reached, or has no more credit; names with "
-        "commas between. Only while it is certain that nobody took the clip: it is never paid at two.",
+        tooltip="Backup connections, comma-separated. Used only if the first definitely did not accept the job.",
     )
 
 
@@ -77,7 +93,7 @@ def model(modes: tuple[Mode, ...]) -> io.Combo.Input:
         "model",
         options=[AUTO, *ids],
         default=AUTO,
-        tooltip=f"auto: the connection's own default. {offered}. Models can differ in price.",
+        tooltip=f"auto = the connection's default. {offered}. Prices can differ by model.",
     )
 
 
@@ -89,7 +105,7 @@ def prompt(text: str) -> io.String.Input:
 def prompt_limits(modes: tuple[Mode, ...]) -> str:
     """How long a prompt may be, for its tooltip."""
     limits = _by_provider(modes, lambda found: str(found[0].prompt_limit) if found[0].prompt_limit else "")
-    return f"Longest, in characters: {limits}. The price does not depend on it."
+    return f"Maximum characters: {limits}. Doesn't affect the price."
 
 
 def resolution(modes: tuple[Mode, ...]) -> io.Combo.Input:
@@ -99,7 +115,7 @@ def resolution(modes: tuple[Mode, ...]) -> io.Combo.Input:
         "resolution",
         options=[AUTO, *tiers],
         default=AUTO,
-        tooltip=f"auto: the provider's default. {_offered(modes, lambda one: one.resolutions)}. {_prices(modes)}",
+        tooltip=f"auto = provider default. {_offered(modes, lambda one: one.resolutions)}. {_prices(modes)}",
     )
 
 
@@ -110,7 +126,7 @@ def aspect_ratio(modes: tuple[Mode, ...], note: str) -> io.Combo.Input:
         "aspect_ratio",
         options=[AUTO, *_union(modes, lambda one: one.aspect_ratios)],
         default=AUTO,
-        tooltip=f"Width to height. {note} {offered}. It does not change the price.",
+        tooltip=f"Width to height. {note} {offered}. Doesn't affect the price.",
     )
 
 
@@ -124,21 +140,20 @@ def duration(modes: tuple[Mode, ...]) -> io.Int.Input:
         max=longest,
         step=1,
         display_mode=io.NumberDisplay.slider,
-        tooltip="Length in whole seconds; 0 is auto, the provider's default. "
-        f"{_by_provider(modes, _seconds)}. Most providers charge by the second.",
+        tooltip=f"Seconds. 0 = provider default. {_by_provider(modes, _seconds)}. Most providers charge by the second.",
     )
 
 
 def motion_mode(modes: tuple[Mode, ...]) -> io.Combo.Input:
-    """The manner of motion, where a provider has it."""
+    """The motion mode, where a provider has one."""
     every = _union(tuple(Mode), lambda one: one.motion_modes)
     offered = _offered(modes, lambda one: one.motion_modes)
     return io.Combo.Input(
         "motion_mode",
         options=[AUTO, *every],
         default=AUTO,
-        tooltip=f"How lively the clip is. Only some providers offer it: {offered}. Leave it on auto for all others. "
-        "It does not change the price.",
+        tooltip=f"Style of motion. Only some providers have it: {offered}. Use auto for all others. Doesn't affect the "
+        "price.",
     )
 
 
@@ -151,31 +166,29 @@ def seed() -> io.Int.Input:
         max=SEED_MAX,
         # A value that changes by itself after each run would buy a new clip on each run.
         control_after_generate=io.ControlAfterGenerate.fixed,
-        tooltip="It is not sent. It only decides re-runs: the same inputs and seed are the same clip, paid once, also "
-        "after a restart; a new seed is a new clip, paid anew.",
+        tooltip="Not sent to the provider. Change it to get (and pay for) a new clip.",
     )
 
 
 def on_rejected() -> io.Combo.Input:
-    """What a refusal by moderation means for the graph."""
+    """What to do when moderation refuses the clip."""
     return io.Combo.Input(
         "on_rejected",
         options=[FAIL, PLACEHOLDER],
         default=FAIL,
         optional=True,
-        tooltip="When moderation refuses the clip: fail stops the graph here; placeholder hands on a clearly marked "
-        "stand-in of the same size and length, so that other branches go on, and says so in info. Neither sends "
-        "anything again, and a refusal costs what the provider charges for it.",
+        tooltip="If moderation refuses: stop, or continue with a marked placeholder. Neither sends the request again; "
+        "the provider may charge for a refused clip.",
     )
 
 
 def job_outputs() -> list[Any]:
-    """What every node hands on that ends with a clip."""
+    """The outputs of every node that makes a clip."""
     return [
-        io.Video.Output(display_name="video", tooltip="The clip, as the file that was downloaded."),
-        io.String.Output(display_name="job_id", tooltip="The job's id here, for Wait for Task and Load Video Frames."),
-        io.String.Output(display_name="task_id", tooltip="The task's id at the provider."),
-        io.String.Output(display_name="url", tooltip="Where the provider keeps the clip, for hours or days."),
+        io.Video.Output(display_name="video", tooltip="The clip, as downloaded."),
+        io.String.Output(display_name="job_id", tooltip="The job ID, for Grok Wait for Task and Load Video Frames."),
+        io.String.Output(display_name="task_id", tooltip="The provider's task ID."),
+        io.String.Output(display_name="url", tooltip="The clip's URL at the provider. It works for hours or days."),
         io.String.Output(
             display_name="info", tooltip="JSON: model, prompt, parameters, seed, cost, times, warnings, file."
         ),
@@ -208,7 +221,7 @@ def offered_by(modes: tuple[Mode, ...]) -> str:
     return ", ".join(labels[:-1]) + (" and " if labels[1:] else "") + labels[-1]
 
 
-# -- what the providers say, in words
+# -- tooltip texts from the providers' capabilities
 
 
 def _modes_of(dialect: str) -> set[Mode]:
@@ -226,13 +239,13 @@ def _union(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]])
 
 
 def _offered(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]]) -> str:
-    """Which provider has which choices, all in one order, so that equal lists are told once."""
+    """Which provider has which choices, all in one order, so that equal lists are merged."""
     order = _union(modes, of)
     return _by_provider(modes, lambda found: ", ".join(one for one in order if any(one in of(each) for each in found)))
 
 
 def _by_provider(modes: tuple[Mode, ...], words: Callable[[list[Capability]], str]) -> str:
-    """What each provider says of itself, in one line; those with nothing to say are left out."""
+    """One line with the text of each provider; providers without one are left out."""
     said: dict[str, list[str]] = {}
     for provider in PROVIDERS.values():
         found = [one for one in provider.capabilities if one.mode in modes]
@@ -244,7 +257,7 @@ def _by_provider(modes: tuple[Mode, ...], words: Callable[[list[Capability]], st
 def _seconds(found: list[Capability]) -> str:
     spans = [(one.duration.shortest, one.duration.longest) for one in found if one.duration]
     if not spans:
-        return "fixed, leave it on 0"
+        return "fixed, use 0"
     return f"{min(low for low, _ in spans)} to {max(high for _, high in spans)} s"
 
 

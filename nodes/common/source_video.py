@@ -1,4 +1,4 @@
-"""What the nodes share that take a video in: its inputs, and the walk from a VIDEO to a clip made of it."""
+"""The source video of a node: its inputs, and making a clip from it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from . import generate
 
 if TYPE_CHECKING:
     from ...grok_imagine.jobs.session import Result
+    from ..host.progress import NodeProgress
 
 
 def inputs(limits: str) -> list[Any]:
@@ -21,17 +22,17 @@ def inputs(limits: str) -> list[Any]:
         io.Video.Input(
             "video",
             optional=True,
-            tooltip=f"The clip to work on. {limits} Its length is measured and checked before anything is uploaded; "
-            "what fits is uploaded as it is, without its metadata. Some providers charge by its seconds, too.",
+            tooltip=f"The source video. {limits} Its length is checked before upload, and its metadata is removed. "
+            f"Some providers also charge for its seconds.",
         ),
         io.String.Input(
             "video_url",
             default="",
             optional=True,
             dynamic_prompts=False,
-            placeholder="https://… the clip's public URL, if it is online already",
-            tooltip="A clip that is online already, as the output url of another node: it needs no upload. With both, "
-            "this URL is sent, and the connected video is only measured. Result URLs live for hours or days.",
+            placeholder="https://… public video URL",
+            tooltip="A public video URL, such as the url output of another node. Needs no upload. If a video is "
+            "connected too, this URL is sent and the video is only measured.",
         ),
     ]
 
@@ -42,20 +43,20 @@ async def generate_from_video(
     """Make the clip of ``request`` from its source."""
     url = (video_url or "").strip() or None
     if video is None and url is None:
-        raise RequestError("There is no source: connect a video, or give its URL. Nothing was sent or charged.")
+        raise RequestError("Connect a video or enter its URL. Nothing was sent or charged.")
     node_id = hidden.unique_id
     kept = generate.workflow(hidden)
-    wish = request.model_copy(update={"source_video": url})
+    source_request = request.model_copy(update={"source_video": url})
 
-    async def work(progress: execution.NodeProgress) -> Result:
+    async def work(progress: NodeProgress) -> Result:
         from ...grok_imagine.jobs.source_video import with_source
 
         async with execution.runtime().session() as session:
-            complete = wish
+            complete = source_request
             if video is not None:
-                progress.tell("Measuring the source")
+                progress.report("Measuring the source")
                 async with files.file_of(video) as (path, should_stop):
-                    complete = await with_source(session, connection, wish, path, should_stop=should_stop)
+                    complete = await with_source(session, connection, source_request, path, should_stop=should_stop)
             return await session.generate(complete, connection, owner=node_id or "", progress=progress, workflow=kept)
 
     return await execution.run(node_id, work)

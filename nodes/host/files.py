@@ -1,4 +1,4 @@
-"""The bridge to ComfyUI's videos and files: what a VIDEO shows, what a name in a graph means, what memory is free."""
+"""ComfyUI's videos and files: the file of a VIDEO, files named in a graph, free memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,8 @@ def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
 
 
 @asynccontextmanager
-async def file_of(video: Any) -> AsyncIterator[tuple[Path, Callable[[], bool]]]:
-    """The file of a VIDEO, written for this block where there is none, and what tells work on it to stop."""
+async def file_of(video: Any) -> AsyncGenerator[tuple[Path, Callable[[], bool]], None]:
+    """The file of a VIDEO, saved for this block if there is none, and a function that says when to stop."""
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="grok-imagine-", ignore_cleanup_errors=True) as folder:
         try:
@@ -55,7 +55,7 @@ def video_from_file(path: Path) -> Any:
 
 
 def whole_file(video: Any) -> Path | None:
-    """The file that a VIDEO shows from its beginning to its end; None for one that is trimmed or made in memory."""
+    """The file that a VIDEO shows from its beginning to its end; None for one that is trimmed or in memory."""
     source = video.get_stream_source() if type(video).__name__ == "VideoFromFile" else None
     if not isinstance(source, str):
         return None
@@ -67,7 +67,7 @@ def whole_file(video: Any) -> Path | None:
 def find_file(text: str) -> Path:
     """The video file that ``text`` names: a path, or a name within ComfyUI's folders, ``clip.mp4 [output]`` too.
 
-    Raises RequestError for one that is missing, or that lies anywhere else: a workflow may come from a stranger.
+    Raises RequestError for one that is missing, or that lies anywhere else: a workflow may come from anybody.
     """
     name, stated = folder_paths.annotated_filepath(text)
     folders = {
@@ -96,7 +96,7 @@ def _plain(path: str) -> str:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that are free for frames; None where the host cannot tell."""
+    """Bytes of memory that are free for frames; None if unknown."""
     with suppress(Exception):
         import psutil
 

@@ -1,4 +1,4 @@
-"""What a node's face in the page is told: the steps of its job, then its ids and cost, or what went wrong."""
+"""The events that a node's status in the page shows: the steps of its job, its result, or its error."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ UI = "grok_imagine"
 _MOST_PAGES = 100
 
 _pages: OrderedDict[str, None] = OrderedDict()
-"""The pages that show faces, by ComfyUI's client id: these need no progress text."""
+"""The pages that show node statuses, by ComfyUI's client id: these need no progress text."""
 
 
-def welcome(client_id: str) -> None:
-    """Remember a page, and forget the one that was heard of longest ago once there are too many."""
+def add_page(client_id: str) -> None:
+    """Remember a page. Once there are too many, forget the one seen longest ago."""
     _pages[client_id] = None
     _pages.move_to_end(client_id)
     while len(_pages) > _MOST_PAGES:
@@ -30,7 +30,7 @@ def welcome(client_id: str) -> None:
 
 
 def is_shown(client_id: str | None) -> bool:
-    """Whether that page shows faces. Other clients get the text that every ComfyUI can show."""
+    """Whether that page shows node statuses. Other clients get a plain progress text."""
     return client_id in _pages
 
 
@@ -45,21 +45,21 @@ def card(result: Result) -> dict[str, Any]:
     return {**_job(result.job), "step": "saved", "is_reused": result.is_reused, "warnings": list(result.warnings)}
 
 
-def trouble(error: BaseException) -> dict[str, Any]:
-    """What ended the run: the error's name in the engine's tree, its text, and the ids that it bears."""
-    told = {"step": "failed", "kind": type(error).__name__, "message": redact(str(error), limit=4000)}
+def failure(error: BaseException) -> dict[str, Any]:
+    """The error that ended the run: its class, its text, and the job and task it names."""
+    event = {"step": "failed", "kind": type(error).__name__, "message": redact(str(error), limit=4000)}
     for name, key in (("job_id", "job"), ("task_id", "task")):
         if found := getattr(error, name, None):
-            told[key] = found
-    return told
+            event[key] = found
+    return event
 
 
 def _job(job: Job) -> dict[str, Any]:
     from ...grok_imagine.jobs.pipeline.context import cost_of
 
     times = {"submitted_at": job.submitted_at, "finished_at": job.finished_at}
-    told = {"job": job.id, "task": job.task_id, "connection": job.connection, "model": job.model, "mode": job.mode}
-    return {**told, **times, "cost": _cost(cost_of(job))}
+    event = {"job": job.id, "task": job.task_id, "connection": job.connection, "model": job.model, "mode": job.mode}
+    return {**event, **times, "cost": _cost(cost_of(job))}
 
 
 def _cost(cost: Cost | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The bridge to ComfyUI's queue: running the graph once more with other values, and holding back what comes after."""
+"""ComfyUI's queue: runs the graph again with other values, and blocks the nodes after this one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import copy
 import uuid
 from contextlib import suppress
 from typing import Any
+
+from . import prompt_server
 
 
 def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
@@ -15,9 +17,7 @@ def run_again(prompt_id: str | None, values: dict[str, dict[str, Any]]) -> bool:
     and whatever else this version of ComfyUI puts into it.
     """
     with suppress(Exception):
-        from server import PromptServer
-
-        queue = PromptServer.instance.prompt_queue
+        queue = prompt_server.instance().prompt_queue
         for number, running_id, prompt, *rest in list(queue.currently_running.values()):
             if running_id == prompt_id:
                 changed = copy.deepcopy(prompt)

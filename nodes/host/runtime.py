@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ _ANSWER_SECONDS = 15.0
 
 @dataclass
 class _SessionRef:
-    """A session, and how many nodes are using it. One that the settings have outgrown closes with its last user."""
+    """A session and the number of its users. Once the settings have changed, it closes with its last user."""
 
     opening: asyncio.Task[Session]
     stamp: Stamp | None
@@ -49,20 +48,19 @@ class Runtime:
     connections need a loop that neither ends nor stands still.
     """
 
-    def __init__(self, home: Path, heard: Callable[[Job], None] = lambda _job: None) -> None:
+    def __init__(self, home: Path, on_job: Callable[[Job], None] = lambda _job: None) -> None:
         self.home = home
-        self._heard = heard
+        self._on_job = on_job
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._lease: _SessionRef | None = None
+        self._session_ref: _SessionRef | None = None
         self._sessions: list[Session] = []
         self._works: set[Future[Any]] = set()
         self._sandbox: tuple[str | None, SandboxProcess] | None = None
-        self._pacers: RateLimiters | None = (
-            None  # they outlive a session: a limit holds for the key, not for the settings
-        )
-        self._hints: CallbackRegistry | None = None  # as do the waits for a callback
+        # These outlive a session: a limit holds for the key, and a job may still wait for its callback.
+        self._limiters: RateLimiters | None = None
+        self._callbacks: CallbackRegistry | None = None
         self._names: tuple[Stamp | None, list[str]] | None = None
         self._stated: tuple[Stamp | None, Settings | None] | None = None
 
@@ -115,9 +113,9 @@ class Runtime:
         return settings is not None and settings.public_callback_base is not None
 
     def call(self, token: str) -> None:
-        """A provider, or anybody, called with this token. It returns at once."""
-        if self._hints is not None:
-            self._hints.call(token)
+        """Handle a webhook call with this token, from anybody. Returns at once."""
+        if self._callbacks is not None:
+            self._callbacks.call(token)
 
     def has_database(self) -> bool:
         """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
@@ -129,7 +127,7 @@ class Runtime:
         settings = self._settings()
         return settings is not None and settings.allow_remote_settings
 
-    def shelf(self) -> PublicFiles:
+    def public_files(self) -> PublicFiles:
         """The files that this ComfyUI serves for providers."""
         from ...grok_imagine.jobs.uploads.stores import PUBLIC_FILES
         from ...grok_imagine.storage.comfyui_route import PublicFiles
@@ -159,52 +157,63 @@ class Runtime:
     # -- on the pack's loop
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """The open session. It is opened on first use, and anew once the settings file has changed."""
-        lease = self._current()
-        lease.users += 1
+    async def session(self) -> AsyncGenerator[Session, None]:
+        """The open session. It is opened on first use, and reopened when the settings file has changed."""
+        ref = self._current()
+        ref.users += 1
         try:
-            # Whoever is interrupted here leaves the others their session, and it is never left half open.
-            yield await asyncio.shield(lease.opening)
+            # Shielded: an interrupted node must not close the session of the others, or leave it half open.
+            yield await asyncio.shield(ref.opening)
         finally:
-            lease.users -= 1
-            if lease.is_retired and not lease.users:
-                await asyncio.shield(asyncio.ensure_future(self._closed(lease)))
+            ref.users -= 1
+            if ref.is_retired and not ref.users:
+                await asyncio.shield(asyncio.ensure_future(self._closed(ref)))
 
     def _current(self) -> _SessionRef:
-        stamp, lease = self._stamp(), self._lease
-        if lease is not None and lease.stamp == stamp and not _has_failed(lease.opening):
-            return lease
-        if lease is not None:
-            lease.is_retired = True
-            if not lease.users:
-                asyncio.ensure_future(self._closed(lease))  # noqa: RUF006 (the loop holds what waits for a thread)
-        self._lease = _SessionRef(asyncio.ensure_future(self._opened()), stamp)
-        return self._lease
+        stamp, ref = self._stamp(), self._session_ref
+        if ref is not None and ref.stamp == stamp and not _has_failed(ref.opening):
+            return ref
+        if ref is not None:
+            ref.is_retired = True
+            if not ref.users:
+                asyncio.ensure_future(self._closed(ref))  # noqa: RUF006 (the loop holds what waits for a thread)
+        self._session_ref = _SessionRef(asyncio.ensure_future(self._opened()), stamp)
+        return self._session_ref
 
     async def _opened(self) -> Session:
-        # To load the engine, read settings and end a sandbox takes its time, and others are on this loop.
-        settings, kinds = await asyncio.to_thread(_loaded, self.home)
+        # Importing the engine, reading settings and ending a sandbox take time, and this loop has other work.
+        settings = await asyncio.to_thread(_load, self.home)
+        from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
+        from ...grok_imagine.jobs.sandbox_process import SandboxProcess
+        from ...grok_imagine.jobs.session import Session
+        from ...grok_imagine.transport.rate_limit import RateLimiters
+
         if self._sandbox is None or self._sandbox[0] != settings.sandbox_url:
             url, before = settings.sandbox_url, self._sandbox
-            self._sandbox = (url, kinds.SandboxProcess(self.home, url))
+            self._sandbox = (url, SandboxProcess(self.home, url))
             if before is not None:
                 await asyncio.to_thread(before[1].close)
-        if self._pacers is None:
-            self._pacers = kinds.Pacers()
-        if self._hints is None:
-            self._hints = kinds.Hints(self.home)
-        self._hints.base = settings.public_callback_base
-        own = {"pacers": self._pacers, "hints": self._hints, "heard": self._heard}
-        session = kinds.Session(self.home, settings, sandbox=self._sandbox[1], **own)
+        if self._limiters is None:
+            self._limiters = RateLimiters()
+        if self._callbacks is None:
+            self._callbacks = CallbackRegistry(self.home)
+        self._callbacks.base = settings.public_callback_base
+        session = Session(
+            self.home,
+            settings,
+            sandbox=self._sandbox[1],
+            pacers=self._limiters,
+            hints=self._callbacks,
+            heard=self._on_job,
+        )
         await session.__aenter__()
         self._sessions.append(session)
         return session
 
-    async def _closed(self, lease: _SessionRef) -> None:
-        if lease.opening.cancelled() or _has_failed(lease.opening):
+    async def _closed(self, ref: _SessionRef) -> None:
+        if ref.opening.cancelled() or _has_failed(ref.opening):
             return
-        session = await lease.opening
+        session = await ref.opening
         await session.__aexit__(None, None, None)
         self._sessions.remove(session)
 
@@ -213,10 +222,10 @@ class Runtime:
             work.cancel()
         await asyncio.sleep(0)
         if paid := {task for session in self._sessions for task in session.in_flight}:
-            # Whoever waited is gone; what the provider answers is the only word of a paid task.
+            # Nobody waits for these any more, but the provider's answer holds the id of a paid task.
             await asyncio.wait(paid, timeout=_ANSWER_SECONDS)
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        self._lease = None
+        self._session_ref = None
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -237,7 +246,7 @@ class Runtime:
             return self._loop
 
     def _settings(self) -> Settings | None:
-        """The settings as they are now; None while they are faulty, which is told where they are used."""
+        """The current settings; None while they are invalid, which is reported where they are used."""
         from ...grok_imagine.settings import load
 
         stamp = self._stamp()
@@ -249,7 +258,7 @@ class Runtime:
         return self._stated[1]
 
     def _stamp(self) -> Stamp | None:
-        """What tells one state of the settings file from the next; None where there is no file."""
+        """Changes whenever the settings file changes; None if there is no file."""
         from ...grok_imagine.settings import FILE_NAME
 
         try:
@@ -259,17 +268,12 @@ class Runtime:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _loaded(home: Path) -> tuple[Settings, SimpleNamespace]:
-    """The settings, and the parts of the engine that a session needs."""
-    from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
-    from ...grok_imagine.jobs.sandbox_process import SandboxProcess
-    from ...grok_imagine.jobs.session import Session
+def _load(home: Path) -> Settings:
+    """The settings. Also imports the engine, whose later imports then cost nothing."""
+    from ...grok_imagine.jobs import session  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from ...grok_imagine.settings import load
-    from ...grok_imagine.transport.rate_limit import RateLimiters
 
-    return load(home), SimpleNamespace(
-        SandboxProcess=SandboxProcess, Session=Session, Pacers=RateLimiters, Hints=CallbackRegistry
-    )
+    return load(home)
 
 
 def _has_failed(opening: asyncio.Task[Session]) -> bool:
@@ -284,5 +288,5 @@ def _names(home: Path) -> list[str]:
     try:
         return list(profiles(load(home)))
     except SettingsError:
-        # Faulty settings are told where a connection is used; until then there is what needs no settings.
+        # Invalid settings are reported where a connection is used; list the connections that need no settings.
         return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]

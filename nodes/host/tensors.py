@@ -1,4 +1,4 @@
-"""The only room that knows torch: ComfyUI's IMAGE and AUDIO to numpy arrays and back."""
+"""Converts ComfyUI's IMAGE and AUDIO to numpy arrays and back. Only this module imports torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def to_image(frames: NDArray[np.float32]) -> torch.Tensor:
 
 
 def to_audio(audio: Audio | None) -> dict[str, Any] | None:
-    """ComfyUI's AUDIO, or None for a silent film, as ComfyUI's own nodes give it."""
+    """ComfyUI's AUDIO, or None for a silent video, as ComfyUI's own nodes give it."""
     if audio is None:
         return None
     return {"waveform": torch.from_numpy(audio.samples), "sample_rate": audio.rate}

@@ -1,4 +1,4 @@
-"""The route at which a provider may say that a task has ended. Whoever calls is not believed, and hears nothing."""
+"""The webhook for providers. Unauthenticated: the body is ignored, the answer is always 204."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
 
     # What does not look like a token finds no route at all.
     @routes.post(ROUTE + "/{token:[A-Za-z0-9_-]{43}}")
-    async def hear(request: web.Request) -> web.Response:
-        """An empty 204 whatever the token; the same for a stranger, a second call and one that comes too late."""
+    async def receive(request: web.Request) -> web.Response:
+        """An empty 204 for every token, known or not."""
         if not runtime.takes_callbacks():
             return web.Response(status=404)
         if not await _is_small(request):
@@ -36,7 +36,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
 
 
 async def _is_small(request: web.Request) -> bool:
-    """Take the body off the wire and drop it. What it says is never looked at."""
+    """Read the body and discard it. Its content is never used."""
     if (request.content_length or 0) > _LARGEST_BODY:
         return False
     try:

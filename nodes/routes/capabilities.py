@@ -20,8 +20,8 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     """Add ``GET /grok_imagine/capabilities``. It changes and writes nothing."""
     from .security import ApiRequest, Guard
 
-    async def capabilities(_asked: ApiRequest) -> dict[str, Any]:
-        """``{connections, dialects, times}``; with faulty settings also ``fault``, in words for the user."""
+    async def capabilities(_request: ApiRequest) -> dict[str, Any]:
+        """``{connections, dialects, times}``; with invalid settings also ``fault``, a message for the user."""
         found = await asyncio.to_thread(_connections, runtime)
         dialects = {name: describe(provider) for name, provider in PROVIDERS.items()}
         return {**found, "dialects": dialects, "times": await _times(runtime)}
@@ -61,7 +61,7 @@ async def _times(runtime: Runtime) -> list[dict[str, Any]]:
         async with runtime.session() as session:
             return [asdict(one) for one in await duration_stats(session.journal)]
     except GrokImagineError:
-        return []  # what is wrong with the journal or the settings is told where a job needs them
+        return []  # reported where a job needs the journal or the settings
 
 
 def _has_journal(runtime: Runtime) -> bool:

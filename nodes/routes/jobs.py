@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 
 _LONGEST_PAGE = 1000
 _PATIENCE = 1.5
-"""Seconds in which an action that cannot work says so; after them it goes on behind the page's back."""
+"""How long to wait for an action's error before answering; after that it continues in the background."""
 _JOB = "/grok_imagine/jobs/{job:[A-Za-z0-9_-]{1,40}}"
 
 
 def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
     """Add the routes. ``show(event, message)`` sends to every open page."""
-    desk, guard = JobHandlers(runtime, show), Guard(runtime)
-    routes.get("/grok_imagine/jobs")(guard.get(desk.page))
-    routes.get(_JOB)(guard.get(desk.job))
-    routes.get(_JOB + "/thumbnail")(guard.file(desk.thumbnail))
-    routes.get(_JOB + "/video")(guard.file(desk.video))
-    routes.get(_JOB + "/workflow")(guard.get(desk.workflow))
-    routes.get(_JOB + "/prices")(guard.get(desk.prices))
-    routes.get("/grok_imagine/spend")(guard.get(desk.spend))
-    routes.post(_JOB + "/resume")(guard.post(desk.resume))
-    routes.post(_JOB + "/attach")(guard.post(desk.attach))
-    routes.post(_JOB + "/again")(guard.post(desk.again))
-    routes.post(_JOB + "/drop")(guard.post(desk.drop))
-    routes.post(_JOB + "/remove")(guard.post(desk.remove))
+    handlers, guard = JobHandlers(runtime, show), Guard(runtime)
+    routes.get("/grok_imagine/jobs")(guard.get(handlers.page))
+    routes.get(_JOB)(guard.get(handlers.job))
+    routes.get(_JOB + "/thumbnail")(guard.file(handlers.thumbnail))
+    routes.get(_JOB + "/video")(guard.file(handlers.video))
+    routes.get(_JOB + "/workflow")(guard.get(handlers.workflow))
+    routes.get(_JOB + "/prices")(guard.get(handlers.prices))
+    routes.get("/grok_imagine/spend")(guard.get(handlers.spend))
+    routes.post(_JOB + "/resume")(guard.post(handlers.resume))
+    routes.post(_JOB + "/attach")(guard.post(handlers.attach))
+    routes.post(_JOB + "/again")(guard.post(handlers.again))
+    routes.post(_JOB + "/drop")(guard.post(handlers.drop))
+    routes.post(_JOB + "/remove")(guard.post(handlers.remove))
 
 
 class JobHandlers:
-    """Does what the routes ask, on the pack's loop."""
+    """Handles the requests, on the pack's loop."""
 
     def __init__(self, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
         self._runtime = runtime
@@ -59,7 +59,7 @@ class JobHandlers:
 
     # -- looking
 
-    async def page(self, asked: ApiRequest) -> dict[str, Any]:
+    async def page(self, request: ApiRequest) -> dict[str, Any]:
         """Some jobs, newest first: ``?group=&search=&before=&limit=``."""
         from ...grok_imagine.journal.job_query import GROUPS, JobQuery, query_jobs
 
@@ -67,7 +67,7 @@ class JobHandlers:
             return {"jobs": [], "next": "", "counts": dict.fromkeys(GROUPS, 0)}
         async with self._runtime.session() as session:
             wait = session.settings.answer_seconds
-            query = asked.query
+            query = request.query
             try:
                 limit = max(1, min(int(query.get("limit", 100)), _LONGEST_PAGE))
                 words = (query.get("group", "all"), query.get("search", "")[:200], query.get("before", ""))
@@ -84,12 +84,12 @@ class JobHandlers:
                 job["has_workflow"] = job["id"] in found.with_workflow
             return {"jobs": jobs, "next": found.next, "counts": found.counts}
 
-    async def job(self, asked: ApiRequest) -> dict[str, Any]:
+    async def job(self, request: ApiRequest) -> dict[str, Any]:
         """One job, whole, with its history."""
         from ...grok_imagine.journal import workflows
 
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             history = [
                 {**step, "note": redact(step["note"] or "", limit=1000)}
                 for step in await session.journal.history(job.id)
@@ -97,54 +97,54 @@ class JobHandlers:
             kept = await session.journal.transaction(lambda connection: workflows.has_workflow(connection, job.id))
             return {**self._view(job, session, whole=True), "has_workflow": kept, "history": history}
 
-    async def workflow(self, asked: ApiRequest) -> dict[str, Any]:
+    async def workflow(self, request: ApiRequest) -> dict[str, Any]:
         """The workflow that the job came from: ``{"workflow": …}``, or ``{"prompt": …}`` for one queued without it."""
         from ...grok_imagine.journal import workflows
 
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             data = await session.journal.transaction(lambda connection: workflows.read_workflow(connection, job.id))
         if data is None:
-            raise ApiError(404, "The workflow of this job is not kept here.", "NoWorkflow")
+            raise ApiError(404, "This job has no stored workflow.", "NoWorkflow")
         return await asyncio.to_thread(json.loads, data)
 
-    async def prices(self, asked: ApiRequest) -> dict[str, Any]:
+    async def prices(self, request: ApiRequest) -> dict[str, Any]:
         """What the same clip would cost at every connection, the cheapest first."""
         from ...grok_imagine.jobs.failover import quotes_again
 
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             found = await asyncio.to_thread(quotes_again, session.settings, {**job.request, "mode": job.mode})
         return {"prices": [one.as_json for one in found]}
 
-    async def spend(self, _asked: ApiRequest) -> dict[str, Any]:
+    async def spend(self, _request: ApiRequest) -> dict[str, Any]:
         """What is spent and pending this day and month, and what is left of the budget."""
         if self._is_new():
             return {}
         async with self._runtime.session() as session:
             return (await session.spend()).as_json()
 
-    async def video(self, asked: ApiRequest) -> File:
+    async def video(self, request: ApiRequest) -> File:
         """The clip itself. aiohttp answers ranges of it, so that it can be sought in."""
         async with self._runtime.session() as session:
-            path = clip(await self._known(session, asked), self._runtime.home)
+            path = clip(await self._known(session, request), self._runtime.home)
         if path is None:
             raise ApiError(404, "The clip's file is not here.", "NoFile")
         return File(path, "video/mp4")
 
-    async def thumbnail(self, asked: ApiRequest) -> File:
-        """A small picture from the middle of the clip, made when it is first asked for."""
+    async def thumbnail(self, request: ApiRequest) -> File:
+        """A small picture from the middle of the clip, made on first request."""
         from ...grok_imagine.media.images.thumbnail import thumbnail
 
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
-        film = clip(job, self._runtime.home)
-        if film is None:
+            job = await self._known(session, request)
+        video = clip(job, self._runtime.home)
+        if video is None:
             raise ApiError(404, "The clip's file is not here.", "NoFile")
-        picture = _picture_of(film)
+        picture = _thumbnail_path(video)
         drawing = self._drawing.get(job.id)
         if drawing is None:
-            drawing = asyncio.ensure_future(asyncio.to_thread(thumbnail, film, picture))
+            drawing = asyncio.ensure_future(asyncio.to_thread(thumbnail, video, picture))
             self._drawing[job.id] = drawing
             drawing.add_done_callback(lambda _done: self._drawing.pop(job.id, None))
         await asyncio.shield(drawing)
@@ -152,47 +152,45 @@ class JobHandlers:
 
     # -- doing
 
-    async def resume(self, asked: ApiRequest) -> dict[str, Any]:
-        """Go on with a job: wait for it, fetch its clip, or ask about it once more. Submits nothing."""
+    async def resume(self, request: ApiRequest) -> dict[str, Any]:
+        """Resume a job: wait for it, download its clip, or check it once more. Submits nothing."""
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
         return await self._begin(job.id, self._resumed(job.id))
 
-    async def attach(self, asked: ApiRequest) -> dict[str, Any]:
-        """Give a job of unknown outcome its task id, and go on with it."""
-        task_id = asked.text("task_id")
+    async def attach(self, request: ApiRequest) -> dict[str, Any]:
+        """Attach a task ID to a job of unknown outcome, and resume it."""
+        task_id = request.text("task_id")
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             await session.attach(job.id, task_id)
         return await self._begin(job.id, self._resumed(job.id))
 
-    async def again(self, asked: ApiRequest) -> dict[str, Any]:
-        """Submit a job of unknown outcome anew, as its user has decided: this may be paid twice."""
-        if asked.body.get("knowingly") is not True:
-            raise ApiError(400, "Submitting again may be paid twice; it has to be confirmed.", "NotConfirmed")
+    async def again(self, request: ApiRequest) -> dict[str, Any]:
+        """Resubmit a job of unknown outcome, as its user has decided. It may be paid twice."""
+        if request.body.get("knowingly") is not True:
+            raise ApiError(400, "You may pay twice if you submit again. Confirm it first.", "NotConfirmed")
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
-            anew = await session.again(job.id)
-        return await self._begin(anew.id, self._resumed(anew.id))
+            job = await self._known(session, request)
+            new_job = await session.again(job.id)
+        return await self._begin(new_job.id, self._resumed(new_job.id))
 
-    async def drop(self, asked: ApiRequest) -> dict[str, Any]:
-        """Give up a job that is under way; says what that means for the money."""
+    async def drop(self, request: ApiRequest) -> dict[str, Any]:
+        """Abandon a running job. The message says whether it may still be billed."""
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             dropped = await session.drop(job.id)
             return {"job": self._view(dropped.job, session), "message": dropped.text}
 
-    async def remove(self, asked: ApiRequest) -> dict[str, Any]:
-        """Take a job from the list and its clip from the disk. What it cost still counts, and nothing is undone."""
+    async def remove(self, request: ApiRequest) -> dict[str, Any]:
+        """Remove a job from the list and delete its clip. Its cost still counts."""
         from ...grok_imagine.journal import workflows
 
         async with self._runtime.session() as session:
-            job = await self._known(session, asked)
+            job = await self._known(session, request)
             shown = self._view(job, session)
             if "remove" not in shown["actions"] or shown["is_busy"]:
-                raise ApiError(
-                    409, "This job is not over: it would be lost. Let it end or give it up first.", "NotOver"
-                )
+                raise ApiError(409, "This job is still running. Wait for it or abandon it first.", "NotOver")
             if job.state is JobState.PREPARED:
                 job = (await session.drop(job.id)).job
             now = time.time()
@@ -209,7 +207,7 @@ class JobHandlers:
     # -- inside
 
     async def _begin(self, job_id: str, work: Awaitable[Job]) -> dict[str, Any]:
-        """Start what takes long, unless it is under way. A fault that shows at once is the answer."""
+        """Start a long action, unless it is running. An immediate error is raised."""
         task = self._busy.get(job_id)
         if task is None:
             task = asyncio.ensure_future(work)
@@ -228,7 +226,7 @@ class JobHandlers:
         self._busy.pop(job_id, None)
         error = None if done.cancelled() else done.exception()
         if isinstance(error, GrokImagineError):
-            with suppress(Exception):  # nobody may be there to hear it
+            with suppress(Exception):  # no page may be open
                 message = {"job_id": job_id, "kind": type(error).__name__, "message": redact(str(error), limit=2000)}
                 self._show("grok_imagine.trouble", message)
 
@@ -236,29 +234,29 @@ class JobHandlers:
         shown = view(job, self._runtime.home, answer_seconds=session.settings.answer_seconds, whole=whole)
         return {**shown, "is_busy": job.id in self._busy}
 
-    async def _known(self, session: Session, asked: ApiRequest) -> Job:
+    async def _known(self, session: Session, request: ApiRequest) -> Job:
         from ...grok_imagine.journal import workflows
 
-        job_id = asked.match["job"]
+        job_id = request.match["job"]
         job = await session.journal.get(job_id)
         is_removed = await session.journal.transaction(lambda connection: workflows.is_removed(connection, job_id))
         if job is None or is_removed:
-            raise ApiError(404, "There is no such job.", "NoJob")
+            raise ApiError(404, "No such job.", "NoJob")
         return job
 
     def _is_new(self) -> bool:
-        """Whether nothing was ever journaled here: then there is nothing to open, and looking makes no files."""
+        """Whether there is no journal yet. Reading must not create one."""
         from ...grok_imagine.journal.database import FILE_NAME
 
         return not self._runtime.has_database() and not (self._runtime.home / FILE_NAME).exists()
 
 
-def _picture_of(film: Path) -> Path:
-    return film.parent / "thumbnails" / f"{film.stem}.jpg"
+def _thumbnail_path(video: Path) -> Path:
+    return video.parent / "thumbnails" / f"{video.stem}.jpg"
 
 
-def _discard(film: Path | None) -> None:
-    if film is not None:
-        _picture_of(film).unlink(missing_ok=True)
-        with suppress(PermissionError):  # Windows keeps it while it is played; it lies with the old results then
-            film.unlink(missing_ok=True)
+def _discard(video: Path | None) -> None:
+    if video is not None:
+        _thumbnail_path(video).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps a file that is playing; pruning deletes it later
+            video.unlink(missing_ok=True)

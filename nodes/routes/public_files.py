@@ -1,4 +1,4 @@
-"""The pack's web routes. One so far: a file on the shelf, for a ComfyUI that the internet reaches."""
+"""Serves uploaded files to providers, for a ComfyUI that is reachable from the internet."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _HEADERS = {
 
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
-    """Add the routes. ``runtime`` says what the settings are when a request comes."""
+    """Add the route. The settings are read from ``runtime`` on each request."""
     from aiohttp import web
 
     # aiohttp answers HEAD by this too, keeps Range, and refuses every other method.
     @routes.get(ROUTE + "/{token}")
-    async def shelf(request: web.Request) -> web.StreamResponse:
+    async def serve(request: web.Request) -> web.StreamResponse:
         """The file of a live token, for the provider that was sent its URL; an empty 404 for everything else."""
         found = None
         if _is_meant(request, runtime.public_hosts()):
-            found = runtime.shelf().find(request.match_info["token"])
+            found = runtime.public_files().find(request.match_info["token"])
         if found is None:
             return web.Response(status=404)
         return web.FileResponse(found.path, headers={**_HEADERS, "Content-Type": found.media_type})

@@ -15,7 +15,7 @@ import platform
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ...grok_imagine.errors import GrokImagineError
@@ -44,10 +44,10 @@ class ApiRequest:
 
     match: Mapping[str, str]
     query: Mapping[str, str]
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A text of the body. Raises Refused where it is missing or something else."""
+        """A text of the body. Raises ApiError where it is missing or something else."""
         value = self.body.get(name, default)
         if not isinstance(value, str):
             raise ApiError(400, f"{name} must be a text.")
@@ -64,7 +64,7 @@ class File:
 
 
 class ApiError(Exception):
-    """The request itself is not to be served."""
+    """The request is rejected."""
 
     def __init__(self, status: int, message: str, kind: str = "Refused") -> None:
         super().__init__(message)
@@ -93,7 +93,7 @@ class Guard:
         return self._route(work, lambda request: self._check(request, wants_header=True))
 
     def admin_post(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """As :meth:`acts`, for settings and keys: only from this very machine, unless its owner opened it up."""
+        """Like :meth:`post`, for settings and keys: only from this very machine, unless its owner opened it up."""
 
         def check(request: web.Request) -> None:
             self._check(request, wants_header=True)
@@ -124,8 +124,8 @@ class Guard:
             try:
                 check(request)
                 body = await _json(request) if request.method == "POST" else {}
-                asked = ApiRequest(dict(request.match_info), dict(request.query), body)
-                found = await asyncio.wrap_future(self._runtime.submit(_run(work, asked)))
+                api_request = ApiRequest(dict(request.match_info), dict(request.query), body)
+                result = await asyncio.wrap_future(self._runtime.submit(_run(work, api_request)))
             except ApiError as refused:
                 return _error(refused.status, refused.kind, str(refused))
             except GrokImagineError as error:
@@ -133,16 +133,16 @@ class Guard:
             except Exception as error:
                 logging.getLogger(__name__).exception("a route of Grok Imagine Video failed")
                 return _error(500, "Unexpected", f"{type(error).__name__}: see ComfyUI's log.")
-            if isinstance(found, File):
-                kept = {"Cache-Control": "private, max-age=31536000, immutable"} if found.is_lasting else {}
-                return web.FileResponse(found.path, headers={**_PRIVATE, **kept, "Content-Type": found.media_type})
-            return web.json_response(found, headers=_PRIVATE)
+            if isinstance(result, File):
+                kept = {"Cache-Control": "private, max-age=31536000, immutable"} if result.is_lasting else {}
+                return web.FileResponse(result.path, headers={**_PRIVATE, **kept, "Content-Type": result.media_type})
+            return web.json_response(result, headers=_PRIVATE)
 
         return answer
 
 
-async def _run(work: Work, asked: ApiRequest) -> Any:
-    return await work(asked)
+async def _run(work: Work, api_request: ApiRequest) -> Any:
+    return await work(api_request)
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
@@ -154,12 +154,12 @@ async def _json(request: web.Request) -> dict[str, Any]:
     if len(data) > _LARGEST_BODY:
         raise ApiError(413, "That is too much.")
     try:
-        body = json.loads(data)
+        body: Any = json.loads(data)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise ApiError(400, "Send a JSON object.")
-    return body
+    return cast("dict[str, Any]", body)
 
 
 def _error(status: int, kind: str, message: str) -> web.Response:

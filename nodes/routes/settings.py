@@ -23,39 +23,39 @@ _CONNECTION_FIELDS = ("dialect", "base_url", "store", "pace", "assumed_usd_per_s
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     """Add the routes."""
-    desk, guard = SettingsHandlers(runtime), Guard(runtime)
+    handlers, guard = SettingsHandlers(runtime), Guard(runtime)
     root = "/grok_imagine/settings"
-    routes.get(root)(guard.get(desk.all))
-    routes.post(root + "/connection")(guard.admin_post(desk.put_connection))
-    routes.post(root + "/connection/remove")(guard.admin_post(desk.remove_connection))
-    routes.post(root + "/connection/test")(guard.post(desk.try_connection))
-    routes.post(root + "/store")(guard.admin_post(desk.put_store))
-    routes.post(root + "/store/remove")(guard.admin_post(desk.remove_store))
-    routes.post(root + "/store/test")(guard.post(desk.check_store))
-    routes.post(root + "/options")(guard.admin_post(desk.put_options))
+    routes.get(root)(guard.get(handlers.all))
+    routes.post(root + "/connection")(guard.admin_post(handlers.put_connection))
+    routes.post(root + "/connection/remove")(guard.admin_post(handlers.remove_connection))
+    routes.post(root + "/connection/test")(guard.post(handlers.try_connection))
+    routes.post(root + "/store")(guard.admin_post(handlers.put_store))
+    routes.post(root + "/store/remove")(guard.admin_post(handlers.remove_store))
+    routes.post(root + "/store/test")(guard.post(handlers.check_store))
+    routes.post(root + "/options")(guard.admin_post(handlers.put_options))
 
 
 class SettingsHandlers:
-    """Does what the routes ask, on the pack's loop; files are read and written in a thread."""
+    """Handles the requests, on the pack's loop; files are read and written in a thread."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._home = runtime.home
 
-    async def all(self, _asked: ApiRequest) -> dict[str, Any]:
+    async def all(self, _request: ApiRequest) -> dict[str, Any]:
         """Everything that the page shows."""
         return await asyncio.to_thread(self._view)
 
-    async def put_connection(self, asked: ApiRequest) -> dict[str, Any]:
+    async def put_connection(self, request: ApiRequest) -> dict[str, Any]:
         """Add a connection or change one. The key is changed only where one is given, ``""`` takes it out."""
-        name = _name(asked)
+        name = _name(request)
 
         def work() -> dict[str, Any]:
             from ...grok_imagine import settings_file
 
-            fields = _given(asked, _CONNECTION_FIELDS)
+            fields = _given(request, _CONNECTION_FIELDS)
             found = self._connection_to_change(name, fields)
-            key = asked.body.get("api_key")
+            key = request.body.get("api_key")
             _keep_key_at_home(found, fields, has_new_key=isinstance(key, str))
             if isinstance(key, str):
                 fields["api_key"] = _clean(key) if key.strip() else None
@@ -64,28 +64,28 @@ class SettingsHandlers:
 
         return await asyncio.to_thread(work)
 
-    async def remove_connection(self, asked: ApiRequest) -> dict[str, Any]:
+    async def remove_connection(self, request: ApiRequest) -> dict[str, Any]:
         """Take a connection out of the file, its key with it. A known provider is then as it was at first."""
-        return await self._removed("connections", _name(asked))
+        return await self._removed("connections", _name(request))
 
-    async def try_connection(self, asked: ApiRequest) -> dict[str, Any]:
-        """Whether the connection is reached and takes its key. Nothing is submitted."""
-        name = _name(asked)
+    async def try_connection(self, request: ApiRequest) -> dict[str, Any]:
+        """Test whether the connection can be reached and its key works. Submits nothing."""
+        name = _name(request)
         async with self._runtime.session() as session:
             return _findings(await session.try_connection(name))
 
-    async def put_store(self, asked: ApiRequest) -> dict[str, Any]:
+    async def put_store(self, request: ApiRequest) -> dict[str, Any]:
         """Add a store or change one; secrets as with keys of connections."""
         from .settings_view import STORE_FIELDS, STORE_SECRETS
 
-        name = _name(asked)
+        name = _name(request)
 
         def work() -> dict[str, Any]:
             from ...grok_imagine import settings_file
 
-            fields = _given(asked, STORE_FIELDS)
+            fields = _given(request, STORE_FIELDS)
             for secret in STORE_SECRETS:
-                value = asked.body.get(secret)
+                value = request.body.get(secret)
                 if isinstance(value, str):
                     fields[secret] = value.strip() or None
             self._keep_secrets_at_home(name, fields)
@@ -94,24 +94,24 @@ class SettingsHandlers:
 
         return await asyncio.to_thread(work)
 
-    async def remove_store(self, asked: ApiRequest) -> dict[str, Any]:
+    async def remove_store(self, request: ApiRequest) -> dict[str, Any]:
         """Take a store out of the file, its keys with it. What was uploaded there stays."""
-        return await self._removed("stores", _name(asked))
+        return await self._removed("stores", _name(request))
 
-    async def check_store(self, asked: ApiRequest) -> dict[str, Any]:
+    async def check_store(self, request: ApiRequest) -> dict[str, Any]:
         """Put, fetch and delete a picture there."""
-        name = _name(asked)
+        name = _name(request)
         async with self._runtime.session() as session:
             return _findings(await session.check_store(name))
 
-    async def put_options(self, asked: ApiRequest) -> dict[str, Any]:
+    async def put_options(self, request: ApiRequest) -> dict[str, Any]:
         """Change settings that are no connections or stores; null is the default."""
         from .settings_view import known_options
 
         def work() -> dict[str, Any]:
             from ...grok_imagine import settings_file
 
-            settings_file.put_options(self._home, _given(asked, known_options()))
+            settings_file.put_options(self._home, _given(request, known_options()))
             return self._view()
 
         return await asyncio.to_thread(work)
@@ -151,7 +151,7 @@ class SettingsHandlers:
         return found
 
     def _keep_secrets_at_home(self, name: str, fields: dict[str, Any]) -> None:
-        """A store that is pointed elsewhere needs its secrets again: who changes it may not be who entered them."""
+        """A changed address requires the secrets again, so that nobody can redirect stored ones."""
         from ...grok_imagine.settings import load
         from .settings_view import STORE_SECRETS
 
@@ -167,7 +167,7 @@ class SettingsHandlers:
 
 
 def _keep_key_at_home(found: Any, fields: dict[str, Any], *, has_new_key: bool) -> None:
-    """A key is not sent to a new address only because somebody changed the address: it has to be entered again."""
+    """A changed address requires the key again, so that nobody can redirect a stored key."""
     if found is None or found.key is None:
         return
     stated = fields.get("base_url", found.base_url)
@@ -206,13 +206,13 @@ def _clean(key: str) -> str:
         raise SettingsError(f"Not saved: {error}.") from None
 
 
-def _given(asked: ApiRequest, names: Any) -> dict[str, Any]:
+def _given(request: ApiRequest, names: Any) -> dict[str, Any]:
     """Those of the named fields that the body has; an empty text is none."""
-    return {name: asked.body[name] if asked.body[name] != "" else None for name in names if name in asked.body}
+    return {name: request.body[name] if request.body[name] != "" else None for name in names if name in request.body}
 
 
-def _name(asked: ApiRequest) -> str:
-    name = asked.text("name").strip()
+def _name(request: ApiRequest) -> str:
+    name = request.text("name").strip()
     if not _NAME.fullmatch(name):
         raise ApiError(400, "A name has up to 40 lower-case letters, digits, - _ and ., such as my-gateway.", "BadName")
     return name

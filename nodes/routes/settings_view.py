@@ -24,7 +24,7 @@ OPTIONS = ("store", "deadline_seconds", "on_interrupt", "results_max_gb", "resul
 
 
 def view(settings: Settings, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain JSON. ``stored`` is what the file holds, to tell what of it can be changed here."""
+    """Plain JSON. ``stored`` is the settings file's content: only that can be changed here."""
     own = stored.get("connections", {})
     return {
         "connections": [

@@ -77,7 +77,7 @@ async def show_jobs(page: Any) -> Any:
     return panel
 
 
-FACE = "id => app.graph.getNodeById(id).widgets.find(one => one.name === 'grok_face').element"
+FACE = "id => app.graph.getNodeById(id).widgets.find(one => one.name === 'grok_status').element"
 
 
 async def until(page: Any, number: Any, words: str, timeout: int = 60_000) -> None:
@@ -114,7 +114,7 @@ async def test_from_the_search_to_the_clip_and_back(page: Any, comfy: Any, wait_
     await until(page, maker, "Generating")
     await until(page, maker, "credits")
     await shot(page, "running")
-    await page.wait_for_function("() => document.querySelector('.grok-face video')?.readyState >= 2", timeout=120_000)
+    await page.wait_for_function("() => document.querySelector('.giv-node video')?.readyState >= 2", timeout=120_000)
     job = await page.evaluate("id => app.graph.getNodeById(id).properties.grok_imagine.jobs[0]", maker)
     await until(page, maker, job)
     await shot(page, "done")
@@ -133,13 +133,13 @@ async def test_from_the_search_to_the_clip_and_back(page: Any, comfy: Any, wait_
     await page.wait_for_function("() => app.graph._nodes.some(node => node.type === 'GIVTextToVideo')", timeout=30_000)
     found = await page.evaluate("() => app.graph._nodes.find(node => node.type === 'GIVTextToVideo').id")
     await until(page, found, job)
-    await page.wait_for_function("() => document.querySelector('.grok-face video')?.readyState >= 2", timeout=60_000)
+    await page.wait_for_function("() => document.querySelector('.giv-node video')?.readyState >= 2", timeout=60_000)
     await shot(page, "reloaded")
     # Its workflow, from the panel, into an empty graph.
     await page.evaluate("() => app.graph.clear()")
     panel = await show_jobs(page)
     await panel.locator(".giv-row", has_text=wish).click()
-    await panel.get_by_role("button", name="Open its workflow").click()
+    await panel.get_by_role("button", name="Open workflow").click()
     await page.wait_for_function(
         "wish => app.graph._nodes.some(node => node.widgets?.some(one => one.value === wish))", arg=wish, timeout=30_000
     )
@@ -155,7 +155,7 @@ async def test_a_stopped_job_is_resumed_from_the_panel(
     await page.get_by_role("button", name="Run", exact=True).first.click()
     await until(page, maker, "Generating")
     comfy.post("/interrupt", {})
-    await until(page, maker, "Stopped waiting")
+    await until(page, maker, "Stopped.")
     await shot(page, "stopped")
     await page.reload(wait_until="domcontentloaded")
     await wait_until_ready(page)

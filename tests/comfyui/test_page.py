@@ -90,7 +90,8 @@ async def test_the_progress_is_seen_on_the_node(page: Any) -> None:
     await page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
     await page.evaluate("() => window.app.queuePrompt(0)")
     await page.wait_for_function(
-        "() => [...document.querySelectorAll('.grok-status')].some(one => /Generating.*credits/.test(one.textContent))",
+        "() => [...document.querySelectorAll('.giv-node-status')]"
+        ".some(one => /Generating.*credits/.test(one.textContent))",
         timeout=30_000,
     )
     await page.screenshot(path=str(ROOT / "artifacts" / "running.png"))

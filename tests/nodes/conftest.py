@@ -264,11 +264,7 @@ async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
     shown: list[tuple[str, Any]] = []
     routes = web.RouteTableDef()
     runtime = part("nodes.host.execution").runtime()
-    part("nodes.routes.jobs").register(routes, runtime, lambda event, message: shown.append((event, message)))
-    part("nodes.routes.settings").register(routes, runtime)
-    part("nodes.routes.clients").register(routes, runtime)
-    part("nodes.routes.capabilities").register(routes, runtime)
-    part("nodes.routes.callbacks").register(routes, runtime)
+    part("nodes.routes.register").add_routes(routes, runtime, lambda event, message: shown.append((event, message)))
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)

@@ -89,7 +89,7 @@ async def test_without_a_queue_the_next_number_is_told(
 
 
 def test_other_settings_between_the_two_are_other_pieces(part: Any) -> None:
-    makers = part("nodes.chunks")._makers
+    makers = part("nodes.join_chunks")._makers
 
     def prompt(chunk: int, scale: float) -> Any:
         return {

@@ -131,7 +131,7 @@ async def test_it_reads_nothing_outside_comfyuis_folders(run: Any, user_folder: 
         assert str(user_folder / "input") not in str(caught.value).replace(source, "")
     with pytest.raises(error, match=r"There is no file 'missing\.mp4'"):
         await run("GIVLoadVideoFrames", source="missing.mp4")
-    with pytest.raises(error, match="nothing to load"):
+    with pytest.raises(error, match="Nothing to load"):
         await run("GIVLoadVideoFrames")
 
 

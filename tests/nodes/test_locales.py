@@ -77,7 +77,7 @@ def test_no_word_is_read_as_a_formula(path: Path) -> None:
 
 def test_an_unknown_sentence_is_named(tool: ModuleType) -> None:
     translator = tool.Translator("zh")
-    assert translator.text("The first of them. Never heard of before.") == "The first of them. Never heard of before."
+    assert translator.text("The first URL. Never heard of before.") == "The first URL. Never heard of before."
     assert translator.missing == ["Never heard of before."]
 
 
@@ -103,7 +103,7 @@ def test_the_page_speaks_every_language(language: str, part: str) -> None:
 
 def test_every_word_that_the_page_asks_for_exists() -> None:
     known = {key for part in ("node", "panel", "settings") for key in _strings("en", part)}
-    for path in sorted((ROOT / "web" / "lib").glob("*.mjs")):
+    for path in sorted((ROOT / "web" / "lib").rglob("*.mjs")):
         for key in re.findall(r'\bt\(\s*"([^"]+)"', path.read_text("utf-8")):
             assert key in known or f"{key}.other" in known, (path.name, key)
 
@@ -113,7 +113,7 @@ def test_every_error_says_what_to_do_next(part: Any) -> None:
     kinds = [name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)]
     kinds.remove("GrokImagineError")
     assert len(kinds) > 25
-    charged = (ROOT / "web" / "lib" / "node_words.mjs").read_text("utf-8")
+    charged = (ROOT / "web" / "lib" / "node" / "text.mjs").read_text("utf-8")
     english = _strings("en", "node")
     for kind in kinds:
         assert f"node.error.{kind}" in english

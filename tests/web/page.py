@@ -25,7 +25,7 @@ PLAIN: dict[str, Any] = {
     "Comfy.Minimap.Visible": False,
 }
 """ComfyUI's settings in all tests that do not say otherwise."""
-STORE = "/extensions/comfyui-grok-imagine/lib/node_store.mjs"
+STORE = "/extensions/comfyui-grok-imagine/lib/node/capabilities_store.mjs"
 SET = """async (settings) => {
     const setting = window.app.extensionManager.setting;
     for (const [name, value] of Object.entries(settings)) {

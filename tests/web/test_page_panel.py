@@ -87,18 +87,18 @@ async def test_a_clip_appears_by_itself_plays_and_gives_its_workflow_back(page: 
     await page.shot("panel-live")
     await row.click()
     await shown.wait_for_function("() => document.querySelector('.giv-film video')?.readyState >= 1")
-    await shown.get_by_role("button", name="Copy: Job id").click()
+    await shown.get_by_role("button", name="Copy: Job ID").click()
     job = await shown.evaluate("() => navigator.clipboard.readText()")
     assert job == await shown.locator(".giv-facts code").first.inner_text()
-    await shown.get_by_text("The same clip elsewhere").click()
+    await shown.get_by_text("Compare prices").click()
     reapi = shown.get_by_role("row", name="reapi")
     await reapi.get_by_text("6 to 30 whole seconds").wait_for()
     assert await shown.locator(".giv-prices tbody th").all_inner_texts() == ["xai", "reapi", "aivideoapi", "apiinone"]
     await page.shot("panel-detail")
-    await shown.get_by_role("button", name="Load its frames").click()
+    await shown.get_by_role("button", name="Load frames").click()
     sources = "() => window.app.graph._nodes.map(n => [n.type, n.widgets?.find(w => w.name === 'source')?.value])"
     assert await shown.evaluate(sources) == [["GIVLoadVideoFrames", job]]
-    await shown.get_by_role("button", name="Open its workflow").click()
+    await shown.get_by_role("button", name="Open workflow").click()
     await shown.wait_for_function(
         "() => window.app.graph.extra?.mark === 'a lighthouse in the rain' || "
         "window.app.graph.serialize().extra?.mark === 'a lighthouse in the rain'"
@@ -144,7 +144,7 @@ async def test_it_is_filtered_searched_and_used_by_keyboard(page: Any, host: Any
     await shown.get_by_role("searchbox").fill("refused moderation")
     await shown.wait_for_function("() => document.querySelectorAll('.giv-row').length === 1")
     await shown.get_by_role("searchbox").fill("nothing like this")
-    await shown.get_by_text("No job fits.").wait_for()
+    await shown.get_by_text("No matching jobs").wait_for()
     await shown.get_by_role("searchbox").fill("")
     await shown.get_by_text("the lost one").wait_for()
     before = await shown.evaluate("() => window.app.graph._nodes.length")
@@ -169,9 +169,9 @@ async def test_an_unknown_outcome_is_dealt_with_by_its_user(page: Any, host: Any
     await shown.get_by_role("dialog").get_by_text("you pay for both").wait_for()
     await page.shot("panel-again")
     await shown.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    await shown.get_by_role("button", name="Attach a task id").click()
-    await shown.get_by_role("dialog").get_by_label("Task id").fill("task-found-by-hand")
-    await shown.get_by_role("dialog").get_by_role("button", name="Attach a task id").click()
+    await shown.get_by_role("button", name="Attach task ID").click()
+    await shown.get_by_role("dialog").get_by_label("Task ID").fill("task-found-by-hand")
+    await shown.get_by_role("dialog").get_by_role("button", name="Attach task ID").click()
     await shown.locator(".giv-detail .giv-state", has_text="Generating").wait_for()
     async with Journal(host.home) as journal:
         found = await journal.get(job.id)
@@ -196,7 +196,7 @@ async def test_a_server_that_is_gone_is_told_and_asked_again(page: Any, host: An
     shown = page.page
     await shown.route("**/grok_imagine/jobs?*", lambda route: route.abort())
     await shown.evaluate("() => window.app.extensionManager.command.execute('GrokImagineVideo.ShowJobs')")
-    await shown.get_by_text("ComfyUI does not answer").wait_for()
+    await shown.get_by_text("Can't reach ComfyUI").wait_for()
     await page.shot("panel-error")
     await shown.unroute("**/grok_imagine/jobs?*")
     await shown.get_by_role("button", name="Try again").click()

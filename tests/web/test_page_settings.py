@@ -34,16 +34,16 @@ async def test_a_key_is_entered_once_and_shown_by_its_last_four_alone(fresh_page
 
     page.page.on("response", note)
     shown = await opened(page)
-    await shown.get_by_role("button", name="Add a connection").click()
-    form = shown.get_by_role("form", name="Add a connection")
+    await shown.get_by_role("button", name="Add connection").click()
+    form = shown.get_by_role("form", name="Add connection")
     await form.get_by_label("Name", exact=True).fill("studio")
     await form.get_by_label("API", exact=True).select_option("openai_videos")
     await form.get_by_label("API key").fill(KEY)
     await form.get_by_label("Base URL").fill("http://127.0.0.1:9")
     await form.get_by_role("button", name="Save").click()
     card = shown.locator("[data-connection=studio]")
-    await card.get_by_text("key ••••7qrs from the private file").wait_for()
-    await card.get_by_text("It does not work.").wait_for(timeout=60_000)
+    await card.get_by_text("key ••••7qrs, stored on the server").wait_for()
+    await card.get_by_text("Test failed.").wait_for(timeout=60_000)
     await page.shot("settings-connection")
     settings = host.home / "settings.json"
     assert json.loads(settings.read_text())["connections"]["studio"]["api_key"] == KEY
@@ -73,14 +73,14 @@ async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
     shown = await opened(page)
     await shown.get_by_role("tab", name="Connections").focus()
     await shown.keyboard.press("ArrowRight")
-    await shown.get_by_role("button", name="Add a store").click()
-    form = shown.get_by_role("form", name="Add a store")
+    await shown.get_by_role("button", name="Add store").click()
+    form = shown.get_by_role("form", name="Add store")
     await form.get_by_label("Name", exact=True).fill("bucket")
     await form.get_by_label("Bucket", exact=True).fill("clips")
     await form.get_by_label("Secret access key").fill("secret_MARKER_wxyz")
     await form.get_by_text("More", exact=True).click()
-    await form.get_by_label("Signed URLs live for").fill("12")
-    await form.get_by_label("Delete uploads afterwards").select_option("yes")
+    await form.get_by_label("Signed URLs expire after").fill("12")
+    await form.get_by_label("Delete uploads after use").select_option("yes")
     # The wheel scrolls the dialog, and not the canvas behind it.
     await shown.set_viewport_size({"width": 900, "height": 600})
     scale = "() => app.canvas.ds.scale"
@@ -93,12 +93,12 @@ async def test_a_store_and_a_budget_are_set(page: Any, host: Any) -> None:
     await form.get_by_role("button", name="Save").click()
     await shown.locator("[data-store=bucket]").wait_for()
     await page.shot("settings-store")
-    await shown.get_by_role("tab", name="Budget and waiting").click()
+    await shown.get_by_role("tab", name="Budget & limits").click()
     await shown.get_by_label("Per day").fill("2.50")
-    await shown.get_by_label("Minutes to wait").fill("10")
+    await shown.get_by_label("Wait for a clip").fill("10")
     await shown.get_by_label("When a run is interrupted").select_option("drop")
     await shown.get_by_role("button", name="Save", exact=True).click()
-    await shown.get_by_text("Saved. It holds from now on.").wait_for()
+    await shown.get_by_text("Saved.").wait_for()
     await page.shot("settings-options")
     stored = json.loads((host.home / "settings.json").read_text())
     assert stored["budget"] == {"per_day": "2.50"}
@@ -127,10 +127,10 @@ async def test_it_is_accessible_in_every_theme_and_width(
     await page.page.set_viewport_size({"width": width, "height": 900})
     shown = await opened(page, Comfy_ColorPalette=theme)
     await shown.evaluate(axe.read_text("utf-8"))
-    for part in ("Connections", "Stores", "Budget and waiting"):
+    for part in ("Connections", "Stores", "Budget & limits"):
         await shown.get_by_role("tab", name=part).click()
-        if part != "Budget and waiting":
-            await shown.get_by_role("button", name="Add a").click()
+        if part != "Budget & limits":
+            await shown.get_by_role("button", name="Add ").click()
         await page.shot(f"settings-{part.split()[0].lower()}-{theme}-{width}")
         found = await shown.evaluate("() => axe.run('.giv-dialog', {resultTypes: ['violations']})")
         serious = [

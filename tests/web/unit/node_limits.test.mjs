@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { choices, choose, faults } from "../../../web/lib/node_limits.mjs";
+import { choices, choose, faults } from "../../../web/lib/node/limits.mjs";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 const { dialects } = cases;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { decimal, dollars, estimate, exact, times } from "../../../web/lib/node_price.mjs";
+import { decimal, dollars, estimate, exact, times } from "../../../web/lib/node/price.mjs";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { rowsOf } from "../../../web/lib/node_rows.mjs";
+import { rowsOf } from "../../../web/lib/node/rows.mjs";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 

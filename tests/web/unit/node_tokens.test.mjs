@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { begun, count, find } from "../../../web/lib/node_tokens.mjs";
+import { begun, count, find } from "../../../web/lib/node/tokens.mjs";
 
 const cases = JSON.parse(readFileSync(process.env.CASES, "utf8"));
 

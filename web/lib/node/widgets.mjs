@@ -1,0 +1,134 @@
+// A node's widgets: read as a request, limited to what the connection supports, and marked where a value is unsupported.
+//
+// No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
+// Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
+import { choices, choose, faults } from "./limits.mjs";
+import { count } from "./tokens.mjs";
+
+const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
+const RED = "#ff6b6b";
+
+/** @param {any} node @param {string} name */
+export const widget = (node, name) => node.widgets?.find((/** @type {any} */ one) => one.name === name);
+
+/** Whether a link ends at the node's input that `is` finds. @param {any} node @param {(input: any) => boolean} is */
+export function isLinked(node, is) {
+  const slot = node.inputs?.findIndex(is) ?? -1;
+  return slot >= 0 && node.isInputConnected(slot);
+}
+
+/** The widget's value; undefined where there is none, or where a link brings it.
+ * @param {any} node @param {string} name */
+export function value(node, name) {
+  return isLinked(node, (input) => input.widget?.name === name) ? undefined : widget(node, name)?.value;
+}
+
+/** Which images are connected, in the order in which they are sent. @param {any} node */
+export function images(node) {
+  const sockets = (node.inputs ?? [])
+    .filter((/** @type {any} */ one) => one.type === "IMAGE" && /^image_\d+$/.test(one.name))
+    .map((/** @type {any} */ one) => {
+      const slot = node.inputs.indexOf(one);
+      return { name: one.name, isLinked: node.isInputConnected(slot), size: batchSize(node, slot) };
+    });
+  const urls = String(value(node, "image_urls") ?? "").split("\n").filter((line) => line.trim()).length;
+  return { sockets, ...count(sockets, urls) };
+}
+
+/** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
+const SIZES = { LoadImage: () => 1, EmptyImage: (node) => Number(widget(node, "batch_size")?.value ?? 1) };
+
+/** How many images come through a link; null if only the run knows. @param {any} node @param {number} slot */
+function batchSize(node, slot) {
+  const origin = node.graph ? node.getInputNode(slot) : null; // a node that is just being made is in no graph yet
+  return SIZES[origin?.comfyClass]?.(origin) ?? null;
+}
+
+/** @param {any} node @returns {import("./limits.mjs").ClipRequest} */
+export function requestOf(node) {
+  const { least, isExact } = images(node);
+  const names = ["model", "mode", "prompt", "resolution", "aspect_ratio", "duration", "motion_mode"];
+  const stated = names.map((name) => [name, value(node, name)]).filter(([, one]) => one !== undefined);
+  return { ...Object.fromEntries(stated), images: least, isExact };
+}
+
+/** The node's request, and what its connection does not support of it.
+ * @param {any} node @param {string[]} modes @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known
+ * @returns {{name: string | undefined, connection: import("./capabilities_store.mjs").Connection | null,
+ *   dialect: import("./limits.mjs").Dialect | null, request: import("./limits.mjs").ClipRequest,
+ *   capability: import("./limits.mjs").Capability | null, faults: import("./limits.mjs").Fault[]}} */
+export function judge(node, modes, known) {
+  const name = value(node, "connection");
+  const request = requestOf(node);
+  const none = { name, connection: null, dialect: null, request, capability: null, faults: [] };
+  if (!known || name === undefined) return none;
+  const connection = known.connections[name];
+  if (!connection) {
+    const offered = Object.keys(known.connections);
+    const fixes = offered.map((one) => ({ field: "connection", value: one }));
+    const values = { value: name, choices: offered.join(", ") };
+    return { ...none, faults: [{ field: "connection", word: "no_connection", values, fixes }] };
+  }
+  const dialect = known.dialects[connection.dialect];
+  const found = modes.length ? choose(dialect, modes, request) : { capability: null, faults: [] };
+  const all = [...found.faults, ...(found.capability ? faults(dialect, request, found.capability) : [])];
+  if (!connection.has_key) {
+    all.unshift({ field: "connection", word: "no_key", values: { value: name }, fixes: [], isWarning: true });
+  }
+  return { name, connection, dialect, request, capability: found.capability, faults: all };
+}
+
+/** Offer in each list what the connection offers, and what is chosen already.
+ * @param {any} node @param {string[]} modes @param {ReturnType<typeof judge>} judged
+ * @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known */
+export function narrow(node, modes, judged, known) {
+  const names = known && Object.keys(known.connections);
+  if (names) offer(widget(node, "connection"), names);
+  if (!judged.dialect || !modes.length) return;
+  const offered = choices(judged.dialect, modes, judged.capability);
+  for (const name of NARROWED) offer(widget(node, name), offered[name]);
+  const slider = widget(node, "duration");
+  if (!slider?.options) return;
+  slider.options.whole ??= { min: slider.options.min, max: slider.options.max };
+  const { least, most } = offered.duration ?? { least: slider.options.whole.min, most: slider.options.whole.max };
+  // A stored length beyond the limits stays within the slider's reach, else it would be moved without a word.
+  slider.options.min = Math.min(least, Number(slider.value));
+  slider.options.max = Math.max(most, Number(slider.value));
+}
+
+/** @param {any} list @param {string[]} values */
+function offer(list, values) {
+  if (!list?.options) return;
+  const all = values.includes(list.value) ? values : [...values, list.value];
+  const now = list.options.values;
+  if (Array.isArray(now) && now.length === all.length && now.every((one, index) => one === all[index])) return;
+  // A list of its own: the one that came with the node's definition is shared by all nodes of the kind.
+  list.options.values = [...all];
+}
+
+/** Mark the widgets with unsupported values; the node's status shows the reasons.
+ * @param {any} node @param {import("./limits.mjs").Fault[]} found */
+export function mark(node, found) {
+  const wrong = new Set(found.filter((one) => !one.isWarning).map((one) => one.field));
+  for (const one of node.widgets ?? []) {
+    if (wrong.has(one.name) === Boolean(one.isGrokMarked)) continue;
+    one.isGrokMarked = wrong.has(one.name);
+    for (const colour of ["text_color", "secondary_text_color", "outline_color"]) {
+      // The classes compute these from the theme; a property of the widget itself comes first.
+      if (one.isGrokMarked) Object.defineProperty(one, colour, { get: () => RED, configurable: true });
+      else delete one[colour];
+    }
+  }
+}
+
+/** Write the tokens beside the sockets. @param {any} node */
+export function label(node) {
+  const { labels } = images(node);
+  for (const socket of node.inputs ?? []) {
+    if (socket.type !== "IMAGE" || !/^image_\d+$/.test(socket.name)) continue;
+    const token = labels.get(socket.name);
+    const plain = socket.localized_name ?? socket.name;
+    const text = token ? `${plain} ${token}` : undefined;
+    if (socket.label !== text) socket.label = text;
+  }
+}

@@ -1,0 +1,67 @@
+// Numbers, money and times as people read them, in the page's language.
+import { locale, t, tOr } from "../shared/i18n.mjs";
+
+const UNITS = /** @type {const} */ ([
+  ["year", 31557600],
+  ["month", 2629800],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+]);
+
+/** How long ago that was. @param {number} moment Unix seconds @param {number} [now] */
+export function age(moment, now = Date.now() / 1000) {
+  const seconds = Math.max(0, now - moment);
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? ["minute", 60];
+  if (seconds < 60) return t("time.now");
+  return new Intl.RelativeTimeFormat(locale(), { numeric: "always", style: "narrow" }).format(
+    -Math.floor(seconds / size),
+    unit,
+  );
+}
+
+/** Date and time. @param {number | null} moment Unix seconds */
+export const date = (moment) =>
+  moment
+    ? new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date(moment * 1000))
+    : "";
+
+/** US dollars: two decimals, more where they mean something. @param {number} amount */
+export const dollars = (amount) =>
+  new Intl.NumberFormat(locale(), {
+    style: "currency",
+    currency: "USD",
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 4,
+  }).format(amount);
+
+/** What a job costs, shortly; an estimate has a ~ before it. @param {any} job */
+export function cost(job) {
+  if (job.is_free) return t("cost.free");
+  if (!job.cost) return t("cost.unknown");
+  return (job.cost.is_estimate ? "~" : "") + dollars(job.cost.usd);
+}
+
+/** What a job costs, with the provider's credits. @param {any} job */
+export function costInFull(job) {
+  const usd = cost(job);
+  const credits = job.cost?.credits;
+  const amount = credits === null || credits === undefined ? "" : t("cost.credits", { credits });
+  if (job.is_free) return job.cost ? t("cost.freeHere", { usd: dollars(job.cost.usd) }) : usd;
+  const kind = job.cost ? t(job.cost.is_estimate ? "cost.estimate" : "cost.billed") : "";
+  return [usd, amount, kind].filter(Boolean).join(" · ");
+}
+
+/**
+ * Where a job stands, as a word of ours: its key, for colours, and its name.
+ * @param {any} job
+ * @returns {{key: string, name: string}}
+ */
+export function standing(job) {
+  let key = job.state;
+  if (job.is_unknown) key = "unknown";
+  else if (job.state === "failed" && job.error_kind === "ContentRejected") key = "rejected";
+  else if (job.state === "failed" && ["JobDropped", "JobCanceled"].includes(job.error_kind)) key = "dropped";
+  else if (job.state === "saved" && !job.has_file) key = "gone";
+  return { key, name: tOr(`state.${key}`, job.state) };
+}
