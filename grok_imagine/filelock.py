@@ -70,7 +70,7 @@ else:
 
 
 @contextmanager
-def held(path: Path, seconds: float = 10.0) -> Generator[None]:
+def file_lock(path: Path, seconds: float = 10.0) -> Generator[None]:
     """Hold the lock on the file ``path``, which is made for it and stays.
 
     After so many seconds, or on a file system without locks, go on without: what is held up here is small, and done
@@ -90,7 +90,7 @@ def held(path: Path, seconds: float = 10.0) -> Generator[None]:
         os.close(file)
 
 
-def put_in_place(source: Path, target: Path, seconds: float = 5.0) -> None:
+def replace_file(source: Path, target: Path, seconds: float = 5.0) -> None:
     """Give ``source`` the name ``target`` in one step, whatever had it. Raises OSError.
 
     Windows refuses that while somebody reads the target, as a browser, a virus scanner or another thread does for a

@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
-from .filelock import held, put_in_place
+from .filelock import file_lock, replace_file
 from .models.url import is_loopback, is_private_host, split
 from .privacy import closed_to_others
 
@@ -221,7 +221,7 @@ def save_connection(home: Path, name: str, connection: ConnectionSettings) -> No
     if connection.api_key is not None:
         plain["api_key"] = connection.api_key.get_secret_value()
     path = private_folder(home) / FILE_NAME
-    with held(home / f".{FILE_NAME}.lock"):  # two writers at once: neither loses what the other wrote
+    with file_lock(home / f".{FILE_NAME}.lock"):  # two writers at once: neither loses what the other wrote
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
@@ -240,7 +240,7 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        put_in_place(Path(temporary), path)
+        replace_file(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GrokImagineError
-from ..filelock import put_in_place
+from ..filelock import replace_file
 from ..jobs.progress import Progress, ProgressUpdate, SilentProgress
 from ..jobs.source_video import with_source
 from ..models import JobState, Mode, VideoRequest
@@ -121,7 +121,7 @@ async def _film(
 
     def work() -> Joined:
         made = join(list(_parts(chain.source, planned, results)), partial, should_stop=should_stop)
-        put_in_place(partial, target)
+        replace_file(partial, target)
         return made
 
     partial = target.with_suffix(f".{secrets.token_hex(4)}.part")

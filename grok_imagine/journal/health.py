@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from ..errors import JournalError
 from ..models import JobState
 from .database import DatabaseLocation
-from .recovery_hints import DAMAGED, MEND_SERVER, hint_for
+from .recovery_hints import CHECK_SERVER, DAMAGED, hint_for
 from .schema import NEWEST_VERSION, jobs, version_table
 
 
@@ -51,7 +51,7 @@ def examine(place: DatabaseLocation) -> Health:
             engine.dispose()
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         cause = getattr(error, "orig", None) or error
-        told = hint_for(cause) if place.file else MEND_SERVER
+        told = hint_for(cause) if place.file else CHECK_SERVER
         raise JournalError(f"{type(cause).__name__}: {cause}. {told}") from error
 
 

@@ -27,7 +27,7 @@ from . import database, ledger
 from .db_thread import DatabaseThread
 from .disk_reserve import DiskReserve
 from .ledger import Ledger
-from .recovery_hints import MEND_SERVER, hint_for, is_full
+from .recovery_hints import CHECK_SERVER, hint_for, is_full
 from .schema import NEWEST_VERSION, events, jobs, version_table
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class Journal:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
-                + (hint_for(cause) if self.place.file else MEND_SERVER)
+                + (hint_for(cause) if self.place.file else CHECK_SERVER)
             ) from error
 
     def _open(self) -> None:

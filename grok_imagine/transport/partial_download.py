@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..filelock import is_held, put_in_place, try_lock, unlock
+from ..filelock import is_held, replace_file, try_lock, unlock
 
 _MOVES_OPEN_FILES = os.name == "posix"
 """Windows renames and removes no file that is open, here or in another process."""
@@ -72,7 +72,7 @@ class PartialDownload:
         os.fsync(self.file.fileno())
         if not _MOVES_OPEN_FILES:
             self._let_go()
-        put_in_place(self.path, self.target)
+        replace_file(self.path, self.target)
         self._note.unlink(missing_ok=True)
         self._let_go()
 

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from ...errors import DecodeError
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ...settings import private_folder
 from ..open import OpenVideo, open_video, stream_duration
 from ..orientation import Orientation
@@ -38,7 +38,7 @@ def thumbnail(film: Path, picture: Path) -> Path:
     temporary = private_folder(picture.parent) / f".{picture.name}.{secrets.token_hex(4)}"
     try:
         small.save(temporary, format="JPEG", quality=_QUALITY, optimize=True)
-        put_in_place(temporary, picture)  # in one step: two may be drawing it
+        replace_file(temporary, picture)  # in one step: two may be drawing it
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise DecodeError(f"The picture of {film.name} cannot be written: {error.strerror or error}.") from error
