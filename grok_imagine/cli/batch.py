@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..batch.rows import as_plain, read_file
+from ..batch.rows import read_file, result_as_json
 from ..batch.run import Batch, BatchResult, prepare, run_batch
 from ..errors import RequestError
 from ..filelock import replace_file
@@ -73,7 +73,7 @@ def batch(
             connection=connection,
             defaults=defaults,
             folder=file.resolve().parent,
-            at_once=at_once,
+            concurrency=at_once,
             max_usd=_parse_dollars(max_usd),
             retry_failed=retry_failed,
         )
@@ -82,8 +82,8 @@ def batch(
         result = with_session(home, lambda session: _run(session, spec, action, target, output, price))
         if result is not None:
             _print_result(result, target, as_json)
-            failed = result.summary.of(RowState.FAILED)
-            sys.exit(0 if result.summary.of(RowState.DONE) == result.summary.total else 4 if failed else 5)
+            failed = result.summary.count(RowState.FAILED)
+            sys.exit(0 if result.summary.count(RowState.DONE) == result.summary.total else 4 if failed else 5)
 
 
 async def _run(
@@ -99,7 +99,7 @@ async def _run(
 
     def on_change(summary: Summary) -> None:
         nonlocal printed_at
-        finished = summary.of(RowState.DONE, RowState.FAILED, RowState.STOPPED, RowState.UNKNOWN)
+        finished = summary.count(RowState.DONE, RowState.FAILED, RowState.STOPPED, RowState.UNKNOWN)
         # At most about a hundred lines, however long the list is.
         if finished == summary.total or finished - printed_at >= summary.total / 100:
             printed_at = finished
@@ -117,7 +117,7 @@ async def _write_results(session: Session, batch_id: str, target: Path, output: 
     partial = target.with_name(f".{target.name}.part")
     with partial.open("w", encoding="utf-8") as lines:
         async for row in batches.rows(batch_id):
-            record = await locate_clip(session, as_plain(row), fetch=output is not None)
+            record = await locate_clip(session, result_as_json(row), fetch=output is not None)
             if output is not None and record["file"]:
                 record["file"] = str(_link_clip(Path(record["file"]), output, row))
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..chain.run import Chain, ChainPlan, ChainResult, plan, run_chain
+from ..chain.run import Chain, ChainPlan, ChainResult, make_plan, run_chain
 from ..jobs import Session
 from ..models import Mode, VideoRequest
 from . import console
@@ -66,7 +66,7 @@ def continue_clip(
     bar = console.ProgressBar()
 
     async def work(session: Session) -> ChainResult | ChainPlan:
-        planned = await plan(session, chain)
+        planned = await make_plan(session, chain)
         console.err.print(planned.text, style="bold")
         if price:
             return planned

@@ -32,7 +32,7 @@ def worker(
 
     with console.report_errors(False):
         console.err.print("Waiting for rows. Press Ctrl-C to stop.", style="dim")
-        with_session(home, lambda session: run_worker(session, at_once=concurrency, on_row=on_row))
+        with_session(home, lambda session: run_worker(session, concurrency=concurrency, on_row=on_row))
 
 
 async def queue_rows(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
@@ -40,7 +40,7 @@ async def queue_rows(session: Session, batch: Batch, _: Callable[[Summary], None
     from ..batch.workers import queue_batch
 
     queued = await queue_batch(session, batch)
-    console.err.print(f"{queued.put} rows queued. To check progress, add --status.", style="bold")
+    console.err.print(f"{queued.queued} rows queued. To check progress, add --status.", style="bold")
     return BatchResult(queued.id, queued.summary, queued.price)
 
 

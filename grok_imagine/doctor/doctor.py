@@ -20,7 +20,7 @@ from ..jobs.connections import Profile, profiles
 from ..jobs.uploads.stores import Stores
 from ..journal import database
 from ..journal.database import DatabaseLocation
-from ..journal.health import Health, examine
+from ..journal.health import Health, check_health
 from ..journal.journal import Journal
 from ..journal.recovery_hints import DAMAGED
 from ..models.money import Limits, SpendSummary, dollars
@@ -188,7 +188,7 @@ def _clock(skews: list[float]) -> Check:
 
 async def _journal(home: Path, settings: Settings, place: DatabaseLocation, now: Callable[[], float]) -> list[Check]:
     try:
-        health = await asyncio.to_thread(examine, place)
+        health = await asyncio.to_thread(check_health, place)
     except GrokImagineError as error:
         return [_journal_fault("journal", error)]
     checks = list(_health(health, "file" if place.file else "PostgreSQL"))

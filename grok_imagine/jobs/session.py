@@ -166,7 +166,7 @@ class Session:
             if workflow:
                 now = self._now()
                 await self.journal.transaction(
-                    lambda connection: workflows.keep_workflow(connection, job, workflow, now)
+                    lambda connection: workflows.save_workflow(connection, job, workflow, now)
                 )
             is_reused = job.state is JobState.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)

@@ -32,7 +32,7 @@ def thumbnail(film: Path, picture: Path) -> Path:
         pass
     with open_video(film) as source:
         frame = _middle(source)
-        pixels = Orientation.of(frame).upright(cast(Any, frame.to_ndarray(format="rgb24")))
+        pixels = Orientation.from_frame(frame).apply(cast(Any, frame.to_ndarray(format="rgb24")))
     small = Image.fromarray(pixels)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     temporary = private_folder(picture.parent) / f".{picture.name}.{secrets.token_hex(4)}"

@@ -45,7 +45,7 @@ async def test_a_clip_over_the_day_is_refused_before_the_upload_with_the_figures
         with pytest.raises(OverBudget) as caught:
             await session.generate(request_for("reapi", seed=1, reference_images=(picture,)), "paid")
         text = str(caught.value)
-        for figure in ("$0.054", "$0.10 a day", "$0.046", "Nothing was uploaded, sent or charged"):
+        for figure in ("$0.054", "$0.10 per day", "$0.046", "Nothing was uploaded, sent or charged"):
             assert figure in text
         assert (sandbox.ledger()["posts"], len(sandbox.requests())) == before
         assert len(await session.journal.recent()) == 1

@@ -20,7 +20,7 @@ from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, parse_version
 from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
-from grok_imagine.privacy import close_to_others
+from grok_imagine.privacy import make_private
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, save_connection
 from grok_imagine.transport.partial_download import PartialDownload
@@ -155,7 +155,7 @@ async def test_journals_in_trouble(home: Path) -> None:
             with database:
                 database.execute(spoil)
             database.close()
-        close_to_others(journal)
+        make_private(journal)
         before = journal.read_bytes()
         checks = await run_checks(home)
         assert journal.read_bytes() == before  # the doctor cures nothing by itself
@@ -292,7 +292,7 @@ def test_what_cannot_be_examined_is_an_error_of_ours() -> None:
     from pydantic import SecretStr
 
     from grok_imagine.journal.database import database_location
-    from grok_imagine.journal.health import examine
+    from grok_imagine.journal.health import check_health
 
     with pytest.raises(GrokImagineError, match="Check that the server is running"):
-        examine(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))
+        check_health(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))

@@ -260,8 +260,8 @@ async def test_a_locked_journal(mode: str, sandbox: Sandbox, tmp_path: Path, mon
 async def test_a_new_journal_is_there_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "home" / "journal.db"
     private_folder(tmp_path / "home")
-    database._make(file)
-    database._make(file)  # a second process, a moment later
+    database._create_file(file)
+    database._create_file(file)  # a second process, a moment later
     assert file.read_bytes()[:15] == b"SQLite format 3"
     assert is_private(file)
     assert not is_open_to_others(file)
