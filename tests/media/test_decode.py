@@ -145,7 +145,7 @@ class TestHeaderThatLies:
 
     def test_more_than_any_memory(self, film, monkeypatch):
         monkeypatch.setattr(decoding, "header_frame_count", lambda source: (2**60, True))
-        with pytest.raises(DecodeError, match="not there"):
+        with pytest.raises(DecodeError, match="more than is available"):
             decode(film())
 
 
@@ -253,6 +253,6 @@ class TestControl:
         monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", None)
         with pytest.raises(
             DecodeError,
-            match=r"30 frames of 64 × 48, which take 1.1 MB .* longest_side at most",
+            match=r"30 frames of 64 × 48, which need 1.1 MB .* longest_side at most",
         ):
             decode(path, max_bytes=needed - 1)

@@ -386,7 +386,7 @@ class TestHostile:
     def test_cut_short(self, film, codec):
         path = film(frames=240, size=(320, 240), codec=codec, options={"movflags": "faststart"})
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-        with pytest.raises(DecodeError, match=r"damaged, incomplete"):
+        with pytest.raises(DecodeError, match=r"cut short"):
             prepare_video(path)
 
     @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.webm", "film.ts", "film.gif"])

@@ -64,7 +64,7 @@ class FrameConverter:
             thread.join()
 
     def submit(self, frame: VideoFrame, targets: _Targets) -> None:
-        """Has ``frame`` written into each of ``places``, ``[H, W, 3]``. Raises DecodeError if an earlier one failed."""
+        """Queue ``frame`` for writing into ``targets``, ``[H, W, 3]``. Raises DecodeError if an earlier one failed."""
         self._raise_error()
         self._queue.put((frame, targets))
 
@@ -94,8 +94,8 @@ class FrameConverter:
 
 
 def convert(scaler: Scaler, frame: VideoFrame, geometry: Geometry, orientation: Orientation, targets: _Targets) -> None:
-    """Writes ``frame``, scaled and turned upright, into each of ``places`` as RGB in 0..1."""
-    # A quarter turn has the same two sides, the other way round.
+    """Write ``frame``, scaled and upright, into each of ``targets`` as RGB in 0..1."""
+    # Scaling happens before rotation, so a quarter turn swaps the sides.
     width, height = orientation.size(*geometry.scaled)
     rgb = scaler(frame, width, height)
     plane = rgb.planes[0]

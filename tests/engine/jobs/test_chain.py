@@ -110,7 +110,7 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
     assert planned.text == "3 segments, continued from the last frame: about 162 credits ($0.162) in total"
     assert planned.base.resolution == "480p", "the source's own"
     unpriced = await make_plan(session, chain(source))
-    assert "see the provider's page" in unpriced.text
+    assert "see the provider for the price" in unpriced.text
     with pytest.raises(RequestError) as caught:
         await make_plan(session, chain(source, ("fine", "x" * 5000, "@image2 waves"), "aivideoapi", duration_seconds=2))
     told = [f"{one.field}" for one in caught.value.violations]
