@@ -60,7 +60,7 @@ async def test_every_limit_counts_also_after_a_restart(span: str, open_session: 
         async with open_session(connections=paid(sandbox), budget=budget) as session:
             await session.generate(request_for("reapi", seed=seed), "paid", run="graph")
     async with open_session(connections=paid(sandbox), budget=budget) as session:
-        with pytest.raises(OverBudget, match=f"a {span.removeprefix('per_')}"):
+        with pytest.raises(OverBudget, match=f"per {span.removeprefix('per_')}"):
             await session.generate(request_for("reapi", seed=3), "paid", run="graph")
         if span == "per_run":
             await session.generate(request_for("reapi", seed=3), "paid", run="another")

@@ -118,7 +118,7 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
     assert "segment 3, prompt" in told
     with pytest.raises(RequestError, match="extend video is not offered here"):
         await make_plan(session, chain(source, dialect="reapi", mode=Mode.EXTEND))
-    with pytest.raises(RequestError, match="Give 1 to 100 prompts"):
+    with pytest.raises(RequestError, match="Enter 1 to 100 prompts"):
         await make_plan(session, chain(source, ()))
     assert sandbox.ledger()["submits"] == submits
 
