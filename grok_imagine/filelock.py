@@ -1,6 +1,6 @@
-"""Files that several processes use, on POSIX and Windows: a lock on an open one, and taking the place of another.
+"""File locks and atomic replacement between processes, on POSIX and Windows.
 
-A lock ends with its file, or with the process.
+A lock ends when its file is closed or the process ends.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Far behind any content: Windows keeps others from the very bytes that are locked.
+# An offset beyond any content: Windows denies others access to the locked bytes.
 _FAR = 1 << 40
 
 if sys.platform == "win32":
     import msvcrt
 
     def try_lock(file: int) -> bool:
-        """Lock the open file, given by its descriptor, if nobody else has; say whether it is ours."""
+        """Try to lock an open file by its descriptor, without waiting. Returns whether it was locked."""
         try:
             os.lseek(file, _FAR, os.SEEK_SET)
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
@@ -29,15 +29,15 @@ if sys.platform == "win32":
             os.lseek(file, 0, os.SEEK_SET)
         return True
 
-    def is_held(file: int) -> bool:
-        """Whether somebody else has the open file locked."""
+    def is_locked(file: int) -> bool:
+        """Whether another descriptor has locked the open file."""
         if not try_lock(file):
             return True
         unlock(file)
         return False
 
     def unlock(file: int) -> None:
-        """End the lock before the file is closed."""
+        """Release the lock before the file is closed."""
         os.lseek(file, _FAR, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
         os.lseek(file, 0, os.SEEK_SET)
@@ -46,15 +46,15 @@ else:
     import fcntl
 
     def try_lock(file: int) -> bool:
-        """Lock the open file, given by its descriptor, if nobody else has; say whether it is ours."""
+        """Try to lock an open file by its descriptor, without waiting. Returns whether it was locked."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # another has it, or a file system without locks
             return False
         return True
 
-    def is_held(file: int) -> bool:
-        """Whether somebody else has the open file locked. On a file system without locks nobody has."""
+    def is_locked(file: int) -> bool:
+        """Whether another descriptor has locked the open file; False on a file system without locks."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,16 +65,16 @@ else:
         return False
 
     def unlock(file: int) -> None:
-        """End the lock before the file is closed."""
+        """Release the lock before the file is closed."""
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
 @contextmanager
-def held(path: Path, seconds: float = 10.0) -> Generator[None]:
-    """Hold the lock on the file ``path``, which is made for it and stays.
+def file_lock(path: Path, seconds: float = 10.0) -> Generator[None]:
+    """Hold a lock on the file ``path``, which is created if missing and not removed.
 
-    After so many seconds, or on a file system without locks, go on without: what is held up here is small, and done
-    in one step.
+    If the lock is not free within ``seconds``, or on a file system without locks, the body runs without it: callers
+    make small changes in one atomic step.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     end = time.monotonic() + seconds
@@ -90,11 +90,11 @@ def held(path: Path, seconds: float = 10.0) -> Generator[None]:
         os.close(file)
 
 
-def put_in_place(source: Path, target: Path, seconds: float = 5.0) -> None:
-    """Give ``source`` the name ``target`` in one step, whatever had it. Raises OSError.
+def replace_file(source: Path, target: Path, seconds: float = 5.0) -> None:
+    """Rename ``source`` to ``target`` atomically, replacing an existing file. Raises OSError.
 
-    Windows refuses that while somebody reads the target, as a browser, a virus scanner or another thread does for a
-    moment: there it is tried again for so many seconds.
+    Windows refuses this while another program, such as a browser or virus scanner, reads the target. There it is
+    retried for ``seconds``.
     """
     end = time.monotonic() + seconds
     while True:

@@ -1,7 +1,6 @@
-"""Whether others on this machine may read a file or folder, and how they are kept out.
+"""Checks and restricts who on this machine can read a file or folder.
 
-On POSIX its mode says so. On Windows modes mean nothing: there it is the access control list, and one set on a folder
-holds for all that is made in it later.
+POSIX uses file modes. Windows uses access control lists; one set on a folder also applies to files created in it later.
 """
 
 from __future__ import annotations
@@ -39,20 +38,22 @@ if sys.platform == "win32":
     _warned: set[Path] = set()
 
     def is_open_to_others(path: Path) -> bool:
-        """Whether anybody but this user, administrators and the system may do anything with it, as far as is known."""
+        """Whether anyone but this user, administrators and the system has access; True if that cannot be read."""
         try:
             # OW is the owner, as Python's mkdir(mode=0o700) puts it.
             return not _granted(_list_of(path)) <= {*_granted(_text_of(_wanted(""))), "OW"}
         except OSError:
             return True
 
-    def close_to_others(path: Path) -> None:
-        """Grant it to this user, administrators and the system alone. One warning where the disk knows no such list."""
+    def make_private(path: Path) -> None:
+        """Grant access only to this user, administrators and the system. Warns once if the disk has no such lists."""
         with suppress(OSError):
             _set(path, _wanted("OICI" if path.is_dir() else ""))
         if path not in _warned and is_open_to_others(path):
             _warned.add(path)
-            logging.getLogger(__name__).warning("Other users may read %s: they cannot be kept out on this disk", path)
+            logging.getLogger(__name__).warning(
+                "Other users can read %s: this disk does not support access control", path
+            )
 
     def _list_of(path: Path) -> str:
         descriptor = c_void_p()
@@ -74,7 +75,7 @@ if sys.platform == "win32":
         return "D:P" + "".join(f"(A;{inherited};FA;;;{who})" for who in ("SY", "BA", _user()))
 
     def _granted(text: str) -> set[str]:
-        """Who a list grants something; without a list it is everybody (WD)."""
+        """The users to whom a list grants anything; everyone (WD) if there is no list."""
         return set(re.findall(r"\((?!O?X?D;)\w+;(?:[^;)]*;){4}([^;)]+)", text)) if "(" in text else {"WD"}
 
     def _user() -> str:
@@ -100,7 +101,7 @@ if sys.platform == "win32":
         return _freed(text)
 
     def _text_of(text: str) -> str:
-        """The same list as Windows spells it, with its own short names of users."""
+        """The same list as Windows writes it, with its short names of users."""
         descriptor = _descriptor(text)
         try:
             return _text(descriptor)
@@ -124,16 +125,16 @@ if sys.platform == "win32":
 else:
 
     def is_open_to_others(path: Path) -> bool:
-        """Whether anybody but its owner may do anything with it. Raises OSError."""
+        """Whether anyone but its owner has access. Raises OSError."""
         return bool(path.stat().st_mode & 0o077)
 
-    def close_to_others(path: Path) -> None:
-        """Mode 0700 for a folder, 0600 for a file. Raises OSError."""
+    def make_private(path: Path) -> None:
+        """Set mode 0700 for a folder, 0600 for a file. Raises OSError."""
         path.chmod(0o700 if stat.S_ISDIR(path.stat().st_mode) else 0o600)
 
 
-def closed_to_others(path: Path) -> Path:
-    """The path, closed where an editor, a copy or the folder above had opened it to others. Raises OSError."""
+def ensure_private(path: Path) -> Path:
+    """Make ``path`` private if it is not, and return it. Raises OSError."""
     if is_open_to_others(path):
-        close_to_others(path)
+        make_private(path)
     return path

@@ -1,4 +1,4 @@
-"""Keeps secrets out of texts: what looks like a key goes, and every URL loses its query, where signatures live."""
+"""Removes secrets from texts: known secrets, anything that looks like a key, and URL queries (signatures)."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ _BEARER = re.compile(r"(?i)\bbearer\s+[^\s\"',;]+")
 _QUERY = re.compile(r"(https?://[^\s\"'<>?#]+)[?#][^\s\"'<>]*")
 _TOKEN_PATH = re.compile(r"(/(?:public|callback)/)[A-Za-z0-9_-]{20,}")
 _USERINFO = re.compile(r"(https?://)[^\s/@\"'<>]+@")
-_FIRST = 12
-_LONG = 20
-"""Of a secret of at least so many characters the first twelve are hidden too: servers like to name a key by them."""
+_PREFIX_LENGTH = 12
+_LONG_SECRET = 20
+"""For secrets of at least this length the first 12 characters are hidden too, as servers often quote those."""
 
 
 def conceal(text: str, secret: str) -> str:
-    """``text`` without ``secret``, however it is spelt: plain, escaped for JSON or a URL, in base64, cut short."""
+    """``text`` without ``secret`` in any form: plain, escaped for JSON or a URL, in base64, or truncated."""
     if not secret:
         return text
-    patterns = [_spelt(secret), *_packed(secret)]
-    if len(secret) >= _LONG:
-        patterns.append(_spelt(secret[:_FIRST]) + r"[\w*.\-]*")
+    patterns = [_escaped_pattern(secret), *_base64_patterns(secret)]
+    if len(secret) >= _LONG_SECRET:
+        patterns.append(_escaped_pattern(secret[:_PREFIX_LENGTH]) + r"[\w*.\-]*")
     return re.sub("|".join(patterns), HIDDEN, text, flags=re.IGNORECASE)
 
 
-def _spelt(secret: str) -> str:
-    """A pattern in which each character may be escaped by itself, as encoders differ in which ones they escape."""
+def _escaped_pattern(secret: str) -> str:
+    """A pattern in which each character may be escaped, since encoders escape different ones."""
     return "".join(
-        rf"(?:\\{{0,3}}{re.escape(one)}|%{ord(one):02x}|\\{{1,3}}u{ord(one):04x}|&#{ord(one)};)" for one in secret
+        rf"(?:\\{{0,3}}{re.escape(char)}|%{ord(char):02x}|\\{{1,3}}u{ord(char):04x}|&#{ord(char)};)" for char in secret
     )
 
 
-def _packed(secret: str) -> list[str]:
-    """Patterns of the secret inside of base64, which looks different by how many bytes stand before it."""
-    if len(secret) < _FIRST:
+def _base64_patterns(secret: str) -> list[str]:
+    """Patterns for the secret within base64, one for each possible alignment to groups of three bytes."""
+    if len(secret) < _PREFIX_LENGTH:
         return []
-    found: list[str] = []
+    patterns: list[str] = []
     for before in range(3):
         text = base64.b64encode(bytes(before) + secret.encode()).decode()
-        # Neighbours share the first and the last group of four.
+        # The first and the last group of four may also encode neighbouring bytes.
         inner = text[4 if before else 0 : -4]
-        found.append(re.escape(inner).replace(r"\+", "[+-]").replace("/", "[/_]"))
-    return found
+        patterns.append(re.escape(inner).replace(r"\+", "[+-]").replace("/", "[/_]"))
+    return patterns
 
 
 def redact(text: str, *secrets: str, limit: int = 500) -> str:

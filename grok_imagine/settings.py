@@ -1,13 +1,13 @@
-"""Settings: the environment first, then a file that only its owner can read, then defaults.
+"""Settings, from environment variables, else the settings file, else defaults.
 
-The file is ``settings.json`` in the data folder, both for their owner alone::
+The file is ``settings.json`` in the data folder; only its owner can read it::
 
     {"connections": {"mygateway": {"dialect": "openai_videos", "base_url": "https://…", "api_key": "…"}}}
 
-The same from the environment: ``GROK_IMAGINE_CONNECTIONS__MYGATEWAY__API_KEY=…``, or the variable that each
-provider's users know already (``REAPI_API_KEY``, ``XAI_API_KEY`` …), which the connection of that name reads.
-Names of connections are in lower case, so that the environment can spell them.
-Keys are SecretStr: printing, logging or dumping settings shows none.
+The same as an environment variable: ``GROK_IMAGINE_CONNECTIONS__MYGATEWAY__API_KEY=…``. The connection named after a
+provider also reads that provider's usual variable (``REAPI_API_KEY``, ``XAI_API_KEY`` …). Connection names are in
+lower case, since names of environment variables are not case-sensitive on all systems.
+Keys are SecretStr, so printing, logging or dumping settings does not show them.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
-from .filelock import held, put_in_place
+from .filelock import file_lock, replace_file
 from .models.url import is_loopback, is_private_host, split
-from .privacy import closed_to_others
+from .privacy import ensure_private
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
 _LONGEST_BASE = 1900
-"""A callback's address may have 2048 characters (contract, rule A8); a path and a token follow."""
+"""A callback URL may have 2048 characters (contract, rule A8), including the path and token that are appended."""
 
 
 class ConnectionSettings(BaseModel):
-    """A named profile: a dialect, where it is, and the key. Every field may be left to the dialect's default."""
+    """A named connection: its dialect, base URL and key. Every field defaults to the dialect's own value."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,16 +49,15 @@ class ConnectionSettings(BaseModel):
     base_url: str | None = None
     api_key: SecretStr | None = None
     store: str | None = None
-    """The store for this connection's uploads, where it is not the settings' own."""
+    """The store for this connection's uploads, if it differs from ``Settings.store``."""
     pace: float = Field(default=1.0, gt=0, le=10)
     """Multiplies the provider's documented poll intervals."""
     requests_per_second: float | None = Field(default=None, gt=0, le=1000)
     jobs_at_once: int | None = Field(default=None, ge=1, le=10000)
-    """What all jobs of this connection together may use, in one process; by default 5 a second, and 10 jobs."""
+    """Limits for all jobs of this connection in one process. Defaults: 5 requests per second, 10 jobs."""
     assumed_usd_per_second: Decimal | None = Field(default=None, ge=0, le=100)
     assumed_usd_per_clip: Decimal | None = Field(default=None, ge=0, le=1000)
-    """What a clip is taken to cost where the provider publishes no price in numbers; both are added up. A budget
-    needs one of them there."""
+    """Assumed price if the provider publishes none; the two are added. A budget needs one of them in that case."""
 
     @field_validator("base_url")
     @classmethod
@@ -72,21 +71,21 @@ class ConnectionSettings(BaseModel):
 
 
 class BudgetSettings(BaseModel):
-    """The most that may be spent, in US dollars, over what is spent and pending. Days and months are local ones."""
+    """Spending limits in US dollars, including pending jobs. Days and months are in local time."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     per_run: Decimal | None = Field(default=None, ge=0)
-    """In ComfyUI a run is one queued graph; on the command line it is one command."""
+    """A run is one queued graph in ComfyUI, or one command on the command line."""
     per_day: Decimal | None = Field(default=None, ge=0)
     per_month: Decimal | None = Field(default=None, ge=0)
 
 
 class StoreSettings(BaseModel):
-    """A named place for uploads. What is not stated is taken from the cloud's own environment variables.
+    """A named store for uploads. Missing values are read from the cloud's own environment variables.
 
-    ``public_base_url`` is a CDN in front of the bucket; for kind ``comfyui`` it is where the internet reaches this
-    ComfyUI. ``url_hours`` is how long signed URLs live; by default as long as the provider may work on a job.
+    ``public_base_url`` is a CDN in front of the bucket; for kind ``comfyui`` it is this ComfyUI's public URL.
+    ``url_hours`` is the lifetime of signed URLs; by default as long as the provider may work on a job.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -106,7 +105,7 @@ class StoreSettings(BaseModel):
     public_base_url: str | None = None
     url_hours: float | None = Field(default=None, gt=0, le=168)
     delete_after: bool = False
-    """Remove an upload when every job that used it is final."""
+    """Delete an upload when every job that used it is final."""
 
     @field_validator("endpoint", "public_base_url")
     @classmethod
@@ -115,7 +114,7 @@ class StoreSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All that can be set. Build it with :func:`load`."""
+    """All settings. Create it with :func:`load`."""
 
     model_config = SettingsConfigDict(
         env_prefix="GROK_IMAGINE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
@@ -124,37 +123,37 @@ class Settings(BaseSettings):
     connections: dict[str, ConnectionSettings] = Field(default_factory=dict[str, ConnectionSettings])
     stores: dict[str, StoreSettings] = Field(default_factory=dict[str, StoreSettings])
     store: str | None = None
-    """The store for uploads, by name; needed only where there are several."""
+    """The name of the store for uploads; needed only if there are several."""
     results_store: str | None = None
-    """The store where finished clips are kept too, by name: where several machines share the journal."""
+    """The name of the store to which finished clips are copied, if several machines share the journal."""
     deadline_seconds: float = Field(default=1800, gt=0)
-    """How long a node or command waits for one clip. The job itself goes on, and can be resumed."""
+    """How long a node or command waits for one clip. The job continues afterwards and can be resumed."""
     answer_seconds: float = Field(default=100, gt=0)
-    """How long a submit found in flight is waited for, before its outcome counts as unknown. Longer than a POST
-    may take (transport/client.py), so that a run that is merely slow is not taken for one that died."""
+    """How long to wait for another process's pending submit before its outcome counts as unknown. Longer than a POST
+    may take (transport/client.py), so that a slow process is not considered dead."""
     max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
     database_url: SecretStr | None = None
-    """A PostgreSQL for the journal, where several machines share it; by default a file in the data folder."""
+    """A PostgreSQL database for a journal shared by several machines. Default: a file in the data folder."""
     worker_stalled_seconds: float = Field(default=30, gt=0, le=3600)
-    """How long nothing is heard of a worker, before others take its rows."""
+    """How long a worker may send no heartbeat before others take its rows."""
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
     on_interrupt: Literal["keep", "drop"] = "keep"
-    """What a stop means for the job: it goes on and can be collected later, or it is given up."""
+    """What an interrupt does to the job: keep it, so that it can be resumed, or abandon it."""
     results_max_gb: float = Field(default=20, gt=0)
     results_max_days: float = Field(default=90, gt=0)
-    """How large and old the folder of results may grow before ``grok-imagine prune`` takes from it."""
+    """The size and age of results above which ``grok-imagine prune`` removes them."""
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
-    """Networks that are not on the internet, and from which results may be downloaded all the same: a VPN or proxy
-    program that answers every name with an address of its own needs ``["198.18.0.0/15"]``."""
+    """Private networks from which results may be downloaded. A VPN or proxy that resolves every name to an address of
+    its own needs ``["198.18.0.0/15"]``."""
     sandbox_url: str | None = None
-    """A sandbox that already runs; without it one is started when it is first needed."""
+    """The URL of a running sandbox. By default one is started when it is needed."""
     public_callback_base: str | None = None
-    """Where the internet reaches this ComfyUI's route for callbacks (``POST /grok_imagine/callback/…``), for providers
-    that can say when a clip is done. Empty: nobody is asked to call."""
+    """The public base URL of this ComfyUI's callback route (``POST /grok_imagine/callback/…``), for providers with
+    webhooks. Empty: no callbacks are requested."""
     hosts: list[str] = Field(default_factory=list[str])
-    """Names of the public DNS under which its own users open this ComfyUI: a browser may be led to it under others."""
+    """Public host names of this ComfyUI. Requests with other host names are refused (DNS rebinding)."""
     allow_remote_settings: bool = False
-    """Whether keys and settings may be changed over the network, by whoever reaches ComfyUI."""
+    """Whether anyone who can reach ComfyUI over the network may change keys and settings."""
 
     @field_validator("public_callback_base")
     @classmethod
@@ -163,10 +162,10 @@ class Settings(BaseSettings):
             return None
         base = clean_base_url(value, keep_version=True)
         host = urlsplit(base).hostname or ""
-        if is_private_host(host) and not is_loopback(base):  # this machine is reached by the sandbox
-            raise ValueError("providers call from the internet, and this address is not on it")
+        if is_private_host(host) and not is_loopback(base):  # the sandbox can call this machine
+            raise ValueError("use a public address: providers cannot reach a private one")
         if len(base) > _LONGEST_BASE:
-            raise ValueError(f"an address of more than {_LONGEST_BASE} characters is too long")
+            raise ValueError(f"use at most {_LONGEST_BASE} characters")
         return base
 
     @field_validator("connections", "stores")
@@ -174,7 +173,7 @@ class Settings(BaseSettings):
     def _names(cls, value: dict[str, T]) -> dict[str, T]:
         for name in value:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", name):
-                raise ValueError(f"{name[:40]!r} is no name: use lower-case letters, digits, - _ .")
+                raise ValueError(f"{name[:40]!r} is not a valid name: use lower-case letters, digits, - _ .")
         return value
 
     @classmethod
@@ -190,84 +189,89 @@ class Settings(BaseSettings):
 
 
 def load(home: Path) -> Settings:
-    """The settings of the data folder ``home``. Raises SettingsError that names the fault, never a value."""
+    """The settings of the data folder ``home``. Raises a SettingsError that names the faulty fields, never a value."""
     path = home / FILE_NAME
     stored: dict[str, Any] = {}
     try:
         if path.exists():
-            closed_to_others(path)
+            ensure_private(path)
             read: object = json.loads(path.read_text("utf-8"))
             if not isinstance(read, dict):
                 raise ValueError("not an object")
             stored = cast("dict[str, Any]", read)
         return Settings(**stored)
     except ValidationError as error:
-        raise SettingsError(f"settings ({path} and the environment): {faults_of(error)}") from None
+        raise SettingsError(f"Invalid settings ({path} and the environment): {faults_of(error)}") from None
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
 
 
 def faults_of(error: ValidationError) -> str:
-    """Every fault by its field, and never the value that has it."""
+    """The errors as text, each with its field but without the value."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in one['loc'])}: {one['msg'].removeprefix('Value error, ')}"
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
     )
 
 
 def save_connection(home: Path, name: str, connection: ConnectionSettings) -> None:
-    """Write one connection into the file, the others untouched; atomically, readable by the owner alone."""
+    """Store one connection in the settings file, atomically and readable only by its owner. Raises SettingsError."""
     plain = connection.model_dump(exclude_none=True, exclude_defaults=True)
     if connection.api_key is not None:
         plain["api_key"] = connection.api_key.get_secret_value()
     path = private_folder(home) / FILE_NAME
-    with held(home / f".{FILE_NAME}.lock"):  # two writers at once: neither loses what the other wrote
+    with file_lock(home / f".{FILE_NAME}.lock"):  # concurrent writers must not lose each other's changes
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
-            raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+            raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
         stored.setdefault("connections", {})[name] = plain
         write_private(path, json.dumps(stored, indent=2, ensure_ascii=False).encode())
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step; for its owner alone from its first byte, and so is its folder."""
+    """Atomically write ``data`` to ``path``. The file and its folder are accessible only to their owner."""
     private_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            closed_to_others(Path(temporary))
+            ensure_private(Path(temporary))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        put_in_place(Path(temporary), path)
+        replace_file(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
 def private_folder(path: Path) -> Path:
-    """``path`` as a folder for its owner alone, made where it is missing."""
+    """Create the folder ``path`` if it is missing, make it accessible only to its owner, and return it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return closed_to_others(path)
+    return ensure_private(path)
 
 
 def clean_key(key: SecretStr) -> SecretStr:
-    """The key as it goes into the header (rule C1): a pasted ``Bearer`` is taken off, other spaces are refused."""
+    """The key as sent in the header (rule C1), without a pasted ``Bearer``. Raises ValueError for other spaces."""
     text = key.get_secret_value().strip()
     if text.lower().startswith("bearer "):
         text = text[len("bearer ") :].strip()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("the API key is empty or holds spaces, line breaks or other odd characters; paste it again")
+        raise ValueError(
+            "the API key is empty or contains spaces, line breaks or other invalid characters; paste it again"
+        )
     return SecretStr(text)
 
 
 def clean_base_url(url: str, *, keep_version: bool = False) -> str:
-    """The base URL as it is stored (rule C2): https, or http on this machine only; no query, no trailing ``/v1``."""
+    """The base URL as stored (rule C2): https, or http on this machine; no query and no trailing ``/v1``.
+
+    Raises ValueError for any other URL.
+    """
     text = url.strip().rstrip("/")
     parts = split(text)
     if parts is None or parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
         raise ValueError("the base URL must be an https URL without user name, query or fragment")
     if parts.scheme != "https" and not is_loopback(text):
-        raise ValueError("the base URL must be https; http is only for this very machine")
+        raise ValueError("the base URL must use https; http is allowed only for this machine")
     return text if keep_version else text.removesuffix("/v1")

@@ -1,4 +1,4 @@
-"""The settings file, changed part by part: what is not named stays, and nothing that is faulty is ever written."""
+"""Changes parts of the settings file. Other parts stay unchanged, and invalid settings are never written."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _lock = threading.Lock()
 
 
 def read(home: Path) -> dict[str, Any]:
-    """What the file holds, keys included; nothing where there is none. Raises SettingsError."""
+    """The file's content, including keys; empty if there is no file. Raises SettingsError."""
     path = home / FILE_NAME
     try:
         found: object = json.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Mend or remove it.") from None
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
     if not isinstance(found, dict):
-        raise SettingsError(f"{path} cannot be read: not an object. Mend or remove it.")
+        raise SettingsError(f"{path} cannot be read: not an object. Fix or delete it.")
     return cast("dict[str, Any]", found)
 
 
 def change(home: Path, work: Callable[[dict[str, Any]], None]) -> None:
-    """Let ``work`` change what the file holds, check all of it, and write it in one step.
+    """Let ``work`` change the file's content, validate all of it, and write it atomically.
 
-    Raises SettingsError for what would be faulty; the file is then as it was.
+    Raises SettingsError if the result is invalid; the file is then unchanged.
     """
     with _lock:
         stored = read(home)
@@ -44,7 +44,7 @@ def change(home: Path, work: Callable[[dict[str, Any]], None]) -> None:
 
 
 def put(home: Path, section: str, name: str, fields: Mapping[str, Any]) -> None:
-    """Set fields of one connection or store; None takes a field out, and it is the default's again."""
+    """Set fields of one connection or store. None removes a field, so that its default applies."""
 
     def work(stored: dict[str, Any]) -> None:
         entry = stored.setdefault(section, {}).setdefault(name, {})
@@ -58,7 +58,7 @@ def put(home: Path, section: str, name: str, fields: Mapping[str, Any]) -> None:
 
 
 def remove(home: Path, section: str, name: str) -> None:
-    """Take one connection or store out, its keys with it."""
+    """Remove one connection or store, including its keys."""
 
     def work(stored: dict[str, Any]) -> None:
         stored.get(section, {}).pop(name, None)
@@ -73,7 +73,7 @@ def remove(home: Path, section: str, name: str) -> None:
 
 
 def put_options(home: Path, options: Mapping[str, Any]) -> None:
-    """Set the settings that are not connections or stores; None takes one out."""
+    """Set options other than connections and stores. None removes an option."""
 
     def work(stored: dict[str, Any]) -> None:
         for name, value in options.items():

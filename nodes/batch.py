@@ -125,7 +125,7 @@ class GIVBatch(io.ComfyNode):
                     rows=_with_images(rows, blobs),
                     connection=single["connection"],
                     defaults=_defaults(single),
-                    at_once=single["at_once"],
+                    concurrency=single["at_once"],
                     max_usd=Decimal(str(single["max_usd"])) if single["max_usd"] else None,
                     retry_failed=single["retry_failed"],
                     reads_files=False,
@@ -165,7 +165,7 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
 
 
 def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
-    from ..grok_imagine.batch.rows import as_plain
+    from ..grok_imagine.batch.rows import result_as_json
     from ..grok_imagine.journal.batches import RowState
 
     summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
@@ -174,7 +174,7 @@ def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
         first = next((row for row in rows if row.error), None)
         why = f" Row {first.number}: {first.error}" if first else ""
         raise JobFailed(f"No row has become a clip: {summary_text}.{why}", job_id=result.id)
-    lines = "\n".join(json.dumps(as_plain(row), ensure_ascii=False) for row in rows)
+    lines = "\n".join(json.dumps(result_as_json(row), ensure_ascii=False) for row in rows)
     return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, summary_text)
 
 

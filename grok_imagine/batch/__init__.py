@@ -1,1 +1,1 @@
-"""Many clips from one list: rows, a run on this machine, workers on several."""
+"""Batches: reading rows, running them on this machine, sharing them among workers."""

@@ -1,4 +1,4 @@
-"""Rows of a batch: from CSV with a header, JSON lines or a prompt a line, and as results for JSON."""
+"""Reads the rows of a batch from CSV, JSONL or one prompt per line, and converts results to JSON."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..errors import RequestError, Violation
 from ..journal.batches import Row, RowState
 from ..models import Blob, VideoRequest
 
-MOST_ROWS = 100_000
-_SPELLINGS = {
+MAX_ROWS = 100_000
+_ALIASES = {
     "duration": "duration_seconds",
     "seconds": "duration_seconds",
     "ratio": "aspect_ratio",
@@ -26,39 +26,39 @@ _SPELLINGS = {
     "video": "source_video",
     "motion": "motion_mode",
 }
-_WHOLE = ("duration_seconds", "seed")
-OWN = ("connection",)
-"""What a row may say beside the fields of a request."""
+_INTEGER_FIELDS = ("duration_seconds", "seed")
+ROW_ONLY_FIELDS = ("connection",)
+"""Fields of a row that are not fields of a request."""
 
 
 def read_file(path: Path) -> list[dict[str, Any]]:
-    """The rows of a .csv, .jsonl or .txt file. Raises RequestError that names every line that cannot be read."""
+    """The rows of a .csv, .jsonl or .txt file. Raises a RequestError that lists every faulty line."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path.name} cannot be read: {error}. Give a CSV or JSONL file in UTF-8.") from None
+        raise RequestError(f"{path.name} cannot be read: {error}. Use a CSV or JSONL file in UTF-8.") from None
     kind = path.suffix.lower()
     return read_csv(text) if kind == ".csv" else read_lines(text.splitlines())
 
 
 def read_csv(text: str) -> list[dict[str, Any]]:
-    """Rows below a header of field names. An empty cell leaves the field to the default."""
+    """Rows of CSV text with a header of field names. An empty cell means the default."""
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if not reader.fieldnames or "prompt" not in [one.strip().lower() for one in reader.fieldnames if one]:
-        raise RequestError("The CSV needs a header with the field names, and a column named prompt.")
+    if not reader.fieldnames or "prompt" not in [name.strip().lower() for name in reader.fieldnames if name]:
+        raise RequestError("The CSV needs a header with field names, including prompt.")
     rows: list[dict[str, Any]] = []
     faults: list[Violation] = []
-    for found in reader:
-        if None in found:
+    for cells_by_name in reader:
+        if None in cells_by_name:
             faults.append(Violation("B1", f"line {reader.line_num}", "has more cells than the header; quote commas"))
             continue
-        cells = {(name or "").strip().lower(): (value or "") for name, value in found.items()}
-        rows.append({name: _cell(name, value) for name, value in cells.items() if value.strip()})
-    return _counted(rows, faults)
+        cells = {(name or "").strip().lower(): (value or "") for name, value in cells_by_name.items()}
+        rows.append({name: _parse_cell(name, value) for name, value in cells.items() if value.strip()})
+    return _validate(rows, faults)
 
 
 def read_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """Rows from lines: a JSON object is a row's fields, anything else is a prompt. Blank lines are left out."""
+    """Rows from lines. A JSON object has a row's fields; any other line is a prompt. Blank lines are skipped."""
     rows: list[dict[str, Any]] = []
     faults: list[Violation] = []
     for number, line in enumerate(lines, 1):
@@ -68,49 +68,49 @@ def read_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
             rows.append({"prompt": line.strip()})
             continue
         try:
-            found: object = json.loads(line)
+            fields: object = json.loads(line)
         except ValueError as error:
-            faults.append(Violation("B1", f"line {number}", f"is no JSON object: {error}"))
+            faults.append(Violation("B1", f"line {number}", f"is not a JSON object: {error}"))
             continue
-        if isinstance(found, dict):
-            rows.append(cast("dict[str, Any]", found))
-    return _counted(rows, faults)
+        if isinstance(fields, dict):
+            rows.append(cast("dict[str, Any]", fields))
+    return _validate(rows, faults)
 
 
-def spell_row(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The row's fields under their own names, the defaults where it says nothing."""
-    named = {_SPELLINGS.get(name, name): value for name, value in row.items() if value is not None}
+def normalize_row(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with aliases replaced by field names, and with defaults for missing fields."""
+    named = {_ALIASES.get(name, name): value for name, value in row.items() if value is not None}
     if isinstance(named.get("reference_images"), str):
         named["reference_images"] = [named["reference_images"]]
     return {**{name: value for name, value in defaults.items() if value is not None}, **named}
 
 
-def keys(rows: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> list[str]:
-    """The identity of each row: its connection, its fields and the content of its files; equal rows are counted."""
+def row_keys(rows: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> list[str]:
+    """A key for each row, from its connection, fields and file contents. Repeated equal rows get different keys."""
     seen: Counter[str] = Counter()
-    found: list[str] = []
+    digests: list[str] = []
     for connection, fields in rows:
-        files = {name: _contents(fields.get(name), folder) for name in ("reference_images", "source_video")}
-        plain = json.dumps([connection, fields, files], sort_keys=True, default=name_of)
+        files = {name: _file_hashes(fields.get(name), folder) for name in ("reference_images", "source_video")}
+        plain = json.dumps([connection, fields, files], sort_keys=True, default=blob_name)
         digest = hashlib.sha256(plain.encode()).hexdigest()
         seen[digest] += 1
-        again = seen[digest]
-        found.append(digest if again == 1 else hashlib.sha256(f"{digest}:{again}".encode()).hexdigest())
-    return found
+        repeats = seen[digest]
+        digests.append(digest if repeats == 1 else hashlib.sha256(f"{digest}:{repeats}".encode()).hexdigest())
+    return digests
 
 
-def name_of(value: Any) -> str:
-    """What stands for an image that is given as it is, in the journal and in a row's identity."""
+def blob_name(value: Any) -> str:
+    """How an image that is passed as bytes appears in the journal and in a row's key."""
     return f"sha256:{value.sha256}" if isinstance(value, Blob) else str(value)
 
 
-def local(value: Any, folder: Path) -> Path | None:
-    """The file that a cell names; None for a URL."""
+def local_path(value: Any, folder: Path) -> Path | None:
+    """The path of a local file, relative to ``folder``; None for a URL."""
     return None if not isinstance(value, str) or "://" in value or value.startswith("data:") else folder / value
 
 
-def as_plain(row: Row) -> dict[str, Any]:
-    """A row of the results, for JSON."""
+def result_as_json(row: Row) -> dict[str, Any]:
+    """A row of the results file."""
     began, ended = row.job.get("submitted_at"), row.job.get("finished_at")
     cost = row.job.get("cost_usd")
     return {
@@ -128,30 +128,30 @@ def as_plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _contents(value: Any, folder: Path) -> list[str]:
+def _file_hashes(value: Any, folder: Path) -> list[str]:
     every = cast("list[Any]", value) if isinstance(value, list) else [value]
-    paths = [path for one in every if (path := local(one, folder)) and path.is_file()]
+    paths = [path for one in every if (path := local_path(one, folder)) and path.is_file()]
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def _cell(name: str, value: str) -> Any:
-    """What a cell of text means for its field."""
-    field = _SPELLINGS.get(name, name)
-    if field in _WHOLE:
+def _parse_cell(name: str, value: str) -> Any:
+    """The value of a CSV cell: an integer, a list of images, or text."""
+    field = _ALIASES.get(name, name)
+    if field in _INTEGER_FIELDS:
         text = value.strip()
         return int(text) if text.lstrip("-").isdecimal() else text
     if field == "reference_images":
-        return [one.strip() for one in value.split("|") if one.strip()]
+        return [path.strip() for path in value.split("|") if path.strip()]
     return value if field == "prompt" else value.strip()
 
 
-def _counted(rows: list[dict[str, Any]], faults: list[Violation]) -> list[dict[str, Any]]:
-    known = {*VideoRequest.model_fields, *_SPELLINGS, *OWN}
+def _validate(rows: list[dict[str, Any]], faults: list[Violation]) -> list[dict[str, Any]]:
+    known = {*VideoRequest.model_fields, *_ALIASES, *ROW_ONLY_FIELDS}
     for name in sorted({name for row in rows for name in row} - known):
-        told = ", ".join((*VideoRequest.model_fields, *OWN))
-        faults.append(Violation("B2", name, f"is no field of a row; there is: {told}"))
+        expected = ", ".join((*VideoRequest.model_fields, *ROW_ONLY_FIELDS))
+        faults.append(Violation("B2", name, f"unknown field; expected one of: {expected}"))
     if faults:
-        raise RequestError("The list cannot be read; nothing was sent or charged.", faults[:50])
-    if not 1 <= len(rows) <= MOST_ROWS:
-        raise RequestError(f"The list has {len(rows)} rows; give 1 to {MOST_ROWS}. Nothing was sent or charged.")
+        raise RequestError("The list cannot be read. Nothing was sent or charged.", faults[:50])
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise RequestError(f"The list has {len(rows)} rows; use 1 to {MAX_ROWS}. Nothing was sent or charged.")
     return rows

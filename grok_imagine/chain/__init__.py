@@ -1,1 +1,1 @@
-"""One long clip from several segments."""
+"""Chains: one long clip made from several segments."""

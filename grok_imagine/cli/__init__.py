@@ -1,4 +1,4 @@
-"""The command line: the same engine without ComfyUI. Its libraries come with the extra ``cli``."""
+"""The command line: the engine without ComfyUI. Install its libraries with the extra ``cli``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands, each with its options. Those of budgets, uploads and upkeep have files of their own."""
+"""The ``grok-imagine`` commands and their options. The larger commands have files of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from . import batch, budget, chain, console, doctor, job_commands, price, storag
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
 
 app = typer.Typer(
-    help="Grok Imagine videos through several APIs. Every paid job is journaled, and never paid twice.",
+    help="Make Grok Imagine videos through several APIs. Every paid job is recorded, so you never pay twice.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,  # locals could hold a key
@@ -30,35 +30,40 @@ app = typer.Typer(
 
 Connection = Annotated[str, typer.Option("--connection", "-c", help="See: grok-imagine connections.")]
 Connections = Annotated[
-    str, typer.Option("--connection", "-c", help="Or several, with commas: the first that takes it.")
+    str,
+    typer.Option(
+        "--connection", "-c", help="One connection, or several separated by commas: the first that accepts the job."
+    ),
 ]
 
 
 @app.command()
 def generate(
-    prompt: Annotated[str, typer.Argument(help="What to see. May be empty with an image, where the API allows.")] = "",
+    prompt: Annotated[str, typer.Argument(help="What the clip shows. Optional with an image on some APIs.")] = "",
     connection: Connections = "sandbox",
-    image: Annotated[list[str] | None, typer.Option("--image", "-i", help="File or URL; up to 7 times.")] = None,
-    edit: Annotated[str | None, typer.Option(help="Video (file or URL) to change as the prompt says.")] = None,
-    extend: Annotated[str | None, typer.Option(help="Video (file or URL) to let go on.")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="Else the inputs decide.")] = None,
-    model: Annotated[str | None, typer.Option(help="Else the connection's usual one.")] = None,
-    duration: Annotated[int | None, typer.Option("--duration", "-d", help="Whole seconds.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", "-i", help="Image file or URL. Repeat for up to 7.")
+    ] = None,
+    edit: Annotated[str | None, typer.Option(help="Video (file or URL) to edit.")] = None,
+    extend: Annotated[str | None, typer.Option(help="Video (file or URL) to extend.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Default: chosen from the inputs.")] = None,
+    model: Annotated[str | None, typer.Option(help="Default: the connection's default model.")] = None,
+    duration: Annotated[int | None, typer.Option("--duration", "-d", help="Length in whole seconds.")] = None,
     aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="16:9, 9:16, 1:1 …")] = None,
     resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="480p, 720p …")] = None,
-    motion_mode: Annotated[str | None, typer.Option(help="fun, normal or spicy, where the API has it.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed is another clip; the same one is not paid twice.")] = 0,
+    motion_mode: Annotated[str | None, typer.Option(help="fun, normal or spicy, if the API supports it.")] = None,
+    seed: Annotated[int, typer.Option(help="Change it to make (and pay for) a new clip.")] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Copy the MP4 here.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Make a clip. The same command again goes on with the same job, or hands out the same file."""
+    """Make a clip. Run the same command again to resume the job or get the finished file; you won't pay twice."""
 
-    async def work(session: Session, bar: console.Bar) -> Result:
-        names = [one.strip() for one in connection.split(",")]
+    async def work(session: Session, bar: console.ProgressBar) -> Result:
+        names = [name.strip() for name in connection.split(",")]
         source = edit or extend
         request = VideoRequest(
-            mode=_mode(mode, edit, extend),
+            mode=_resolve_mode(mode, edit, extend),
             model=model,
             prompt=prompt,
             resolution=resolution,
@@ -66,37 +71,37 @@ def generate(
             duration_seconds=duration,
             motion_mode=motion_mode,
             seed=seed,
-            reference_images=tuple(_image(one) for one in image or []),
+            reference_images=tuple(_read_image(path) for path in image or []),
             source_video=source if source and "://" in source else None,
         )
         if source and request.source_video is None:
             request = await with_source(session, names[0], request, Path(source))
         return await generate_with_failover(session, request, names, owner="cli", progress=bar)
 
-    _make(work, output, as_json, home)
+    _run_job(work, output, as_json, home)
 
 
 @app.command()
 def resume(
-    job: Annotated[str, typer.Argument(help="A job id; see: grok-imagine jobs")],
+    job: Annotated[str, typer.Argument(help="The job's id. List them with: grok-imagine jobs")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Copy the MP4 here.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Go on with a job from where it stands. Nothing is submitted or paid again."""
-    _make(lambda session, bar: session.resume(job, progress=bar), output, as_json, home)
+    """Resume an unfinished job and get its clip. Nothing is submitted or paid again."""
+    _run_job(lambda session, bar: session.resume(job, progress=bar), output, as_json, home)
 
 
 @app.command()
 def collect(
-    task_id: Annotated[str, typer.Argument(help="The task's id at the provider.")],
+    task_id: Annotated[str, typer.Argument(help="The provider's task id.")],
     connection: Connection,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Copy the MP4 here.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Wait for a task by its id at the provider, whoever submitted it, and fetch its clip."""
-    _make(lambda session, bar: session.collect(connection, task_id, progress=bar), output, as_json, home)
+    """Wait for any task by its provider id, even one submitted elsewhere, and download its clip."""
+    _run_job(lambda session, bar: session.collect(connection, task_id, progress=bar), output, as_json, home)
 
 
 @app.command()
@@ -114,97 +119,98 @@ def attach(
         attached = with_session(
             home, lambda session: session.attach_url(job, url) if url else session.attach(job, task_id)
         )
-        console.jobs([attached], as_json)
+        console.print_jobs([attached], as_json)
 
 
 @app.command()
 def jobs(
     limit: Annotated[int, typer.Option(min=1)] = 30,
-    unfinished: Annotated[bool, typer.Option(help="Only those that can go on.")] = False,
+    unfinished: Annotated[bool, typer.Option(help="Only jobs that can be resumed.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """List the journal, newest first."""
+    """List jobs, newest first."""
     with console.report_errors(as_json):
-        found = with_session(home, lambda session: session.journal.recent(limit=limit, unfinished=unfinished))
-        console.jobs(found, as_json)
+        rows = with_session(home, lambda session: session.journal.recent(limit=limit, unfinished=unfinished))
+        console.print_jobs(rows, as_json)
 
 
 @app.command()
 def frames(
-    source: Annotated[str, typer.Argument(help="A video file, or a job id.")],
+    source: Annotated[str, typer.Argument(help="A video file or a job id.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the PNG files.")] = Path("frames"),
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet (PNG).")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Write a clip's frames as PNG files."""
+    """Save a clip's frames as PNG files."""
     from .media import write_frames
 
     with console.report_errors(as_json):
         path = Path(source)
         if not path.is_file():
-            found = with_session(home, lambda session: session.journal.get(source))
-            if found is None or found.file is None:
-                raise SettingsError(f"{source} is neither a file nor a job whose clip is here.")
-            path = found.file
-        told = write_frames(path, output, sheet)
+            job = with_session(home, lambda session: session.journal.get(source))
+            if job is None or job.file is None:
+                raise SettingsError(
+                    f"No file or downloaded job {source!r}. To download a job's clip: grok-imagine resume JOB"
+                )
+            path = job.file
+        clip = write_frames(path, output, sheet)
         if as_json:
-            console.print_json(told)
+            console.print_json(clip)
         else:
-            console.out.print(f"{told['frames']} frames, {told['width']}x{told['height']}, {told['fps']} fps: {output}")
+            console.out.print(f"{clip['frames']} frames, {clip['width']}x{clip['height']}, {clip['fps']} fps: {output}")
 
 
 @app.command()
 def connections(as_json: AsJson = False, home: Home = None) -> None:
-    """List the connections and where their keys come from (never the keys)."""
+    """List connections and where their keys come from. Keys are never shown."""
     with console.report_errors(as_json):
         rows = [
             {
-                "name": one.name,
-                "dialect": one.provider.name,
-                "key": one.key_source,
-                "base_url": one.base_url or ("this machine" if one.is_sandbox else None),
+                "name": connection.name,
+                "dialect": connection.provider.name,
+                "key": connection.key_source,
+                "base_url": connection.base_url or ("this machine" if connection.is_sandbox else None),
             }
-            for one in profiles(load(home or default_home())).values()
+            for connection in profiles(load(home or default_home())).values()
         ]
         if as_json:
             console.print_json(rows)
         else:
-            console.table(rows)
+            console.print_table(rows)
 
 
 @app.command()
 def key(
-    name: Annotated[str, typer.Argument(help="The connection's name: a provider's, or one of your own.")],
-    dialect: Annotated[str | None, typer.Option(help="For a name of your own: which API it speaks.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="For an OpenAI-compatible gateway.")] = None,
+    name: Annotated[str, typer.Argument(help="The connection's name: a provider, or a name you choose.")],
+    dialect: Annotated[str | None, typer.Option(help="Which API a connection of your own uses.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible gateway.")] = None,
     home: Home = None,
 ) -> None:
-    """Store a connection's API key in the settings file (mode 0600). It is asked for, never an argument."""
+    """Store a connection's API key in the settings file (mode 0600). You are prompted for the key."""
     with console.report_errors(False):
-        place = home or default_home()
-        before = load(place).connections.get(name, ConnectionSettings())
-        secret = SecretStr(typer.prompt("API key (it is not shown)", hide_input=True, default="", show_default=False))
+        folder = home or default_home()
+        current = load(folder).connections.get(name, ConnectionSettings())
+        secret = SecretStr(typer.prompt("API key (hidden)", hide_input=True, default="", show_default=False))
         try:
-            stated = ConnectionSettings(
-                dialect=dialect or before.dialect,
-                base_url=base_url or before.base_url,
-                api_key=secret if secret.get_secret_value() else before.api_key,
-                pace=before.pace,
+            updated = ConnectionSettings(
+                dialect=dialect or current.dialect,
+                base_url=base_url or current.base_url,
+                api_key=secret if secret.get_secret_value() else current.api_key,
+                pace=current.pace,
             )
         except ValidationError as error:
-            raise SettingsError("; ".join(one["msg"] for one in error.errors(include_input=False))) from None
-        save_connection(place, name, stated)
-        stored = profile(load(place), name)
-        console.err.print(
-            f"{stored.name}: dialect {stored.provider.name}, key from the {stored.key_source or 'nowhere yet'}"
-        )
+            raise SettingsError("; ".join(fault["msg"] for fault in error.errors(include_input=False))) from None
+        save_connection(folder, name, updated)
+        stored = profile(load(folder), name)
+        key_text = f"key from the {stored.key_source}" if stored.key_source else "no key yet"
+        console.err.print(f"{stored.name}: dialect {stored.provider.name}, {key_text}")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sandbox(context: typer.Context) -> None:
-    """Run the offline sandbox in the foreground (its own options: --help)."""
+    """Run the offline sandbox in the foreground. For its options: grok-imagine sandbox --help"""
     import runpy
     import sys
 
@@ -218,7 +224,7 @@ def demo(
         "demo-output"
     ),
 ) -> None:
-    """Make a first clip on the sandbox: no key, no network, no cost."""
+    """Make a test clip on the offline sandbox. No key, no network, no cost."""
     from .demo import run_demo
 
     with console.report_errors(False):
@@ -236,31 +242,34 @@ for _command in (job_commands.again, job_commands.drop, job_commands.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")
 
-# -- the shared parts
+# -- shared by the commands above
 
 
-def _make(
-    work: Callable[[Session, console.Bar], Awaitable[Result]], output: Path | None, as_json: bool, home: Path | None
+def _run_job(
+    work: Callable[[Session, console.ProgressBar], Awaitable[Result]],
+    output: Path | None,
+    as_json: bool,
+    home: Path | None,
 ) -> None:
-    """Run a job with a bar, and say where its clip is."""
+    """Run a job with a progress bar, copy its clip to ``output`` if given, and print the clip's path."""
     with console.report_errors(as_json):
-        with console.Bar() as bar, handle_interrupt(home, bar):
+        with console.ProgressBar() as bar, handle_interrupt(home, bar):
             result = with_session(home, lambda session: work(session, bar))
-        shown = result.file
+        path = result.file
         if output is not None:
             target = output / result.file.name if output.is_dir() else output
             target.parent.mkdir(parents=True, exist_ok=True)
-            shown = Path(shutil.copyfile(result.file, target))
-        console.result(result, as_json, str(shown))
+            path = Path(shutil.copyfile(result.file, target))
+        console.print_result(result, as_json, str(path))
 
 
-def _image(source: str) -> MediaInput:
+def _read_image(source: str) -> MediaInput:
     from ..media.images.encode import read_image
 
     return source if "://" in source else read_image(Path(source))
 
 
-def _mode(mode: Mode | None, edit: str | None, extend: str | None) -> Mode | None:
+def _resolve_mode(mode: Mode | None, edit: str | None, extend: str | None) -> Mode | None:
     if edit and extend:
-        raise RequestError("Give --edit or --extend, not both. Nothing was sent or charged.")
+        raise RequestError("Use either --edit or --extend, not both. Nothing was sent or charged.")
     return Mode.EDIT if edit else Mode.EXTEND if extend else mode

@@ -1,4 +1,4 @@
-"""``grok-imagine continue``: a clip goes on over several segments, and all become one film."""
+"""``grok-imagine continue``: continues a clip over several segments and joins them into one video."""
 
 from __future__ import annotations
 
@@ -9,42 +9,52 @@ from typing import Annotated, Any
 
 import typer
 
-from ..chain.run import Chain, ChainPlan, ChainResult, plan, run_chain
+from ..chain.run import Chain, ChainPlan, ChainResult, make_plan, run_chain
 from ..jobs import Session
 from ..models import Mode, VideoRequest
 from . import console
 from .session import AsJson, Home, handle_interrupt, with_session
 
 
-class How(str, Enum):
-    """How a segment begins."""
+class SegmentStart(str, Enum):
+    """How a segment continues the one before: by extending it, or from its last frame."""
 
     auto = "auto"
     extend = "extend"
     last_frame = "last-frame"
 
 
-HOWS: dict[How, Mode | None] = {How.auto: None, How.extend: Mode.EXTEND, How.last_frame: Mode.IMAGE}
+START_MODES: dict[SegmentStart, Mode | None] = {
+    SegmentStart.auto: None,
+    SegmentStart.extend: Mode.EXTEND,
+    SegmentStart.last_frame: Mode.IMAGE,
+}
 
 
 def continue_clip(
-    source: Annotated[Path, typer.Argument(help="The clip that goes on.")],
-    prompts: Annotated[list[str], typer.Argument(help="How it goes on: one prompt for each segment.")],
-    connection: Annotated[str, typer.Option("--connection", "-c", help="See: grok-imagine connections.")] = "sandbox",
-    how: Annotated[How, typer.Option(help="auto extends where the API can; else on from the last frame.")] = How.auto,
-    model: Annotated[str | None, typer.Option(help="Else the connection's usual one.")] = None,
-    duration: Annotated[int | None, typer.Option("--duration", "-d", help="Whole seconds of each segment.")] = None,
-    resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="Else the clip's own.")] = None,
-    motion_mode: Annotated[str | None, typer.Option(help="fun or normal, where the API has it.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed is another film.")] = 0,
-    price: Annotated[bool, typer.Option("--price", help="Only check, and say what it would cost.")] = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The film.")] = Path("film.mp4"),
+    source: Annotated[Path, typer.Argument(help="The clip to continue.")],
+    prompts: Annotated[list[str], typer.Argument(help="One prompt per segment.")],
+    connection: Annotated[str, typer.Option("--connection", "-c", help="List: grok-imagine connections")] = "sandbox",
+    how: Annotated[
+        SegmentStart, typer.Option(help="auto extends if the API can, else continues from the last frame.")
+    ] = SegmentStart.auto,
+    model: Annotated[str | None, typer.Option(help="Default: the connection's default model.")] = None,
+    duration: Annotated[
+        int | None, typer.Option("--duration", "-d", help="Length of each segment in whole seconds.")
+    ] = None,
+    resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="Default: the clip's.")] = None,
+    motion_mode: Annotated[str | None, typer.Option(help="fun or normal, if the API supports it.")] = None,
+    seed: Annotated[int, typer.Option(help="Change it to make (and pay for) new segments.")] = 0,
+    price: Annotated[
+        bool, typer.Option("--price", help="Check the request and print the price. Sends nothing.")
+    ] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The joined video.")] = Path("film.mp4"),
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Let a clip go on, segment by segment. The same command again goes on where it stood; nothing is paid twice."""
+    """Continue a clip segment by segment. If interrupted, run the same command again to resume; you won't pay twice."""
     base = VideoRequest(
-        mode=HOWS[how],
+        mode=START_MODES[how],
         model=model,
         duration_seconds=duration,
         resolution=resolution,
@@ -53,10 +63,10 @@ def continue_clip(
     )
     chain = Chain(connection, source, tuple(prompts), base)
 
-    bar = console.Bar()
+    bar = console.ProgressBar()
 
     async def work(session: Session) -> ChainResult | ChainPlan:
-        planned = await plan(session, chain)
+        planned = await make_plan(session, chain)
         console.err.print(planned.text, style="bold")
         if price:
             return planned
@@ -65,28 +75,28 @@ def continue_clip(
 
     with console.report_errors(as_json):
         with handle_interrupt(home, bar):
-            made = with_session(home, work)
-        if isinstance(made, ChainPlan):
-            _tell({"plan": made.text, "segments": len(made.digests)}, made.text, as_json)
+            outcome = with_session(home, work)
+        if isinstance(outcome, ChainPlan):
+            _print_result({"plan": outcome.text, "segments": len(outcome.digests)}, outcome.text, as_json)
             return
         output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made.file, output)
-        _tell(as_plain(made, str(output)), str(output), as_json)
+        shutil.copyfile(outcome.file, output)
+        _print_result(chain_as_json(outcome, str(output)), str(output), as_json)
 
 
-def as_plain(film: ChainResult, shown: str) -> dict[str, Any]:
-    """The film for scripts."""
-    joined = film.joined
+def chain_as_json(result: ChainResult, path: str) -> dict[str, Any]:
+    """The ``--json`` output for a finished chain."""
+    joined = result.joined
     return {
-        "file": shown,
-        "segments": [console.job_as_json(one.job) for one in film.segments],
+        "file": path,
+        "segments": [console.job_as_json(segment.job) for segment in result.segments],
         "frames": joined.frames if joined else None,
         "seconds": joined.seconds if joined else None,
-        "seams": [one.frame for one in joined.seams] if joined else None,
+        "seams": [seam.frame for seam in joined.seams] if joined else None,
     }
 
 
-def _tell(plain: dict[str, Any], text: str, as_json: bool) -> None:
+def _print_result(plain: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         console.print_json(plain)
     else:

@@ -1,4 +1,4 @@
-"""What the command line shows: a bar while a job walks, a table of jobs, an error that says what to do."""
+"""Terminal output: the progress bar, tables, JSON, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ EXIT_CODES: tuple[tuple[type[GrokImagineError], int], ...] = (
     (JobFailed, 4),
     (ProviderError, 4),
 )
-"""2 the request is wrong, 3 the set-up is, 4 the provider refused or failed, 5 resume it, 6 outcome unknown, 1 else."""
+"""2 bad request, 3 bad set-up, 4 refused or failed at the provider, 5 can be resumed, 6 outcome unknown, 1 other."""
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
 
-class Bar:
-    """A progress bar on standard error; one line a step where that is no terminal."""
+class ProgressBar:
+    """A progress bar on standard error, or one line per step if that is not a terminal."""
 
     def __init__(self) -> None:
         self._rich = Progress(
@@ -60,12 +60,12 @@ class Bar:
             transient=False,
         )
         self.job_ids: dict[str, None] = {}
-        """The jobs that were waited for, in their order."""
+        """Ids of the jobs shown so far, in order."""
         self._task: TaskID | None = None
         self._last_step = ""
-        self._last_said = 0.0
+        self._last_printed_at = 0.0
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         self._rich.start()
         return self
 
@@ -73,7 +73,7 @@ class Bar:
         self._rich.stop()
 
     def update(self, update: ProgressUpdate) -> None:
-        """Show one moment of a job."""
+        """Show a job's progress."""
         price = update.price
         self.job_ids[update.job.id] = None
         if self._task is None:
@@ -81,21 +81,21 @@ class Bar:
             err.print(f"job {update.job.id} on {update.job.connection}", style="dim")
         if update.note:
             err.print(update.note, style="yellow")
-        self._rich.update(self._task, description=update.step, completed=_share(update), price=price)
+        self._rich.update(self._task, description=update.step, completed=_bar_position(update), price=price)
         if not err.is_terminal:
-            self._say(update)
+            self._print_step(update)
 
-    def _say(self, update: ProgressUpdate) -> None:
-        """A line for logs and pipes: at each new step, and each five seconds of a long one."""
+    def _print_step(self, update: ProgressUpdate) -> None:
+        """Print a line for logs and pipes: at each new step, and every 5 s within one."""
         now = time.monotonic()
-        if update.step != self._last_step or now - self._last_said >= 5:
-            self._last_step, self._last_said = update.step, now
+        if update.step != self._last_step or now - self._last_printed_at >= 5:
+            self._last_step, self._last_printed_at = update.step, now
             percent = f" {update.percent:.0f} %" if update.percent is not None else ""
             err.print(f"{update.elapsed:6.1f} s  {update.step}{percent}")
 
 
-def _share(update: ProgressUpdate) -> float:
-    """Where the bar stands: the steps have their places, generating fills the middle."""
+def _bar_position(update: ProgressUpdate) -> float:
+    """The bar's position in percent. Each step has its range; generating takes 10 to 90."""
     start, end = {
         "preparing": (0, 0),
         "uploading": (2, 2),
@@ -106,54 +106,54 @@ def _share(update: ProgressUpdate) -> float:
         "done": (100, 100),
     }.get(update.step, (0, 0))
     if update.percent is None:
-        # No figure from the provider: creep towards the end without ever reaching it.
+        # The provider reports no progress: approach the end of the range without reaching it.
         return start + (end - start) * (1 - 1 / (1 + update.elapsed / 20))
     return start + (end - start) * update.percent / 100
 
 
 @contextmanager
 def report_errors(as_json: bool) -> Generator[None]:
-    """Turn the engine's errors into a message (or JSON) and an exit code."""
+    """Print the engine's errors as a message or JSON, and exit with their code."""
     try:
         yield
     except GrokImagineError as error:
         code = next((number for kind, number in EXIT_CODES if isinstance(error, kind)), 1)
         if as_json:
-            plain: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
-            plain |= {name: getattr(error, name) for name in ("job_id", "task_id") if getattr(error, name, None)}
-            print_json(plain)
+            record: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+            record |= {name: getattr(error, name) for name in ("job_id", "task_id") if getattr(error, name, None)}
+            print_json(record)
         else:
             err.print(str(error), style="red", markup=False)
         sys.exit(code)
     except KeyboardInterrupt as stop:
-        kept = "Stopped waiting. The job is kept: see grok-imagine jobs, then grok-imagine resume JOB."
-        err.print(str(stop) or kept, markup=False, soft_wrap=True)  # a job's id is copied whole
+        message = "Stopped. The job is kept and can be resumed: grok-imagine jobs, then grok-imagine resume JOB."
+        err.print(str(stop) or message, markup=False, soft_wrap=True)  # job ids must stay in one piece
         sys.exit(130)
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something that cannot be taken back. Raises SettingsError where nobody is there to answer."""
+    """Ask before an irreversible step. Raises SettingsError if there is no terminal to answer on."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise SettingsError(f"{question} Say --yes to do it.")
+        raise SettingsError(f"{question} To confirm, add --yes.")
     if not typer.confirm(question):
         sys.exit(1)
 
 
-def result(result: Result, as_json: bool, shown: str) -> None:
-    """Say where the clip is."""
+def print_result(result: Result, as_json: bool, path: str) -> None:
+    """Print the job's cost and the clip's path."""
     if as_json:
-        print_json({**job_as_json(result.job), "file": shown, "warnings": list(result.warnings)})
+        print_json({**job_as_json(result.job), "file": path, "warnings": list(result.warnings)})
         return
     cost = cost_of(result.job)
-    reused = " (made before with the same inputs and seed: nothing was paid)" if result.is_reused else ""
-    err.print(f"{result.job.id}: {cost or 'price: see the provider'}{reused}")
-    out.print(shown, soft_wrap=True, markup=False)
+    reused = " (made earlier with the same inputs and seed; you paid nothing now)" if result.is_reused else ""
+    err.print(f"{result.job.id}: {cost or 'see the provider for the price'}{reused}")
+    out.print(path, soft_wrap=True, markup=False)
 
 
-def jobs(rows: list[Job], as_json: bool) -> None:
-    """The journal as a table, newest first."""
+def print_jobs(rows: list[Job], as_json: bool) -> None:
+    """Print jobs as a table or as JSON."""
     if as_json:
         print_json([job_as_json(job) for job in rows])
         return
@@ -167,18 +167,18 @@ def jobs(rows: list[Job], as_json: bool) -> None:
     out.print(table if rows else "No jobs yet.")
 
 
-def table(rows: list[dict[str, Any]]) -> None:
-    """Rows of one shape as a table."""
-    shown = Table(box=None, header_style="bold")
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print rows with equal keys as a table."""
+    grid = Table(box=None, header_style="bold")
     for name in rows[0]:
-        shown.add_column(name)
+        grid.add_column(name)
     for row in rows:
-        shown.add_row(*(str(value or "-") for value in row.values()))
-    out.print(shown)
+        grid.add_row(*(str(value or "-") for value in row.values()))
+    out.print(grid)
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
-    """A job for scripts: without its result URL, and other URLs without their queries, where signatures live."""
+    """A job for scripts. Omits the result URL and the query strings of other URLs, as these contain signatures."""
     cost = cost_of(job)
     return {
         "job_id": job.id,
@@ -200,7 +200,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, and nothing else there."""
+    """Write ``value`` as JSON to standard output."""
     is_plain = sys.stdout.encoding.lower().replace("-", "") != "utf8"
     sys.stdout.write(json.dumps(value, ensure_ascii=is_plain, indent=2) + "\n")
 

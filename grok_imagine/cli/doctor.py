@@ -1,4 +1,4 @@
-"""``grok-imagine doctor``: one page on how all of it stands, which can be shown to strangers as it is."""
+"""``grok-imagine doctor``: checks the installation and prints a report that is safe to share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..doctor.doctor import run_checks
-from ..doctor.environment import Check, today
+from ..doctor.environment import Check, format_time
 from . import console
 from .session import AsJson, Home, default_home
 
@@ -23,15 +23,15 @@ _MARKS = {"ok": "ok", "note": "note", "fault": "FAULT"}
 
 def doctor(
     stores: Annotated[
-        bool, typer.Option("--stores", help="Also put a picture into each store, and delete it.")
+        bool, typer.Option("--stores", help="Also test each store: upload a small image and delete it.")
     ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no provider whether it answers.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Skip network checks.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Check everything, spend nothing, and print a page for an issue: no key, no prompt, no signed URL is in it.
+    """Check the installation and print a report for bug reports. It contains no keys, prompts or signed URLs.
 
-    Each connection's base URL is asked once, without its key. Exit code 3 where something is at fault.
+    Costs nothing: each connection's base URL is requested once, without a key. Exits with 3 if a check fails.
     """
     with console.report_errors(as_json):
         checks = asyncio.run(run_checks((home or default_home()).absolute(), with_stores=stores, offline=offline))
@@ -39,18 +39,18 @@ def doctor(
     if as_json:
         console.print_json({"faults": faults, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
-        sys.stdout.write(page(checks, time.time()))
+        sys.stdout.write(format_report(checks, time.time()))
     if faults:
         raise typer.Exit(3)
 
 
-def page(checks: list[Check], now: float) -> str:
-    """The checks as plain text, part by part."""
-    lines = [f"grok-imagine doctor, {today(now)}"]
-    for part, of_part in groupby(checks, key=lambda check: check.part):
+def format_report(checks: list[Check], now: float) -> str:
+    """The checks as plain text, grouped by part."""
+    lines = [f"grok-imagine doctor, {format_time(now)}"]
+    for part, checks_of_part in groupby(checks, key=lambda check: check.part):
         lines += ["", part]
-        for check in of_part:
-            lines += _lines(check)
+        for check in checks_of_part:
+            lines += _format_check(check)
     faults = [check for check in checks if check.grade == "fault"]
     notes = sum(check.grade == "note" for check in checks)
     names = ", ".join(dict.fromkeys(f"{check.part}: {check.name}" for check in faults))
@@ -58,7 +58,7 @@ def page(checks: list[Check], now: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(check: Check) -> list[str]:
+def _format_check(check: Check) -> list[str]:
     head = f"  {_MARKS[check.grade]:<6}{check.name:<18}"
     indent = " " * (len(head) + 1)
     lines = textwrap.wrap(
@@ -66,7 +66,7 @@ def _lines(check: Check) -> list[str]:
     )
     lines = lines or [head.rstrip()]
     if check.advice and check.grade != "ok":
-        more = textwrap.wrap(
+        advice = textwrap.wrap(
             check.advice,
             _WIDTH,
             initial_indent=f"{indent}-> ",
@@ -74,5 +74,5 @@ def _lines(check: Check) -> list[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        lines += more
+        lines += advice
     return lines

@@ -11,7 +11,7 @@ from . import console
 
 
 def write_frames(clip_path: Path, folder: Path, sheet: Path | None = None) -> dict[str, Any]:
-    """Decode a clip, write its frames into ``folder``, and a contact sheet if asked; return what it was."""
+    """Decode a clip and write its frames into ``folder``, and a contact sheet to ``sheet``. Returns size and rate."""
     with console.err.status("decoding"):
         clip = decode(clip_path)
     with console.err.status("writing frames"):

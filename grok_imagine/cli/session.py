@@ -1,4 +1,4 @@
-"""What the commands share: their options, and how they open a session."""
+"""Shared by the commands: common options, opening a session, handling Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from ..errors import GrokImagineError
 from ..jobs import Session
 from ..jobs.progress import BUDGET_RUN_ID
 from ..settings import load, private_folder
-from .console import Bar
+from .console import ProgressBar
 
 T = TypeVar("T")
 
-Home = Annotated[Path | None, typer.Option(help="Data folder: settings, journal, results.", envvar="GROK_IMAGINE_HOME")]
+Home = Annotated[
+    Path | None, typer.Option(help="Data folder with settings, journal and results.", envvar="GROK_IMAGINE_HOME")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def default_home() -> Path:
-    """The data folder of the command line, where the user names none."""
+    """The data folder if ``--home`` is not given."""
     from platformdirs import user_data_path
 
     return Path(os.environ.get("GROK_IMAGINE_HOME") or user_data_path("grok-imagine", appauthor=False))
 
 
 def with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> T:
-    """Open a session, do the work, close it."""
+    """Open a session, await ``work(session)``, close the session and return the result."""
 
     async def run() -> T:
-        BUDGET_RUN_ID.set(secrets.token_hex(8))  # all that one command makes is one run for the budget
+        BUDGET_RUN_ID.set(secrets.token_hex(8))  # the limit per run covers everything one command makes
         async with Session(private_folder(home or default_home())) as session:
             return await work(session)
 
@@ -43,27 +45,27 @@ def with_session(home: Path | None, work: Callable[[Session], Awaitable[T]]) -> 
 
 
 @contextmanager
-def handle_interrupt(home: Path | None, bar: Bar) -> Generator[None]:
-    """On Ctrl-C do with the bar's jobs what the settings say, as in ComfyUI: keep them, or give them up.
+def handle_interrupt(home: Path | None, bar: ProgressBar) -> Generator[None]:
+    """On Ctrl-C keep or abandon the bar's jobs, as the setting ``on_interrupt`` says.
 
-    In a session of its own: the first has ended by then, and with it the POSTs that were out, so that every job has
-    a state that can be dealt with. A second Ctrl-C ends this too.
+    Abandoning uses a new session: the first has ended its pending POSTs by then, so every job has a definite state.
+    A second Ctrl-C ends this too.
     """
     try:
         yield
     except KeyboardInterrupt:
         if not bar.job_ids or load(home or default_home()).on_interrupt != "drop":
             raise
-        told = with_session(home, lambda session: _dropped(session, bar.job_ids))
-        raise KeyboardInterrupt("\n".join(["Stopped.", *told])) from None
+        messages = with_session(home, lambda session: _drop_jobs(session, bar.job_ids))
+        raise KeyboardInterrupt("\n".join(["Stopped.", *messages])) from None
 
 
-async def _dropped(session: Session, job_ids: Iterable[str]) -> list[str]:
-    told: list[str] = []
+async def _drop_jobs(session: Session, job_ids: Iterable[str]) -> list[str]:
+    messages: list[str] = []
     for job_id in job_ids:
         try:
             text = (await session.drop(job_id)).text
         except GrokImagineError as error:
             text = str(error)
-        told.append(f"Job {job_id}: {text}")
-    return told
+        messages.append(f"Job {job_id}: {text}")
+    return messages

@@ -1,4 +1,4 @@
-"""Commands for uploads: make one file public, check a store, sweep what was left in it."""
+"""Commands for stores: upload a file, check a store, remove old uploads, list stores."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..settings import load
 from . import console
 from .session import AsJson, Home, default_home, with_session
 
-app = typer.Typer(help="Look after the stores for uploads.", no_args_is_help=True)
+app = typer.Typer(help="Check and clean up the stores for uploads.", no_args_is_help=True)
 
 
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An image or a video.")],
-    store: Annotated[str | None, typer.Option(help="Which store; else the settings' own.")] = None,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An image or video file.")],
+    store: Annotated[str | None, typer.Option(help="The store's name. Default: from the settings.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Make an image or a clip public, and print its URL."""
+    """Upload an image or video to a store and print its public URL."""
     with console.report_errors(as_json):
-        (url,) = with_session(home, lambda session: session.upload([_blob(file)], store))
+        (url,) = with_session(home, lambda session: session.upload([_read_blob(file)], store))
         if as_json:
             console.print_json({"url": url})
         else:
@@ -35,72 +35,71 @@ def upload(
 def check(
     name: Annotated[str, typer.Argument(help="The store's name.")], as_json: AsJson = False, home: Home = None
 ) -> None:
-    """Put a picture, fetch it over its URL, delete it; say in words what failed."""
+    """Test a store: upload a small image, download it from its URL, delete it. Exits with 3 if a step fails."""
     with console.report_errors(as_json):
-        found = with_session(home, lambda session: session.check_store(name))
+        steps = with_session(home, lambda session: session.check_store(name))
         if as_json:
-            console.print_json([{"step": one.step, "good": one.is_good, "fault": one.fault} for one in found])
+            console.print_json([{"step": step.step, "good": step.is_good, "fault": step.fault} for step in steps])
         else:
-            for one in found:
-                console.out.print(
-                    f"{'ok' if one.is_good else 'FAILED'}  {one.step}  {one.fault}".rstrip(), markup=False
-                )
-    if not all(one.is_good for one in found):
+            for step in steps:
+                state = "ok" if step.is_good else "FAILED"
+                console.out.print(f"{state}  {step.step}  {step.fault}".rstrip(), markup=False)
+    if not all(step.is_good for step in steps):
         raise typer.Exit(3)
 
 
 @app.command("sweep")
 def sweep(
     name: Annotated[str, typer.Argument(help="The store's name.")],
-    older_than_hours: Annotated[float, typer.Option(min=0, help="Only what is older.")] = 72,
-    also_given: Annotated[bool, typer.Option("--also-given", help="Also what upload gave you a URL of.")] = False,
+    older_than_hours: Annotated[float, typer.Option(min=0, help="Only uploads older than this.")] = 72,
+    also_given: Annotated[bool, typer.Option("--also-given", help="Also files of 'grok-imagine upload'.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Remove uploads that no unfinished job needs, and whose URLs were not given to you or have expired."""
+    """Remove old uploads that no unfinished job needs. Keeps files of 'grok-imagine upload' until their URLs expire."""
     with console.report_errors(as_json):
         hours = older_than_hours
-        gone = with_session(home, lambda it: it.sweep_store(name, older_than_hours=hours, pinned=also_given))
+        removed = with_session(home, lambda it: it.sweep_store(name, older_than_hours=hours, pinned=also_given))
         if as_json:
-            console.print_json(gone)
+            console.print_json(removed)
         else:
-            console.out.print(f"{len(gone)} removed")
+            console.out.print(f"{len(removed)} removed")
 
 
 @app.command("list")
 def stores(as_json: AsJson = False, home: Home = None) -> None:
-    """List the stores of the settings (never their keys)."""
+    """List the configured stores. Keys are never shown."""
     with console.report_errors(as_json):
         settings = load(home or default_home())
         rows = [
             {
                 "name": name,
-                "kind": one.kind,
-                "where": one.bucket or one.public_base_url,
+                "kind": store.kind,
+                "where": store.bucket or store.public_base_url,
                 "chosen": name == settings.store or len(settings.stores) == 1,
-                "delete_after": one.delete_after,
+                "delete_after": store.delete_after,
             }
-            for name, one in settings.stores.items()
+            for name, store in settings.stores.items()
         ]
         if as_json:
             console.print_json(rows)
         elif rows:
-            console.table(rows)
+            console.print_table(rows)
         else:
-            console.out.print("No store is set up yet; see the README, part Uploads.")
+            console.out.print('No store is set up yet. See "Uploads" in the README.')
 
 
-def _blob(file: Path) -> Blob:
+def _read_blob(file: Path) -> Blob:
     from ..media.images.encode import read_image, sniff
     from ..media.mux.source_video import prepare_video
 
-    with file.open("rb") as opened:
-        kind = sniff(opened.read(64))
+    with file.open("rb") as stream:
+        kind = sniff(stream.read(64))
     if kind is not None and kind.startswith("image/"):
         return read_image(file)
     try:
-        return prepare_video(file).blob  # nothing of its metadata leaves
+        return prepare_video(file).blob  # without the file's metadata
     except DecodeError as error:
         if kind is None:
-            raise RequestError(f"{file.name} is neither a JPEG, PNG or WebP image nor a video.") from error
+            raise RequestError(f"{file.name} is not a JPEG, PNG or WebP image or a video. Convert it first.") from error
         raise

@@ -1,4 +1,4 @@
-"""``grok-imagine worker``, and what ``grok-imagine batch`` does when workers make the rows."""
+"""``grok-imagine worker``, and the parts of ``grok-imagine batch`` that concern workers."""
 
 from __future__ import annotations
 
@@ -17,55 +17,57 @@ from .session import Home, with_session
 
 
 def worker(
-    concurrency: Annotated[int, typer.Option(help="How many clips are under way together, 1 to 50.")] = 4,
+    concurrency: Annotated[int, typer.Option(help="How many clips to make at the same time (1-50).")] = 4,
     home: Home = None,
 ) -> None:
-    """Make rows of deferred batches until stopped (Ctrl-C or SIGTERM). Needs a database_url that machines share.
+    """Make rows of queued batches until stopped (Ctrl-C or SIGTERM). Needs a shared database_url.
 
-    As many workers as you like, on as many machines. What one leaves under way, stopped or killed, another goes on
-    with; nothing is paid twice.
+    Run as many workers as you like, on any number of machines. If one stops or dies, another resumes its rows; you
+    won't pay twice.
     """
     from ..batch.workers import run_worker
 
-    def on_row(row: Row, told: str) -> None:
-        console.err.print(f"row {row.number} ({row.connection}): {told}", style="dim", markup=False)
+    def on_row(row: Row, text: str) -> None:
+        console.err.print(f"row {row.number} ({row.connection}): {text}", style="dim", markup=False)
 
     with console.report_errors(False):
-        console.err.print("waiting for rows; stop with Ctrl-C", style="dim")
-        with_session(home, lambda session: run_worker(session, at_once=concurrency, on_row=on_row))
+        console.err.print("Waiting for rows. Press Ctrl-C to stop.", style="dim")
+        with_session(home, lambda session: run_worker(session, concurrency=concurrency, on_row=on_row))
 
 
-async def deferred(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
-    """Put the batch's rows into the queue, and say where it stands."""
+async def queue_rows(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
+    """Queue the batch's rows for workers. Raises RequestError or SettingsError."""
     from ..batch.workers import queue_batch
 
-    put = await queue_batch(session, batch)
-    console.err.print(f"{put.put} rows put into the queue; see how it goes with --status", style="bold")
-    return BatchResult(put.id, put.summary, put.price)
+    queued = await queue_batch(session, batch)
+    console.err.print(f"{queued.queued} rows queued. To check progress, add --status.", style="bold")
+    return BatchResult(queued.id, queued.summary, queued.price)
 
 
-async def found(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
-    """Say where the batch stands. Raises RequestError where it was never begun."""
-    table = Batches(session.journal)
-    known = await table.find(batch.name)
-    if known is None:
-        raise RequestError(f"There is no batch {batch.name!r} in the journal {session.journal.place}.")
-    return BatchResult(known.id, await table.summary(known.id), None, known.stopped_by)
+async def find_batch(session: Session, batch: Batch, _: Callable[[Summary], None]) -> BatchResult:
+    """The batch's current state. Raises RequestError if the journal has no such batch."""
+    batches = Batches(session.journal)
+    ref = await batches.find(batch.name)
+    if ref is None:
+        raise RequestError(
+            f"No batch {batch.name!r} in the journal {session.journal.place}. Start it without --status."
+        )
+    return BatchResult(ref.id, await batches.summary(ref.id), None, ref.stopped_by)
 
 
-async def at_hand(session: Session, row: dict[str, Any], *, bring: bool) -> dict[str, Any]:
-    """The row's result with the clip's file on this machine, if it is here or is to be brought; else how to bring it.
+async def locate_clip(session: Session, row: dict[str, Any], *, fetch: bool) -> dict[str, Any]:
+    """The row's result with its clip's path on this machine, or with the command that downloads it (``bring``).
 
-    It is brought from the shared store, else from the provider while that keeps it; neither costs anything.
+    With ``fetch`` a missing clip is downloaded from the shared store, else from the provider. Neither costs anything.
     """
     if not row["file"]:
         return row
     path: Path | None = Path(row["file"])
-    if bring or (session.home / "results" / f"{row['job_id']}.mp4").is_file():
+    if fetch or (session.home / "results" / f"{row['job_id']}.mp4").is_file():
         try:
             path = (await session.resume(row["job_id"])).file
         except GrokImagineError as error:
-            return {**row, "file": None, "error": f"made, but not brought here: {error}"}
+            return {**row, "file": None, "error": f"The clip was made, but could not be downloaded here: {error}"}
     elif not path.is_file():
         return {**row, "file": None, "bring": f"grok-imagine resume {row['job_id']}"}
     return {**row, "file": str(path)}

@@ -1,4 +1,4 @@
-"""What a page for strangers must not show: keys, passwords, URLs' queries, the name in the home folder's path."""
+"""Redacts secrets from a shareable report: keys, passwords, URL queries, the user's name in paths."""
 
 from __future__ import annotations
 
@@ -15,66 +15,73 @@ from ..journal import database
 from ..redact import HIDDEN, redact
 from ..settings import Settings
 
-SHOWN = 4
-"""So many of a key's last characters tell its owner which one it is."""
+SHOWN_CHARACTERS = 4
+"""How many of a key's last characters are shown, so that its owner recognizes it."""
 _SHORTEST_SHOWN_KEY = 16
-"""Of a shorter one they would give too much away."""
+"""Shorter keys are hidden completely: four characters would reveal too much of them."""
 
 
-def homes() -> tuple[str, ...]:
-    """The home folder as it may be spelled; one that is the root of the disk names nobody."""
+def home_spellings() -> tuple[str, ...]:
+    """The home folder's path and its resolved form, longest first. Empty if it is the root of the disk."""
     try:
-        found = {str(Path.home()), str(Path.home().resolve())}
+        spellings = {str(Path.home()), str(Path.home().resolve())}
     except (RuntimeError, OSError):
         return ()
-    return tuple(sorted((one for one in found if len(Path(one).parts) > 1), key=len, reverse=True))
+    return tuple(sorted((path for path in spellings if len(Path(path).parts) > 1), key=len, reverse=True))
 
 
 @dataclass(frozen=True)
 class Anonymizer:
-    """Takes from a text what must not be seen, and its line breaks."""
+    """Removes secrets, home folders and line breaks from texts."""
 
     secrets: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    """Of the journal's server: host, user and database, hidden where they stand as words of their own."""
-    homes: tuple[str, ...] = field(default_factory=homes)
+    """Host, user and database of the journal's server; hidden where they are whole words."""
+    homes: tuple[str, ...] = field(default_factory=home_spellings)
 
     @classmethod
-    def of(cls, settings: Settings, known: Mapping[str, Profile]) -> Anonymizer:
-        """For every secret of the settings and of the providers' own variables."""
-        found = set(_secrets_in(settings))
-        found |= {one.key.get_secret_value() for one in known.values() if one.key and not one.is_sandbox}
+    def from_settings(cls, settings: Settings, profiles: Mapping[str, Profile]) -> Anonymizer:
+        """An anonymizer that knows every secret in the settings and in the providers' own variables."""
+        secrets = set(_secrets_in(settings))
+        secrets |= {each.key.get_secret_value() for each in profiles.values() if each.key and not each.is_sandbox}
         names: tuple[str, ...] = ()
         if settings.database_url is not None:
             password, *others = database.describe_url(settings.database_url)
-            found.add(password)
+            secrets.add(password)
             names = tuple(filter(None, others))
-        return cls(tuple(sorted((one for one in found if len(one) >= SHOWN), key=len, reverse=True)), names)
+        return cls(
+            tuple(sorted((secret for secret in secrets if len(secret) >= SHOWN_CHARACTERS), key=len, reverse=True)),
+            names,
+        )
 
     def clean(self, text: str) -> str:
-        """The text, fit to be shown."""
+        """The text without secrets, on one line, at most 1000 characters."""
         text = redact(" ".join(text.split()), *self.secrets, limit=1000)
         for home in self.homes:
-            text = re.sub(rf"(?<![\w.-]){_spelled(home)}(?![\w.-])", "~", text)
+            text = re.sub(rf"(?<![\w.-]){_path_pattern(home)}(?![\w.-])", "~", text)
         return text
 
-    def clean_of_server(self, text: str) -> str:
-        """The same for what the journal's server said, which names itself and who asked."""
+    def clean_server_text(self, text: str) -> str:
+        """Like :meth:`clean`, for messages of the journal's server, which contain its host, user and database."""
         for name in self.names:
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
         return self.clean(text)
 
 
-def _spelled(home: str) -> str:
-    """A pattern of that path. Windows takes its own in upper or lower case and with either slash; JSON doubles one."""
+def _path_pattern(home: str) -> str:
+    """A pattern for the path. Windows paths match in any case and with either slash, also doubled as in JSON."""
     if "\\" not in home:
         return re.escape(home)
-    return "(?i:" + r"[\\/]+".join(re.escape(one) for one in home.split("\\")) + ")"
+    return "(?i:" + r"[\\/]+".join(re.escape(part) for part in home.split("\\")) + ")"
 
 
 def mask_key(secret: str) -> str:
-    """A key as a stranger may see it: its last characters, or none of a short one."""
-    return f"…{secret[-SHOWN:]}" if len(secret) >= _SHORTEST_SHOWN_KEY else f"{HIDDEN} ({len(secret)} characters)"
+    """The key's last characters, or only its length if it is short."""
+    return (
+        f"…{secret[-SHOWN_CHARACTERS:]}"
+        if len(secret) >= _SHORTEST_SHOWN_KEY
+        else f"{HIDDEN} ({len(secret)} characters)"
+    )
 
 
 def _secrets_in(value: object) -> Iterator[str]:
@@ -84,5 +91,5 @@ def _secrets_in(value: object) -> Iterator[str]:
         for name in type(value).model_fields:
             yield from _secrets_in(getattr(value, name, None))
     elif isinstance(value, Mapping):
-        for one in cast("Mapping[Any, Any]", value).values():
-            yield from _secrets_in(one)
+        for item in cast("Mapping[Any, Any]", value).values():
+            yield from _secrets_in(item)

@@ -1,4 +1,4 @@
-"""What this machine says of itself: system, libraries, ComfyUI if it is there, the data folder and its disk."""
+"""Checks of this machine: system, libraries, ComfyUI, the data folder and its disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..transport.partial_download import is_in_use
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_COMFYUI = "0.14.1"
-"""As pyproject.toml says to the registry (``requires-comfyui``)."""
+"""Equal to ``requires-comfyui`` in pyproject.toml; a test checks it."""
 _ENVIRONMENT, _FOLDER = "environment", "data folder"
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _OLD_PART_SECONDS = 24 * 3600
@@ -33,7 +33,7 @@ _OLD_PART_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the page. A fault carries an advice: what to do about it."""
+    """One line of the report. ``advice`` says what to do about a note or fault."""
 
     part: str
     name: str
@@ -42,147 +42,150 @@ class Check:
     advice: str = ""
 
 
-def environment(home: Path) -> Iterator[Check]:
-    """The system, Python, ComfyUI, the libraries that count and the variables that matter (never their values)."""
+def check_environment(home: Path) -> Iterator[Check]:
+    """System, Python, ComfyUI, library versions, and the names of relevant environment variables (not their values)."""
     yield Check(_ENVIRONMENT, "pack", __version__)
     yield Check(_ENVIRONMENT, "system", f"{platform.system()} {platform.release()} {platform.machine()}")
     yield Check(_ENVIRONMENT, "Python", f"{platform.python_version()} {platform.python_implementation()}")
     yield from _comfyui(home)
-    for name, least in _requirements():
-        yield _library(name, least)
+    for name, oldest in _requirements():
+        yield _library(name, oldest)
     yield Check(_ENVIRONMENT, "FFmpeg", _ffmpeg())
     yield Check(_ENVIRONMENT, "SQLite", sqlite3.sqlite_version)
     for name in ("torch", "comfyui-frontend-package", "psycopg"):
         if version := _version(name):
             yield Check(_ENVIRONMENT, name, version)
-    named = [one for one in sorted(os.environ) if one.upper().startswith("GROK_IMAGINE_") or one.upper() in _PROXIES]
-    yield Check(_ENVIRONMENT, "variables set", ", ".join(named) or "none of ours, no proxy")
+    names = [key for key in sorted(os.environ) if key.upper().startswith("GROK_IMAGINE_") or key.upper() in _PROXIES]
+    yield Check(_ENVIRONMENT, "variables set", ", ".join(names) or "none")
 
 
-def folder(home: Path, *, room: int, now: float) -> Iterator[Check]:
-    """The data folder: who may read it, whether it can be written, ``room`` in bytes on its disk, what was left over.
+def check_folder(home: Path, *, room: int, now: float) -> Iterator[Check]:
+    """Permissions of the data folder, at least ``room`` bytes free on its disk, and partial downloads in it.
 
-    Look before anything opens it: opening closes the folder and the settings file to others.
+    Call this before anything opens the folder: opening it restricts the permissions that are checked here.
     """
     if not home.is_dir():
         if home.exists():
-            advice = "Move that file away, or name another folder with --home."
-            yield Check(_FOLDER, "path", f"{home} is no folder", "fault", advice)
+            advice = "Move that file, or choose another folder with --home."
+            yield Check(_FOLDER, "path", f"{home} is not a folder", "fault", advice)
             return
-        yield Check(_FOLDER, "path", f"{home}, not there yet; made with the first job")
+        yield Check(_FOLDER, "path", f"{home}, created with the first job")
     else:
         yield Check(_FOLDER, "path", str(home))
-        yield from _access(home)
-    above = next(one for one in (home, *home.parents) if one.is_dir())
-    if not os.access(above, os.W_OK | os.X_OK):
-        advice = f"Let your user write to {above}, or name another folder with --home."
-        yield Check(_FOLDER, "writing", f"{above} cannot be written", "fault", advice)
-    yield _disk(above, room)
-    yield from _parts(home / "results", now)
+        yield from _check_access(home)
+    existing = next(path for path in (home, *home.parents) if path.is_dir())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        advice = f"Give your user write access to {existing}, or choose another folder with --home."
+        yield Check(_FOLDER, "writing", f"no write access to {existing}", "fault", advice)
+    yield _check_disk(existing, room)
+    yield from _check_partial_downloads(home / "results", now)
 
 
-def _access(home: Path) -> Iterator[Check]:
-    """A key in a file that others may read is a key that others may have."""
-    good = True
+def _check_access(home: Path) -> Iterator[Check]:
+    """Whether only their owner can read the folder and the files with keys."""
+    is_private = True
     for path in (home, home / "results", home / SETTINGS, home / JOURNAL, home / KEY_FILE):
         if not path.exists():
             continue
         name = "folder" if path == home else path.name
         if os.name == "posix" and path.stat().st_uid != os.geteuid():
-            good = False
-            yield Check(_FOLDER, name, "belongs to another user", "fault", f"Run as its owner, or: chown USER {path}")
+            is_private = False
+            yield Check(
+                _FOLDER, name, "belongs to another user", "fault", f"Run as its owner, or run: chown USER {path}"
+            )
         if is_open_to_others(path):
-            good = False
-            how, advice = _closing(path)
+            is_private = False
+            how, advice = _access_fix(path)
             if name in ("folder", SETTINGS):
-                advice = f"The pack mends it whenever it opens it. Should it come back: {advice}"
+                advice = f"The pack fixes this when it opens it. If it happens again, run: {advice}"
             if name == SETTINGS:
-                advice += ". If others use this machine, have new keys made at the providers."
-            yield Check(_FOLDER, name, f"others may read it: {how}", "fault", advice)
-    if good:
-        yield Check(_FOLDER, "access", "for its owner alone")
+                advice += ". If others use this machine, replace your keys at the providers."
+            yield Check(_FOLDER, name, f"other users can read it: {how}", "fault", advice)
+    if is_private:
+        yield Check(_FOLDER, "access", "only its owner")
 
 
-def _closing(path: Path) -> tuple[str, str]:
-    """What shows that others may read it, and the command that keeps them out."""
+def _access_fix(path: Path) -> tuple[str, str]:
+    """What lets other users read ``path``, and the command that removes their access."""
     if os.name == "posix":
         return f"mode {stat.S_IMODE(path.stat().st_mode):04o}", f"chmod {700 if path.is_dir() else 600} {path}"
     inherited = "(OI)(CI)" if path.is_dir() else ""
     return "its access control list", f'icacls "{path}" /inheritance:r /grant:r "%USERNAME%:{inherited}F"'
 
 
-def _disk(place: Path, room: int) -> Check:
+def _check_disk(place: Path, room: int) -> Check:
     free = shutil.disk_usage(place).free
     text = f"{free / 1e9:.1f} GB free"
     if free >= room:
         return Check(_FOLDER, "disk", text)
-    advice = f"Free some space: a clip may need {room / 1e9:.1f} GB. grok-imagine prune removes old results."
+    advice = f"Free some space: a clip may need {room / 1e9:.1f} GB. To remove old results: grok-imagine prune"
     return Check(_FOLDER, "disk", text, "fault", advice)
 
 
-def _parts(results: Path, now: float) -> Iterator[Check]:
-    """Downloads that broke off. They are gone on from, so only old ones are worth a word."""
-    found = [one for one in results.glob(".*.part") if one.is_file()] if results.is_dir() else []
-    if not found:
-        yield Check(_FOLDER, "left-over parts", "none")
+def _check_partial_downloads(results: Path, now: float) -> Iterator[Check]:
+    """Partial downloads in ``results``. They are resumed, so only those older than a day get a note."""
+    parts = [path for path in results.glob(".*.part") if path.is_file()] if results.is_dir() else []
+    if not parts:
+        yield Check(_FOLDER, "partial downloads", "none")
         return
-    size = sum(one.stat().st_size for one in found)
-    idle = [one for one in found if not is_in_use(one)]
-    old = [one for one in idle if now - one.stat().st_mtime > _OLD_PART_SECONDS]
-    text = f"{len(found)} unfinished downloads, {size / 1e6:.1f} MB; {len(found) - len(idle)} in use, {len(old)} old"
-    if old:
+    size = sum(path.stat().st_size for path in parts)
+    idle = [path for path in parts if not is_in_use(path)]
+    stale = [path for path in idle if now - path.stat().st_mtime > _OLD_PART_SECONDS]
+    text = f"{len(parts)}, {size / 1e6:.1f} MB; {len(parts) - len(idle)} in use, {len(stale)} old"
+    if stale:
         advice = (
-            "grok-imagine resume JOB goes on with one (see: grok-imagine jobs --unfinished), prune removes the rest."
+            "To finish one: grok-imagine resume JOB (list: grok-imagine jobs --unfinished). To remove the others: "
+            "grok-imagine prune"
         )
-        yield Check(_FOLDER, "left-over parts", text, "note", advice)
+        yield Check(_FOLDER, "partial downloads", text, "note", advice)
     else:
-        yield Check(_FOLDER, "left-over parts", text)
+        yield Check(_FOLDER, "partial downloads", text)
 
 
 def _comfyui(home: Path) -> Iterator[Check]:
-    """Where this pack or its data folder lies in a ComfyUI, or COMFYUI_PATH names one."""
-    places = [Path(stated)] if (stated := os.environ.get("COMFYUI_PATH")) else []
-    places += [ROOT.parent.parent] if ROOT.parent.name == "custom_nodes" else []
-    places += [home.parent.parent] if home.name == "__grok_imagine" else []
-    for place in places:
+    """The ComfyUI that contains this pack or its data folder, or that COMFYUI_PATH names."""
+    candidates = [Path(stated)] if (stated := os.environ.get("COMFYUI_PATH")) else []
+    candidates += [ROOT.parent.parent] if ROOT.parent.name == "custom_nodes" else []
+    candidates += [home.parent.parent] if home.name == "__grok_imagine" else []
+    for folder in candidates:
         try:
-            text = (place / "comfyui_version.py").read_text("utf-8")
+            text = (folder / "comfyui_version.py").read_text("utf-8")
         except OSError:
             continue
-        found = re.search(r"__version__ = [\"']([^\"']+)", text)
-        version = found[1] if found else "of unknown version"
-        if found and numbers(version) < numbers(OLDEST_COMFYUI):
+        match = re.search(r"__version__ = [\"']([^\"']+)", text)
+        version = match[1] if match else "of unknown version"
+        if match and parse_version(version) < parse_version(OLDEST_COMFYUI):
             advice = f"Update ComfyUI to {OLDEST_COMFYUI} or newer."
-            yield Check(_ENVIRONMENT, "ComfyUI", f"{version} in {place}", "fault", advice)
+            yield Check(_ENVIRONMENT, "ComfyUI", f"{version} in {folder}", "fault", advice)
         else:
-            yield Check(_ENVIRONMENT, "ComfyUI", f"{version} in {place}")
-        own = place / "user" / "__grok_imagine"
-        if own.is_dir() and own.resolve() != home.resolve():
-            advice = f"To look at that one: grok-imagine doctor --home {own}"
-            yield Check(_ENVIRONMENT, "ComfyUI's data", "this page is about another data folder", "note", advice)
+            yield Check(_ENVIRONMENT, "ComfyUI", f"{version} in {folder}")
+        data = folder / "user" / "__grok_imagine"
+        if data.is_dir() and data.resolve() != home.resolve():
+            advice = f"To check that folder: grok-imagine doctor --home {data}"
+            yield Check(_ENVIRONMENT, "ComfyUI's data", "this report is about another data folder", "note", advice)
         return
-    yield Check(_ENVIRONMENT, "ComfyUI", "not found from here; COMFYUI_PATH can name it")
+    yield Check(_ENVIRONMENT, "ComfyUI", "not found; set COMFYUI_PATH to its folder")
 
 
 def _requirements() -> list[tuple[str, str]]:
-    """The pack's requirements and their oldest versions: from its folder, else as it was installed."""
+    """The pack's requirements and their oldest versions, from requirements.txt or the installed metadata."""
     try:
         lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     except OSError:
         try:
-            lines = [one for one in metadata.requires("grok-imagine-video") or [] if ";" not in one]
+            lines = [line for line in metadata.requires("grok-imagine-video") or [] if ";" not in line]
         except metadata.PackageNotFoundError:
             lines = []
-    found = (re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)", line) for line in lines)
-    return [(one[1], one[2]) for one in found if one]
+    matches = (re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)", line) for line in lines)
+    return [(match[1], match[2]) for match in matches if match]
 
 
-def _library(name: str, least: str) -> Check:
+def _library(name: str, oldest: str) -> Check:
     version = _version(name)
-    if version is not None and numbers(version) >= numbers(least):
+    if version is not None and parse_version(version) >= parse_version(oldest):
         return Check(_ENVIRONMENT, name, version)
-    text = f"{version}, and {least} is the oldest that will do" if version else "missing"
-    advice = f'"{sys.executable}" -m pip install "{name}>={least}"'
+    text = f"{version}, older than the required {oldest}" if version else "missing"
+    advice = f'"{sys.executable}" -m pip install "{name}>={oldest}"'
     return Check(_ENVIRONMENT, name, text, "fault", advice)
 
 
@@ -194,7 +197,7 @@ def _version(name: str) -> str | None:
 
 
 def _ffmpeg() -> str:
-    """Of the libraries that PyAV brings; a broken install is told as what it is."""
+    """Versions of the FFmpeg libraries in PyAV, or why PyAV cannot be loaded."""
     try:
         import av
     except ImportError as error:
@@ -203,12 +206,12 @@ def _ffmpeg() -> str:
     return ", ".join(f"{name} {versions[name][0]}.{versions[name][1]}" for name in ("libavcodec", "libavformat"))
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, to compare by: ``0.14.1rc1`` is (0, 14, 1)."""
+def parse_version(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, for comparing: ``0.14.1rc1`` is (0, 14, 1)."""
     found = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-def today(now: float) -> str:
-    """The moment, in UTC, to the minute."""
+def format_time(now: float) -> str:
+    """A Unix time as UTC text, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))

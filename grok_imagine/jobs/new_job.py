@@ -24,7 +24,7 @@ async def fingerprint(request: VideoRequest, connection: Connection, uploads: Up
     A URL of our own making stands for its content: signed anew, it is still the same picture.
     """
     given = [one for one in (*request.reference_images, request.source_video) if isinstance(one, str)]
-    known = await uploads.contents(given)
+    known = await uploads.hashes_of(given)
     identity = request.fingerprint(known)
     return hashlib.sha256(f"{connection.name}\n{connection.provider.name}\n{identity}".encode()).hexdigest()
 

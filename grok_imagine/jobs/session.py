@@ -76,7 +76,9 @@ class Session:
         self._pacers = pacers or RateLimiters(sleep, monotonic)
         self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
-        self.journal = ObservableJournal(home, now, heard=heard, database_url=self.settings.database_url, limits=limits)
+        self.journal = ObservableJournal(
+            home, now, listener=heard, database_url=self.settings.database_url, limits=limits
+        )
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
@@ -164,7 +166,7 @@ class Session:
             if workflow:
                 now = self._now()
                 await self.journal.transaction(
-                    lambda connection: workflows.keep_workflow(connection, job, workflow, now)
+                    lambda connection: workflows.save_workflow(connection, job, workflow, now)
                 )
             is_reused = job.state is JobState.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)

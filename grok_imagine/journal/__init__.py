@@ -1,1 +1,1 @@
-"""The journal: written before and after every step that costs money. Without it nothing is submitted."""
+"""The journal: a database written before and after every paid step. Nothing is submitted without it."""

@@ -1,7 +1,7 @@
-"""Room kept free for the one line that must not be lost: the id of a task that is paid.
+"""Reserves disk space for the task id of a paid job.
 
-A disk that fills up while a POST is under way could not take the answer any more. So some space lies ready in a
-file of its own beside the journal; before the POST it must be there, and after it, when the disk is full, it goes.
+If the disk fills up during a POST, the answer could not be stored. So a reserve file beside the journal holds some
+space: it must exist before the POST, and is deleted if the disk is full after it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 SIZE = 256 * 1024
-"""Some dozens of pages of the write-ahead log; one job's lines take fewer than ten."""
+"""Bytes: about 60 pages of the write-ahead log; storing one job's answer takes fewer than ten."""
 
 
 class DiskReserve:
@@ -21,14 +21,14 @@ class DiskReserve:
         self.path = folder / "journal.reserve"
 
     def fill(self) -> None:
-        """Make sure of the room. Raises OSError where there is none."""
+        """Create the reserve file if it is missing. Raises OSError if the disk has no space for it."""
         with suppress(FileNotFoundError):
             if self.path.stat().st_size >= SIZE:
                 return
         opened = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(opened, "wb") as file:
-                # Bytes that a compressing file system cannot make small, nor a sparse file leave out.
+                # Random bytes, since a file system may compress others or store zeros as a sparse file.
                 file.write(os.urandom(SIZE))
                 file.flush()
                 os.fsync(file.fileno())
@@ -36,8 +36,8 @@ class DiskReserve:
             self.path.unlink(missing_ok=True)
             raise
 
-    def spend(self) -> bool:
-        """Give the room up; whether there was any."""
+    def release(self) -> bool:
+        """Delete the reserve file. Returns whether it existed."""
         try:
             self.path.unlink()
         except OSError:

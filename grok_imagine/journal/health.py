@@ -1,4 +1,4 @@
-"""Looks at a journal and changes nothing: its version, whether it is sound, its size, how many jobs stand open."""
+"""Checks a journal without changing it: version, integrity, size, number of unfinished jobs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sqlalchemy.pool import StaticPool
 from ..errors import JournalError
 from ..models import JobState
 from .database import DatabaseLocation
-from .recovery_hints import DAMAGED, MEND_SERVER, hint_for
+from .recovery_hints import CHECK_SERVER, DAMAGED, hint_for
 from .schema import NEWEST_VERSION, jobs, version_table
 
 
 @dataclass(frozen=True)
 class Health:
-    """What was found. ``fault`` is what the database says against itself; empty where it is sound.
+    """A journal's condition. ``fault`` has the database's own integrity errors; empty if there are none.
 
-    ``version`` is None where there is no journal yet. ``is_current`` means that this pack writes that version,
-    ``is_known`` that it can bring it up to date.
+    ``version`` is None if there is no journal yet. ``is_current`` means that this pack uses that version,
+    ``is_known`` that it can upgrade it.
     """
 
     version: str | None = None
@@ -30,42 +30,42 @@ class Health:
     is_known: bool = True
     fault: str = ""
     size: int = 0
-    """Bytes: of the file and what is written ahead of it, or of the server's database."""
+    """Bytes: of the file and its write-ahead log, or of the server's database."""
     jobs: int = 0
     unfinished: int = 0
-    """Jobs that can go on, those of unknown outcome not counted."""
+    """Jobs that can be resumed, without those of unknown outcome."""
     unknown: int = 0
-    """Jobs of which nobody knows whether the provider took them."""
+    """Jobs for which we could not confirm whether the provider accepted them."""
 
 
-def examine(place: DatabaseLocation) -> Health:
-    """Look at the journal there. Blocks. Raises JournalError, which says what to do, where it cannot be read."""
-    if place.file is not None and not place.file.exists():
+def check_health(location: DatabaseLocation) -> Health:
+    """Check the journal at ``location``. Blocks. Raises JournalError, with advice, if it cannot be read."""
+    if location.file is not None and not location.file.exists():
         return Health()
     try:
-        engine = _read_only(place.file) if place.file else place.open()
+        engine = _open_read_only(location.file) if location.file else location.create_engine()
         try:
             with engine.connect() as connection:
-                return _look(connection, place)
+                return _read_health(connection, location)
         finally:
             engine.dispose()
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         cause = getattr(error, "orig", None) or error
-        told = hint_for(cause) if place.file else MEND_SERVER
-        raise JournalError(f"{type(cause).__name__}: {cause}. {told}") from error
+        hint = hint_for(cause) if location.file else CHECK_SERVER
+        raise JournalError(f"{type(cause).__name__}: {cause}. {hint}") from error
 
 
-def _read_only(file: Path) -> sa.Engine:
+def _open_read_only(file: Path) -> sa.Engine:
     if file.stat().st_size == 0:
         raise JournalError(f"the file is empty. {DAMAGED}")
     url = f"{file.absolute().as_uri()}?mode=ro"
     return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True), poolclass=StaticPool)
 
 
-def _look(connection: sa.Connection, place: DatabaseLocation) -> Health:
-    fault = "" if place.file is None else _fault(connection)
+def _read_health(connection: sa.Connection, location: DatabaseLocation) -> Health:
+    fault = "" if location.file is None else _integrity_fault(connection)
     if fault or not sa.inspect(connection).has_table(version_table.name):
-        return Health(fault=fault)  # nothing that a damaged file says further can be relied on
+        return Health(fault=fault)  # other values of a damaged file are unreliable
     version = str(connection.execute(sa.select(version_table.c.version_num)).scalar())
     counts = {
         str(state): int(count)
@@ -78,15 +78,15 @@ def _look(connection: sa.Connection, place: DatabaseLocation) -> Health:
         version=version,
         is_current=version == NEWEST_VERSION,
         is_known=version <= NEWEST_VERSION,  # revisions are numbered
-        size=_size(connection, place.file),
+        size=_size(connection, location.file),
         jobs=total,
         unfinished=total - final - unknown,
         unknown=unknown,
     )
 
 
-def _fault(connection: sa.Connection) -> str:
-    """The first things that SQLite finds wrong with the file (https://sqlite.org/pragma.html#pragma_integrity_check)."""
+def _integrity_fault(connection: sa.Connection) -> str:
+    """The first integrity errors that SQLite reports (https://sqlite.org/pragma.html#pragma_integrity_check)."""
     rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(3)")]
     return "" if rows == ["ok"] else "; ".join(rows)
 
@@ -94,5 +94,5 @@ def _fault(connection: sa.Connection) -> str:
 def _size(connection: sa.Connection, file: Path | None) -> int:
     if file is None:
         return int(connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar() or 0)
-    beside = (file, file.with_name(file.name + "-wal"))
-    return sum(one.stat().st_size for one in beside if one.exists())
+    files = (file, file.with_name(file.name + "-wal"))
+    return sum(path.stat().st_size for path in files if path.exists())

@@ -1,4 +1,4 @@
-"""Looking through the journal: a page of jobs at a time, newest first, of one group, found by a word."""
+"""Lists jobs by page, newest first, filtered by group and search words."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..models import Job, JobState
-from .journal import job_of
+from .journal import job_from_row
 from .schema import jobs, shelved
 
 GROUPS = ("all", "open", "attention", "done", "failed")
-"""What a list can be narrowed to; ``attention`` is what goes on only when its user does something."""
+"""The filters of the list. ``attention`` has the jobs that continue only if the user acts."""
 _REMOVED = sa.select(shelved.c.job_id).where(shelved.c.removed_at.is_not(None))
 _FINAL = [state.value for state in JobState if state.is_final]
 
 
 @dataclass(frozen=True)
 class JobQuery:
-    """What to look for. ``before`` is the ``next`` of the page before; ``unanswered_since`` is the moment before
-    which a request that was sent counts as of unknown outcome."""
+    """A filter for jobs. ``before`` is the ``next`` of the previous page. A request that was sent before
+    ``unanswered_since`` (Unix seconds) and has no answer counts as of unknown outcome."""
 
     group: str = "all"
     search: str = ""
@@ -32,8 +32,8 @@ class JobQuery:
 
 @dataclass(frozen=True)
 class JobPage:
-    """Some jobs; ``next`` continues after them, and is empty at the end. ``counts`` has every group's number of jobs
-    that fit the search, ``with_workflow`` the ids of those whose workflow is kept."""
+    """One page of jobs. ``next`` is the cursor of the following page, empty on the last one. ``counts`` has the
+    number of jobs per group that match the search, ``with_workflow`` the ids of jobs whose workflow is stored."""
 
     jobs: list[Job]
     with_workflow: frozenset[str]
@@ -41,47 +41,46 @@ class JobPage:
     counts: Mapping[str, int]
 
 
-def query_jobs(connection: sa.Connection, wanted: JobQuery) -> JobPage:
-    """The page that is wanted. Raises ValueError for a group or a ``before`` that does not exist.
+def query_jobs(connection: sa.Connection, query: JobQuery) -> JobPage:
+    """The page of jobs that ``query`` asks for. Raises ValueError for an unknown group or a malformed ``before``.
 
-    The next page begins by the time and id of the last job and not by its number in the list, so jobs that are
-    made meanwhile neither hide nor double one.
+    The cursor is the time and id of the last job, not an offset, so jobs that are added meanwhile do not shift pages.
     """
-    groups = _groups(wanted.unanswered_since)
-    if wanted.group not in groups:
-        raise ValueError(f"there is no group {wanted.group!r}; choose {', '.join(groups)}")
-    found = _matches(wanted.search) & jobs.c.id.not_in(_REMOVED)
-    query = jobs.select().where(groups[wanted.group] & found & _older(wanted.before))
-    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(wanted.limit + 1)
-    rows = connection.execute(query).mappings().all()
-    page = [job_of(row) for row in rows[: wanted.limit]]
-    has_more = len(rows) > wanted.limit
+    groups = _groups(query.unanswered_since)
+    if query.group not in groups:
+        raise ValueError(f"unknown group {query.group!r}; expected one of: {', '.join(groups)}")
+    matches = _matches(query.search) & jobs.c.id.not_in(_REMOVED)
+    select = jobs.select().where(groups[query.group] & matches & _older(query.before))
+    select = select.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(query.limit + 1)
+    rows = connection.execute(select).mappings().all()
+    page = [job_from_row(row) for row in rows[: query.limit]]
+    has_more = len(rows) > query.limit
     tallies = [sa.func.coalesce(sa.func.sum(sa.case((group, 1), else_=0)), 0) for group in groups.values()]
-    numbers: Any = connection.execute(sa.select(*tallies).where(found)).one()
-    kept = sa.select(shelved.c.job_id).where(
-        shelved.c.workflow.is_not(None), shelved.c.job_id.in_([one.id for one in page])
+    counts: Any = connection.execute(sa.select(*tallies).where(matches)).one()
+    with_workflow_query = sa.select(shelved.c.job_id).where(
+        shelved.c.workflow.is_not(None), shelved.c.job_id.in_([job.id for job in page])
     )
-    with_workflow = frozenset(connection.execute(kept).scalars())
+    with_workflow = frozenset(connection.execute(with_workflow_query).scalars())
     return JobPage(
-        page, with_workflow, _cursor(page[-1]) if has_more else "", dict(zip(groups, map(int, numbers), strict=True))
+        page, with_workflow, _cursor(page[-1]) if has_more else "", dict(zip(groups, map(int, counts), strict=True))
     )
 
 
 def _groups(unanswered_since: float) -> dict[str, sa.ColumnElement[bool]]:
     is_final = jobs.c.state.in_(_FINAL)
-    lost = (jobs.c.state == JobState.SUBMITTING.value) & (jobs.c.updated_at < unanswered_since)
+    is_unanswered = (jobs.c.state == JobState.SUBMITTING.value) & (jobs.c.updated_at < unanswered_since)
     has_stopped = ~is_final & jobs.c.error_kind.is_not(None)
     return {
         "all": sa.true(),
         "open": ~is_final,
-        "attention": lost | has_stopped,
+        "attention": is_unanswered | has_stopped,
         "done": jobs.c.state == JobState.SAVED.value,
         "failed": jobs.c.state == JobState.FAILED.value,
     }
 
 
 def _matches(search: str) -> sa.ColumnElement[bool]:
-    """Every word must be found in one of the job's texts."""
+    """True for jobs in which each of the first 8 words occurs in at least one text."""
     texts = (
         jobs.c.request["prompt"].as_string(),
         jobs.c.id,

@@ -1,7 +1,7 @@
-"""Reads and writes the journal: SQLite in WAL mode, or PostgreSQL, through SQLAlchemy Core; one thread for its work.
+"""Reads and writes the journal: SQLite in WAL mode or PostgreSQL, through SQLAlchemy Core, in one thread.
 
-Every change of state is a compare-and-swap in one durable transaction (``synchronous=FULL``): of two processes
-that want to take the same step, one is told that the job has moved on.
+Every change of state is a compare-and-swap in one durable transaction (``synchronous=FULL``). If two processes try the
+same change, one of them gets JobConflict.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from . import database, ledger
 from .db_thread import DatabaseThread
 from .disk_reserve import DiskReserve
 from .ledger import Ledger
-from .recovery_hints import MEND_SERVER, hint_for, is_full
+from .recovery_hints import CHECK_SERVER, hint_for, is_full
 from .schema import NEWEST_VERSION, events, jobs, version_table
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
-_DECIDED = (ABANDONED, ContentRejected.__name__)
-"""Failed jobs that a wish still finds: what goes on and is billed, and what moderation has refused already."""
-_COLUMNS = tuple(one.name for one in fields(Job))
+_FINAL_ERRORS = (ABANDONED, ContentRejected.__name__)
+"""Failed jobs that an equal request still finds: abandoned ones that are billed, and those refused by moderation."""
+_COLUMNS = tuple(each.name for each in fields(Job))
 
 
 class JobConflict(JournalError):
-    """Another process, or another task of this one, has taken the job on from the state that was expected."""
+    """Another process or task has already changed the job's state."""
 
 
 class Journal:
-    """The journal of one data folder, or of a PostgreSQL. ``async with Journal(folder) as journal: …``"""
+    """The journal of one data folder or PostgreSQL database. ``async with Journal(folder) as journal: …``"""
 
     def __init__(
         self,
@@ -57,82 +57,82 @@ class Journal:
         self._now = now
         self._limits = limits or Limits()
         self.ledger = Ledger(self.transaction, self._limits, now)
-        self._worker = DatabaseThread("grok-imagine-journal")
+        self._thread = DatabaseThread("grok-imagine-journal")
         self._engine: sa.Engine | None = None
 
     async def __aenter__(self) -> Journal:
         try:
             await self._run(self._open)
         except BaseException:
-            await self._worker.stop(self._close)
+            await self._thread.stop(self._close)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._worker.stop(self._close)
+        await self._thread.stop(self._close)
 
     async def add(self, job: Job) -> Job:
-        """Write a new job. Raises JournalError when that is impossible; then nothing may be submitted."""
+        """Store a new job. Raises JournalError if that fails; then nothing may be submitted."""
         return await self._run(self._add, job)
 
     async def claim(self, job: Job, *, run: str | None = None) -> Job:
-        """The newest job of the same wish and owner that has not failed; ``job`` itself, written now, if there is none.
+        """The newest job with the same fingerprint and owner that has not failed; else stores and returns ``job``.
 
-        One transaction, so that of two processes with the same wish one makes the job and the other finds it. In the
-        same transaction the job's estimate is set aside; ``run`` is what a limit per run counts together, None is
-        for a job that costs nothing. Raises OverBudget, and then nothing is written.
+        This is one transaction, so of two processes with equal requests one creates the job and the other finds it.
+        It also reserves the job's estimate in the budget. ``run`` groups jobs for the limit per run; None means that
+        the job is free. Raises OverBudget; then nothing is stored.
         """
         return await self._run(self._claim, job, run)
 
     async def supersede(self, job: Job, by: Job, note: str) -> Job:
-        """End a job of unknown outcome, and write the one that its user submits in its place, in one transaction.
+        """Fail a job of unknown outcome and store ``by``, which replaces it, in one transaction.
 
-        What the first may have cost stays in the ledger. Raises JobMoved, or OverBudget.
+        The first job's possible cost stays in the ledger. Raises JobConflict or OverBudget.
         """
-        return await self._run(self._replace, job, by, note)
+        return await self._run(self._supersede, job, by, note)
 
     async def release(self, job: Job) -> None:
-        """Free what a PREPARED job holds of the budget, as nobody goes on with it for now."""
+        """Release the budget reserved by a PREPARED job that nobody continues for now."""
         await self._run(self._release, job)
 
     async def advance(self, job: Job, to: JobState, note: str | None = None, **changes: Any) -> Job:
-        """Move the job on, with ``changes`` to its other fields, in one transaction.
+        """Change the job's state, and other fields by ``changes``, in one transaction.
 
-        Raises JobMoved when the job no longer stands in ``job.state``, JournalError when it cannot be written.
+        Raises JobConflict if the job is no longer in ``job.state``, JournalError if it cannot be stored.
         """
         if to not in TRANSITIONS[job.state]:
             raise JournalError(f"job {job.id} cannot go from {job.state.value} to {to.value}")
         return await self._run(self._advance, job, to, note, changes)
 
     async def update_fields(self, job: Job, **changes: Any) -> Job:
-        """Change fields of a job that stays where it stands (its last error, a fresh URL)."""
+        """Change fields of a job but not its state, such as its last error or a new URL. Raises JobConflict."""
         return await self._run(self._advance, job, job.state, None, changes)
 
     async def get(self, job_id: str) -> Job | None:
-        """The job of that id; None where there is none."""
-        found = await self._run(self._select, jobs.c.id == job_id, 1)
-        return found[0] if found else None
+        """The job of that id, or None."""
+        rows = await self._run(self._select, jobs.c.id == job_id, 1)
+        return rows[0] if rows else None
 
     async def find_by_task(self, connection: str, task_id: str) -> Job | None:
-        """The newest job of that connection and task id."""
-        found = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
-        return found[0] if found else None
+        """The newest job of that connection and task id, or None."""
+        rows = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
+        return rows[0] if rows else None
 
     async def find_by_fingerprint(self, fingerprint: str, owner: str) -> Job | None:
-        """The newest job for the same wish of the same node or command, unless it failed."""
-        found = await self._run(self._select, _has_fingerprint(fingerprint, owner), 1)
-        return found[0] if found else None
+        """The newest job for the same request of the same node or command that has not failed, or None."""
+        rows = await self._run(self._select, _has_fingerprint(fingerprint, owner), 1)
+        return rows[0] if rows else None
 
     async def find_by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
-        """The newest job of that owner, unless it failed: for owners that ask for one clip, as a chain's segment."""
+        """The newest job of an owner that makes one clip, such as a chain's segment; failed ones if asked for."""
         where = jobs.c.owner == owner
-        found = await self._run(self._select, where if also_failed else where & _is_alive(), 1)
-        return found[0] if found else None
+        rows = await self._run(self._select, where if also_failed else where & _is_current(), 1)
+        return rows[0] if rows else None
 
     async def recent(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
-        """The newest jobs first."""
+        """Jobs, newest first; with ``unfinished`` only those that are not final."""
         final = [state.value for state in JobState if state.is_final]
         return await self._run(self._select, jobs.c.state.not_in(final) if unfinished else sa.true(), limit)
 
@@ -141,7 +141,7 @@ class Journal:
         return await self._run(self._history, job_id)
 
     async def transaction(self, change: Callable[[sa.Connection], T]) -> T:
-        """Run ``change(connection)`` in one transaction, for the journal's other tables."""
+        """Run ``change(connection)`` in one transaction and return its result."""
 
         def transaction() -> T:
             with self._db.begin() as connection:
@@ -153,20 +153,20 @@ class Journal:
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await self._worker.run(lambda: work(*arguments))
+            return await self._thread.run(lambda: work(*arguments))
         except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError) as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
-                f"the journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
-                + (hint_for(cause) if self.place.file else MEND_SERVER)
+                f"The journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
+                + (hint_for(cause) if self.place.file else CHECK_SERVER)
             ) from error
 
     def _open(self) -> None:
-        self._engine = self.place.open()
+        self._engine = self.place.create_engine()
         with self._engine.begin() as connection:
             _upgrade(connection)
         if self._reserve:
-            with suppress(OSError):  # it is asked for in earnest before a POST
+            with suppress(OSError):  # required only before a POST
                 self._reserve.fill()
 
     def _close(self) -> None:
@@ -190,12 +190,12 @@ class Journal:
             row = connection.execute(query).mappings().first()
             if row is None:
                 return self._insert(connection, job, run)
-            found = job_of(row)
-            if found.state is JobState.PREPARED:
-                ledger.reserve_again(connection, found, run or "", self._limits, self._now())
-            return found
+            existing = job_from_row(row)
+            if existing.state is JobState.PREPARED:
+                ledger.renew_reservation(connection, existing, run or "", self._limits, self._now())
+            return existing
 
-    def _replace(self, job: Job, by: Job, note: str) -> Job:
+    def _supersede(self, job: Job, by: Job, note: str) -> Job:
         with self._db.begin() as connection:
             account = ledger.read_account(connection, job.id)
             self._move(connection, job, JobState.FAILED, note, {"finished_at": self._now()})
@@ -217,14 +217,14 @@ class Journal:
         return job
 
     def _advance(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
-        """One move. No POST may leave without room for its answer; that room is used when the disk is full."""
+        """Store one change. Before a POST the disk reserve must exist; if the disk is full later, it is released."""
         if self._reserve and to is JobState.SUBMITTING:
             self._reserve.fill()
         try:
             with self._db.begin() as connection:
                 return self._move(connection, job, to, note, changes)
         except SQLAlchemyError as error:
-            if to is JobState.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.spend()):
+            if to is JobState.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.release()):
                 raise
         with self._db.begin() as connection:
             return self._move(connection, job, to, note, changes)
@@ -239,7 +239,7 @@ class Journal:
             raise JobConflict(f"job {job.id} is no longer {job.state.value}")
         if note or to is not job.state:
             self._write_event(connection, job.id, job.state, to, note)
-        ledger.follow(connection, moved, self._limits, self._now())
+        ledger.settle_account(connection, moved, self._limits, self._now())
         return moved
 
     def _write_event(
@@ -251,7 +251,7 @@ class Journal:
     def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
         with self._db.begin() as connection:
             rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
-        return [job_of(row) for row in rows]
+        return [job_from_row(row) for row in rows]
 
     def _history(self, job_id: str) -> list[dict[str, Any]]:
         query = sa.select(events.c.at, events.c.before, events.c.after, events.c.note)
@@ -261,15 +261,15 @@ class Journal:
 
 
 def _has_fingerprint(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
-    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_alive()
+    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_current()
 
 
-def _is_alive() -> sa.ColumnElement[bool]:
-    return (jobs.c.state != JobState.FAILED.value) | jobs.c.error_kind.in_(_DECIDED)
+def _is_current() -> sa.ColumnElement[bool]:
+    return (jobs.c.state != JobState.FAILED.value) | jobs.c.error_kind.in_(_FINAL_ERRORS)
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    """Bring the tables to the newest version. Alembic is imported only where there is something to do: it is slow."""
+    """Upgrade the tables to the newest version. Imports Alembic only if needed, as that is slow."""
     if sa.inspect(connection).has_table(version_table.name):
         version = connection.execute(sa.select(version_table.c.version_num)).scalar()
         if version == NEWEST_VERSION:
@@ -293,8 +293,8 @@ def _row(job: Job) -> dict[str, Any]:
     return {**row, "state": job.state.value, "file": None if job.file is None else str(job.file)}
 
 
-def job_of(row: Mapping[Any, Any]) -> Job:
-    """A row of the table as a value."""
+def job_from_row(row: Mapping[Any, Any]) -> Job:
+    """A row of the table as a Job."""
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     values["state"] = JobState(values["state"])
     values["file"] = Path(values["file"]) if values["file"] else None

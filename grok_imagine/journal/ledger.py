@@ -1,8 +1,7 @@
-"""The ledger: what each job holds back, was charged and got back, in the same transactions that move the job.
+"""The ledger: what each job reserves, is charged and gets back, stored in the transactions that change the job.
 
-For every job that costs money there is an account: ``held`` is set aside for a submit that has not been accepted yet,
-``spent`` was charged. Each change of the job's state writes the one entry that brings its account to where
-:func:`target` says it belongs, so the two can never tell different stories.
+Every paid job has an account: ``held`` is reserved for a submit that is not accepted yet, ``spent`` was charged. Each
+change of the job's state writes one entry that brings its account to :func:`target_balance`, so both always agree.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from .schema import jobs, ledger
 
 T = TypeVar("T")
 _STALE_SECONDS = 3600.0
-"""A job that was prepared and not sent for so long belongs to a run that died. Its money is free again; should the
-run be alive after all, it has to pass the limits once more before its POST."""
+"""After this time a prepared job that was not sent is considered abandoned, and its reservation is released. If its
+run is still alive, the limits are checked again before its POST."""
 
 
-def target(job: Job) -> tuple[Decimal, Decimal]:
-    """What a job that stands where it does must hold and have spent.
+def target_balance(job: Job) -> tuple[Decimal, Decimal]:
+    """The amounts (held, spent) that a job's account must have in its current state.
 
-    ``billed_usd`` is what the provider said, or zero where it certainly takes nothing. Where nobody knows (a failure
-    at a provider that documents no refund, an outcome that stayed unknown) the estimate counts as spent.
+    ``billed_usd`` is what the provider reported, or zero if it certainly charges nothing. If that is unknown (a failure
+    at a provider that documents no refund, an unknown outcome), the estimate counts as spent.
     """
     estimate = job.estimate_usd or ZERO
     if job.state in (JobState.PREPARED, JobState.SUBMITTING):
@@ -39,39 +38,39 @@ def target(job: Job) -> tuple[Decimal, Decimal]:
 
 
 def open_account(connection: sa.Connection, job: Job, run: str, limits: Limits, now: float) -> None:
-    """Set a new job's estimate aside. Raises OverBudget when a limit would be passed; then the job is not written."""
+    """Reserve a new job's estimate. Raises OverBudget if a limit would be exceeded; then the job is not stored."""
     _reserve(connection, job, Account(run=run), limits, now)
 
 
-def follow(connection: sa.Connection, job: Job, limits: Limits, now: float) -> None:
-    """Bring the account of a job that has just been moved to where it belongs. Raises OverBudget before a POST."""
+def settle_account(connection: sa.Connection, job: Job, limits: Limits, now: float) -> None:
+    """Update the account after a job's state changed. Raises OverBudget, only before a POST."""
     account = read_account(connection, job.id)
     if account is None or job.state is JobState.PREPARED:
-        return  # free (a sandbox, a task from elsewhere); or about to be sent, and what is held stays so
-    held, spent = target(job)
+        return  # free (a sandbox, a task from elsewhere), or not sent yet and already reserved
+    held, spent = target_balance(job)
     if job.state is JobState.SUBMITTING:
         if account.held < held:
             _reserve(connection, job, account, limits, now)
     elif (account.held, account.spent) != (held, spent):
-        _write(connection, job.id, account, held - account.held, spent - account.spent, now)
+        _write_entry(connection, job.id, account, held - account.held, spent - account.spent, now)
 
 
-def reserve_again(connection: sa.Connection, job: Job, run: str, limits: Limits, now: float) -> None:
-    """For a PREPARED job that is found again: set its estimate aside, if that was given up. Raises OverBudget."""
+def renew_reservation(connection: sa.Connection, job: Job, run: str, limits: Limits, now: float) -> None:
+    """Reserve the estimate of a PREPARED job again if it was released. Raises OverBudget."""
     account = read_account(connection, job.id)
-    if account is not None and account.held < target(job)[0]:
+    if account is not None and account.held < target_balance(job)[0]:
         _reserve(connection, job, account, limits, now)
 
 
 def release(connection: sa.Connection, job_id: str, now: float) -> None:
-    """Nobody goes on with a PREPARED job for now: what it holds is free again."""
+    """Release what a PREPARED job has reserved."""
     account = read_account(connection, job_id)
     if account is not None and account.held:
-        _write(connection, job_id, account, -account.held, ZERO, now)
+        _write_entry(connection, job_id, account, -account.held, ZERO, now)
 
 
 def read_account(connection: sa.Connection, job_id: str) -> Account | None:
-    """The job's account; None for a job that costs nothing."""
+    """The job's account, or None for a free job."""
     charged = sa.func.min(sa.case((ledger.c.spent > 0, ledger.c.counts_at)))
     sums = (_total(ledger.c.held), _total(ledger.c.spent), charged, sa.func.max(ledger.c.run), sa.func.count())
     row = connection.execute(sa.select(*sums).where(ledger.c.job_id == job_id)).one()
@@ -79,7 +78,7 @@ def read_account(connection: sa.Connection, job_id: str) -> Account | None:
 
 
 def read_spend(connection: sa.Connection, limits: Limits, now: float) -> SpendSummary:
-    """Where the money stands now."""
+    """Totals of today and this month, the limits, and the number of clips of unknown price this month."""
     month = month_start(now)
     unpriced = (
         sa.select(sa.func.count(sa.distinct(jobs.c.id)))
@@ -91,25 +90,25 @@ def read_spend(connection: sa.Connection, limits: Limits, now: float) -> SpendSu
             & (ledger.c.at >= month)
         )
     )
-    today = _sum(connection, ledger.c.counts_at >= day_start(now))
+    today = _read_totals(connection, ledger.c.counts_at >= day_start(now))
     count = int(connection.execute(unpriced).scalar_one())
-    return SpendSummary(today, _sum(connection, ledger.c.counts_at >= month), limits, count)
+    return SpendSummary(today, _read_totals(connection, ledger.c.counts_at >= month), limits, count)
 
 
 def read_entries(connection: sa.Connection, where: sa.ColumnElement[bool], limit: int) -> list[LedgerEntry]:
-    """Lines of the ledger, newest first."""
+    """Ledger entries, newest first."""
     columns = (ledger.c.job_id, ledger.c.at, ledger.c.kind, ledger.c.held, ledger.c.spent, jobs.c.connection)
     query = sa.select(*columns).select_from(ledger.join(jobs)).where(where).order_by(ledger.c.number.desc())
     return [LedgerEntry(*row) for row in connection.execute(query.limit(limit))]
 
 
 def day_start(now: float) -> float:
-    """The last midnight of the local clock."""
+    """The last local midnight, in Unix seconds."""
     return datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def month_start(now: float) -> float:
-    """The first midnight of the month, of the local clock."""
+    """The month's first local midnight, in Unix seconds."""
     return datetime.fromtimestamp(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
@@ -117,26 +116,30 @@ def month_start(now: float) -> float:
 
 
 def _reserve(connection: sa.Connection, job: Job, account: Account, limits: Limits, now: float) -> None:
-    """Set the estimate aside, within the limits: read and written in one transaction, so that two cannot both pass."""
+    """Reserve the estimate within the limits, in the caller's transaction, so that two jobs cannot both pass."""
     need = (job.estimate_usd or ZERO) - account.held
     if limits:
         if job.estimate_usd is None:
             raise OverBudget(
-                f"A budget is set, but the price of this clip is not known (connection {job.connection}), so the "
-                "budget cannot be kept. Nothing was uploaded, sent or charged. State in the settings what you expect "
-                f'to pay: "assumed_usd_per_second" or "assumed_usd_per_clip" of the connection {job.connection}.'
+                f"You set a budget, but {job.connection} publishes no price for this clip, so the budget cannot be "
+                "checked. Nothing was uploaded, sent or charged. In the settings of this connection, enter the price "
+                'that you expect: "assumed_usd_per_second" or "assumed_usd_per_clip".'
             )
-        _let_go_of_the_dead(connection, now)
-        _check(connection, need, account.run, limits, now)
-    _write(connection, job.id, account, need, ZERO, now)
+        _release_stale(connection, now)
+        _check_limits(connection, need, account.run, limits, now)
+    _write_entry(connection, job.id, account, need, ZERO, now)
 
 
-def _check(connection: sa.Connection, need: Decimal, run: str, limits: Limits, now: float) -> None:
-    everything = ledger.c.counts_at
+def _check_limits(connection: sa.Connection, need: Decimal, run: str, limits: Limits, now: float) -> None:
+    counts_at = ledger.c.counts_at
     spans: Iterable[tuple[str, Decimal | None, Callable[[], Totals]]] = (
-        ("a run", limits.per_run, lambda: _sum(connection, ledger.c.run == run, run) if run else Totals(ZERO, ZERO)),
-        ("a day", limits.per_day, lambda: _sum(connection, everything >= day_start(now))),
-        ("a month", limits.per_month, lambda: _sum(connection, everything >= month_start(now))),
+        (
+            "per run",
+            limits.per_run,
+            lambda: _read_totals(connection, ledger.c.run == run, run) if run else Totals(ZERO, ZERO),
+        ),
+        ("per day", limits.per_day, lambda: _read_totals(connection, counts_at >= day_start(now))),
+        ("per month", limits.per_month, lambda: _read_totals(connection, counts_at >= month_start(now))),
     )
     faults: list[str] = []
     for span, limit, read in spans:
@@ -155,41 +158,43 @@ def _check(connection: sa.Connection, need: Decimal, run: str, limits: Limits, n
         )
 
 
-def _let_go_of_the_dead(connection: sa.Connection, now: float) -> None:
-    """Free what PREPARED jobs hold that nobody has touched for long: their runs were killed before the POST."""
+def _release_stale(connection: sa.Connection, now: float) -> None:
+    """Release the reservations of PREPARED jobs that did not change for an hour: their runs died before the POST."""
     stale = (jobs.c.state == JobState.PREPARED.value) & (jobs.c.updated_at < now - _STALE_SECONDS)
     holding = sa.select(ledger.c.job_id).select_from(ledger.join(jobs)).where(stale).group_by(ledger.c.job_id)
     for job_id in connection.execute(holding.having(sa.func.sum(ledger.c.held) > 0)).scalars().all():
         release(connection, job_id, now)
 
 
-def _write(connection: sa.Connection, job_id: str, account: Account, held: Decimal, spent: Decimal, now: float) -> None:
-    # A refund or a correction belongs to the day of the charge; else a day's sum could fall below zero.
+def _write_entry(
+    connection: sa.Connection, job_id: str, account: Account, held: Decimal, spent: Decimal, now: float
+) -> None:
+    # A refund or correction counts for the day of the charge. Otherwise a day's total could be negative.
     counts_at = account.charged_at if spent and account.charged_at is not None else now
     row = {"job_id": job_id, "at": now, "counts_at": counts_at, "held": held, "spent": spent, "run": account.run}
-    connection.execute(ledger.insert().values(kind=_kind(held, spent), **row))
+    connection.execute(ledger.insert().values(kind=_entry_kind(held, spent), **row))
 
 
-def _kind(held: Decimal, spent: Decimal) -> str:
-    """The entry's name, for people; the amounts are what counts."""
+def _entry_kind(held: Decimal, spent: Decimal) -> str:
+    """The entry's name, only for display."""
     if spent:
         return "charge" if spent > 0 else "refund"
     return "estimate" if held >= 0 else "release"
 
 
-def _sum(connection: sa.Connection, where: sa.ColumnElement[bool], run: str | None = None) -> Totals:
-    """What is settled within ``where``, and all that is pending, whenever it was asked for: it will be charged yet.
+def _read_totals(connection: sa.Connection, where: sa.ColumnElement[bool], run: str | None = None) -> Totals:
+    """Charges of finished jobs within ``where``, and everything pending at any time, as that is still to be charged.
 
-    A job that runs at the provider is pending: its charge may come back.
+    A job that runs at the provider is pending, since its charge may be refunded.
     """
     is_open = jobs.c.state == JobState.SUBMITTED.value
     table = ledger.join(jobs)
-    own = sa.true() if run is None else ledger.c.run == run
+    of_run = sa.true() if run is None else ledger.c.run == run
     settled = sa.select(_total(ledger.c.spent)).select_from(table).where(where & ~is_open)
-    held = sa.select(_total(ledger.c.held)).select_from(table).where(own)
-    running = sa.select(_total(ledger.c.spent)).select_from(table).where(own & is_open)
-    spent, waiting, flying = (connection.execute(query).scalar_one() for query in (settled, held, running))
-    return Totals(spent, waiting + flying)
+    held = sa.select(_total(ledger.c.held)).select_from(table).where(of_run)
+    running = sa.select(_total(ledger.c.spent)).select_from(table).where(of_run & is_open)
+    spent, reserved, in_progress = (connection.execute(query).scalar_one() for query in (settled, held, running))
+    return Totals(spent, reserved + in_progress)
 
 
 def _total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -197,32 +202,32 @@ def _total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 class TransactionRunner(Protocol):
-    """Runs a change in one transaction of the journal."""
+    """Runs a function in one transaction of the journal."""
 
     def __call__(self, change: Callable[[sa.Connection], T], /) -> Awaitable[T]: ...
 
 
 class Ledger:
-    """The ledger of an open journal, to be read."""
+    """Read access to the ledger of an open journal."""
 
     def __init__(self, work: TransactionRunner, limits: Limits, now: Callable[[], float] = time.time) -> None:
-        self._work = work
+        self._run_transaction = work
         self._limits = limits
         self._now = now
 
     async def spend(self) -> SpendSummary:
-        """Today, this month, what is pending, and the limits."""
+        """What was spent today and this month, what is pending, and the limits."""
 
         def read(connection: sa.Connection) -> SpendSummary:
             return read_spend(connection, self._limits, self._now())
 
-        return await self._work(read)
+        return await self._run_transaction(read)
 
     async def entries(self, *, job_id: str | None = None, limit: int = 100) -> list[LedgerEntry]:
-        """The newest lines first; of one job, or of all."""
+        """Entries of one job or of all, newest first."""
         where = sa.true() if job_id is None else ledger.c.job_id == job_id
 
         def read(connection: sa.Connection) -> list[LedgerEntry]:
             return read_entries(connection, where, limit)
 
-        return await self._work(read)
+        return await self._run_transaction(read)

@@ -1,4 +1,4 @@
-"""A journal that tells, after each change that is safely written, how the job now stands: a page shows it live."""
+"""A journal that calls a listener after each committed change, so that the panel can show jobs live."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ JobListener = Callable[[Job], None]
 
 
 class ObservableJournal(Journal):
-    """:class:`Journal`, and ``heard(job)`` is called on the session's loop after every write; it returns at once."""
+    """A :class:`Journal` that calls ``listener(job)`` on the session's loop after every write. It must not block."""
 
-    def __init__(self, *arguments: Any, heard: JobListener, **named: Any) -> None:
+    def __init__(self, *arguments: Any, listener: JobListener, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heard = heard
+        self._listener = listener
 
     async def add(self, job: Job) -> Job:
-        return self._told(await super().add(job))
+        return self._notify(await super().add(job))
 
     async def claim(self, job: Job, **named: Any) -> Job:
-        return self._told(await super().claim(job, **named))
+        return self._notify(await super().claim(job, **named))
 
     async def advance(self, job: Job, to: JobState, note: str | None = None, **changes: Any) -> Job:
-        return self._told(await super().advance(job, to, note, **changes))
+        return self._notify(await super().advance(job, to, note, **changes))
 
-    async def remember(self, job: Job, **changes: Any) -> Job:
-        return self._told(await super().update_fields(job, **changes))
+    async def update_fields(self, job: Job, **changes: Any) -> Job:
+        return self._notify(await super().update_fields(job, **changes))
 
-    async def replace(self, job: Job, by: Job, note: str) -> Job:
-        made = await super().supersede(job, by, note)
+    async def supersede(self, job: Job, by: Job, note: str) -> Job:
+        new_job = await super().supersede(job, by, note)
         ended = await self.get(job.id)
         if ended is not None:
-            self._told(ended)
-        return self._told(made)
+            self._notify(ended)
+        return self._notify(new_job)
 
-    def _told(self, job: Job) -> Job:
+    def _notify(self, job: Job) -> Job:
         try:
-            self._heard(job)
-        except Exception as error:  # whoever listens must not end a paid job
-            logging.getLogger(__name__).debug("a change of job %s was not heard: %s", job.id, type(error).__name__)
+            self._listener(job)
+        except Exception as error:  # a faulty listener must not end a paid job
+            logging.getLogger(__name__).debug("the listener failed for job %s: %s", job.id, type(error).__name__)
         return job

@@ -1,7 +1,7 @@
-"""The queue of rows for workers: procrastinate's, in the journal's PostgreSQL, filled in the journal's transactions.
+"""The queue of batch rows for workers, kept by procrastinate in the journal's PostgreSQL database.
 
-Row and task are written together, so no crash can come between the two. A row has one task that is not over: its name
-is the task's ``queueing_lock`` (one that waits) and ``lock`` (one that runs).
+Rows and tasks are written in one transaction, so a crash cannot separate them. A row has at most one unfinished task:
+its name is the task's ``queueing_lock`` (one waiting) and ``lock`` (one running).
 """
 
 from __future__ import annotations
@@ -25,51 +25,51 @@ if TYPE_CHECKING:
 QUEUE = "grok_imagine_rows"
 TASK = "grok_imagine.row"
 _MOST_ATTEMPTS = 100
-_MARK = "grok_imagine: "
-_STEP = 1000
+_COMMENT_PREFIX = "grok_imagine: "
+_CHUNK = 1000
 
 
 class RetryLater(Exception):
-    """The task goes back into the queue, to be worked again after so many seconds."""
+    """Return the task to the queue and run it again after ``seconds``."""
 
     def __init__(self, seconds: int = 0) -> None:
         self.seconds = seconds
-        super().__init__(f"given back for {seconds} s")
+        super().__init__(f"retry in {seconds} s")
 
 
 class Queue:
-    """The queue of one journal. Raises SettingsError where that is no PostgreSQL, or without procrastinate."""
+    """The queue of one journal. Raises SettingsError if it is not in PostgreSQL or procrastinate is missing."""
 
     def __init__(self, place: DatabaseLocation) -> None:
         if place.file is not None:
             raise SettingsError(
-                f"Workers share their journal in a PostgreSQL, and this one is the file {place}. Set database_url "
-                "(README, Several machines); or run the batch without --defer, in this one process."
+                f"Workers need a journal in PostgreSQL, but yours is the file {place}. Set database_url (see "
+                '"Several machines" in the README), or run the batch without --defer.'
             )
         try:
             import procrastinate
         except ModuleNotFoundError as error:
             raise SettingsError(
-                "Workers need procrastinate, which is not installed: pip install 'grok-imagine-video[postgres]'."
+                "Workers need procrastinate, which is not installed. Run: pip install 'grok-imagine-video[postgres]'"
             ) from error
         self._procrastinate = procrastinate
         self._url = place.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    def put(self, connection: sa.Connection, batch: str, run: str) -> int:
-        """A task for each row of the batch that waits and has none, in the connection's transaction. Says how many.
+    def enqueue(self, connection: sa.Connection, batch: str, run: str) -> int:
+        """Add a task for each open row of the batch that has none, in the connection's transaction. Returns how many.
 
-        The queue must be installed.
+        Call :meth:`install` before.
         """
-        open_ = batch_rows.c.state.in_(["waiting", "running"]) & batch_rows.c.number.is_not(None)
-        query = sa.select(batch_rows.c.key).where((batch_rows.c.batch == batch) & open_).order_by(batch_rows.c.number)
-        under_way = self._under_way(connection)
-        fresh = [key for key in connection.execute(query).scalars() if _name(batch, key) not in under_way]
-        for start in range(0, len(fresh), _STEP):
-            self._put(connection, batch, fresh[start : start + _STEP], run)
-        return len(fresh)
+        is_open = batch_rows.c.state.in_(["waiting", "running"]) & batch_rows.c.number.is_not(None)
+        query = sa.select(batch_rows.c.key).where((batch_rows.c.batch == batch) & is_open).order_by(batch_rows.c.number)
+        queued_names = self._queued_names(connection)
+        new_keys = [key for key in connection.execute(query).scalars() if _task_name(batch, key) not in queued_names]
+        for start in range(0, len(new_keys), _CHUNK):
+            self._enqueue_chunk(connection, batch, new_keys[start : start + _CHUNK], run)
+        return len(new_keys)
 
-    def _put(self, connection: sa.Connection, batch: str, keys: list[str], run: str) -> None:
-        # A row that runs without a task was left by a process that ran the batch by itself.
+    def _enqueue_chunk(self, connection: sa.Connection, batch: str, keys: list[str], run: str) -> None:
+        # A running row without a task was left by a process that ran the batch without workers.
         these = (batch_rows.c.batch == batch) & batch_rows.c.key.in_(keys)
         connection.execute(batch_rows.update().where(these).values(state="waiting", worker=None))
         raw = connection.connection.driver_connection
@@ -77,30 +77,30 @@ class Queue:
         manager.batch_defer_jobs([_task(batch, key, run) for key in keys], raw)
 
     async def install(self, journal: Journal) -> None:
-        """Make procrastinate's tables, or bring those that were made here up to its version; once, whoever else does.
+        """Create procrastinate's tables, or upgrade those that this pack created. Safe to call concurrently.
 
-        Each of its scripts has a transaction of its own, as some need what an earlier one has committed.
+        Each migration script has its own transaction, since some depend on the commit of an earlier one.
         """
         while await journal.transaction(_install_next):
             pass
 
     def app(self, work: Callable[[str, str, str], Awaitable[None]]) -> App:
-        """A procrastinate app that calls ``work(batch, key, run)`` for each task. It may raise GivenBack."""
-        # One connection listens, the others are for taking tasks and for heartbeats.
+        """A procrastinate app that calls ``work(batch, key, run)`` for each task. ``work`` may raise RetryLater."""
+        # One connection listens; the others fetch tasks and send heartbeats.
         app = self._procrastinate.App(
             connector=self._procrastinate.PsycopgConnector(
                 conninfo=self._url, min_size=1, max_size=4, kwargs={"connect_timeout": 10}
             )
         )
 
-        @app.task(name=TASK, queue=QUEUE, retry=_retry())
+        @app.task(name=TASK, queue=QUEUE, retry=_retry_strategy())
         async def row(batch: str, key: str, run: str) -> None:  # pyright: ignore[reportUnusedFunction]
             await work(batch, key, run)
 
         return app
 
-    def _under_way(self, connection: sa.Connection) -> set[str]:
-        """The rows whose tasks wait or run. What ends meanwhile is at worst not put again by this very call."""
+    def _queued_names(self, connection: sa.Connection) -> set[str]:
+        """Names of the rows whose tasks wait or run. A task that ends meanwhile is not added again by this call."""
         query = sa.text("SELECT lock FROM procrastinate_jobs WHERE task_name = :task AND status IN ('todo', 'doing')")
         return set(connection.execute(query, {"task": TASK}).scalars())
 
@@ -108,16 +108,16 @@ class Queue:
 def _task(batch: str, key: str, run: str) -> Job:
     from procrastinate.jobs import Job
 
-    name = _name(batch, key)
-    about = {"batch": batch, "key": key, "run": run}
-    return Job(queue=QUEUE, task_name=TASK, lock=name, queueing_lock=name, task_kwargs={**about})
+    name = _task_name(batch, key)
+    arguments = {"batch": batch, "key": key, "run": run}
+    return Job(queue=QUEUE, task_name=TASK, lock=name, queueing_lock=name, task_kwargs={**arguments})
 
 
-def _retry() -> BaseRetryStrategy:
+def _retry_strategy() -> BaseRetryStrategy:
     from procrastinate import BaseRetryStrategy, RetryDecision
 
-    class GiveBack(BaseRetryStrategy):
-        """Only what was given back, or interrupted by the worker's own stop, is worked again."""
+    class RetryStrategy(BaseRetryStrategy):
+        """Retries only tasks that raised RetryLater or were canceled by the worker's stop."""
 
         def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
             if isinstance(exception, asyncio.CancelledError):
@@ -126,33 +126,33 @@ def _retry() -> BaseRetryStrategy:
                 return RetryDecision(retry_in={"seconds": exception.seconds})
             return None
 
-    return GiveBack()
+    return RetryStrategy()
 
 
-def _name(batch: str, key: str) -> str:
+def _task_name(batch: str, key: str) -> str:
     return f"{batch}/{key}"
 
 
 def _install_next(connection: sa.Connection) -> bool:
-    """Take the next step to procrastinate's newest tables, which their comment names; False where there is none."""
+    """Run the next migration script. The table's comment names the last one. Returns whether more are left."""
     from procrastinate.schema import SchemaManager
 
-    every = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    scripts = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
     query = sa.text("SELECT obj_description(to_regclass('procrastinate_jobs')), to_regclass('procrastinate_jobs')")
-    mark, table = connection.execute(query).one()
+    comment, table = connection.execute(query).one()
     if table is None:
-        _execute(connection, SchemaManager.get_schema(), every[-1].name)
+        _execute(connection, SchemaManager.get_schema(), scripts[-1].name)
         return False
-    if not (mark or "").startswith(_MARK):
-        return False  # another program's, which takes care of them
-    left = [path for path in every if path.name > mark.removeprefix(_MARK)]
-    if left:
-        _execute(connection, left[0].read_text("utf-8"), left[0].name)
-    return len(left) > 1
+    if not (comment or "").startswith(_COMMENT_PREFIX):
+        return False  # another program created and maintains these tables
+    pending = [path for path in scripts if path.name > comment.removeprefix(_COMMENT_PREFIX)]
+    if pending:
+        _execute(connection, pending[0].read_text("utf-8"), pending[0].name)
+    return len(pending) > 1
 
 
 def _execute(connection: sa.Connection, script: str, name: str) -> None:
-    """Run a script of several statements as it is, which the driver takes without parameters, and note its name."""
+    """Run a script of several statements without parameters, and store its name in the table's comment."""
     raw = cast("Any", connection.connection.driver_connection)
     raw.execute(script)
-    raw.execute(f"COMMENT ON TABLE procrastinate_jobs IS '{_MARK}{name}'")
+    raw.execute(f"COMMENT ON TABLE procrastinate_jobs IS '{_COMMENT_PREFIX}{name}'")

@@ -1,27 +1,27 @@
-"""What to do about a journal that cannot be used, by what the database or the system says of it."""
+"""What to do if the journal cannot be used, chosen by the error of the database or the system."""
 
 from __future__ import annotations
 
 import errno
 
 _LOCKED = (
-    "Another program keeps it locked: close whatever else has it open (a second ComfyUI that hangs, a backup, a "
-    "database browser), then try again."
+    "Another program has it locked. Close anything else that uses it (a hung ComfyUI, a backup, a database browser), "
+    "then try again."
 )
 _FULL = "The disk is full: free some space, then try again."
-_FAILING = "The disk is full or fails: free some space or see to the disk, then try again."
-_CLOSED = "The file or its folder cannot be written: mend the permissions, or mount it for writing, then try again."
+_FAILING = "The disk is full or failing: free some space or check the disk, then try again."
+_CLOSED = "The file or its folder is read-only. Fix the permissions or mount it for writing, then try again."
 DAMAGED = (
-    "The file is damaged. Nothing is submitted while it cannot tell what was paid for. Put back a backup, or mend it "
-    "(sqlite3 journal.db .recover, on a copy of journal.db and journal.db-wal). To begin anew, move both away; clips "
-    "that were paid then come by their task ids from the provider's dashboard (grok-imagine collect)."
+    "The file is damaged. Nothing is submitted until it is readable, so that you don't pay twice. Restore a backup, or "
+    "repair a copy of journal.db and journal.db-wal (sqlite3 journal.db .recover). To start over, move both files "
+    "away. You can then get paid clips by the task ids on the provider's dashboard: grok-imagine collect"
 )
-_NEWER = "It was written by a newer version of this pack: update the pack, then try again."
-MEND_SERVER = "See that the server runs and takes connections, then try again."
-_OTHERWISE = "Free disk space or mend the file's permissions, then try again."
+_NEWER = "A newer version of this pack wrote it. Update the pack, then try again."
+CHECK_SERVER = "Check that the server is running and accepts connections, then try again."
+_OTHERWISE = "Free disk space or fix the file's permissions, then try again."
 
-# The words of SQLite's own messages (https://sqlite.org/rescode.html); Python 3.10 does not give their codes.
-_WORDS = (
+# Parts of SQLite's messages (https://sqlite.org/rescode.html); Python 3.10 does not provide the error codes.
+_MESSAGES = (
     ("can't locate revision", _NEWER),
     ("locked", _LOCKED),
     ("disk is full", _FULL),
@@ -31,7 +31,7 @@ _WORDS = (
     ("not a database", DAMAGED),
     ("malformed", DAMAGED),
 )
-_NUMBERS = {
+_ERRNO_HINTS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
@@ -42,19 +42,19 @@ _NUMBERS = {
 
 
 class DamagedError(ValueError):
-    """The journal's file is not what was written there."""
+    """The journal's file is damaged."""
 
 
 def hint_for(error: BaseException) -> str:
-    """One or two sentences: why the file of the journal cannot be used, and the way out."""
+    """Why the journal's file cannot be used, and what to do, in one or more sentences."""
     if isinstance(error, DamagedError):
         return DAMAGED
-    if isinstance(error, OSError) and error.errno in _NUMBERS:
-        return _NUMBERS[error.errno]
+    if isinstance(error, OSError) and error.errno in _ERRNO_HINTS:
+        return _ERRNO_HINTS[error.errno]
     text = str(error).lower()
-    return next((told for words, told in _WORDS if words in text), _OTHERWISE)
+    return next((hint for words, hint in _MESSAGES if words in text), _OTHERWISE)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether room on the disk would help."""
+    """Whether freeing disk space would help."""
     return hint_for(error) in (_FULL, _FAILING)

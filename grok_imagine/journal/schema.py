@@ -1,4 +1,4 @@
-"""The journal's tables, in SQLAlchemy Core. Changed only together with a new revision in ``migrations/versions``."""
+"""The journal's tables, in SQLAlchemy Core. Every change needs a new revision in ``migrations/versions``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sqlalchemy.types import TypeDecorator
 NEWEST_VERSION = "0009"
 """The newest revision in ``migrations/versions``."""
 version_table = Table("alembic_version", MetaData(), Column("version_num", String))
-"""Alembic's own: the revision of the tables."""
+"""Alembic's table: the revision of the schema."""
 metadata = MetaData()
 
 
 class Money(TypeDecorator[Decimal]):
-    """An exact amount, kept as a whole number of 10^-10 units: SQLite has no decimals, and sums must be exact.
+    """An exact amount, stored as an integer in units of 10^-10, since SQLite has no decimals and sums must be exact.
 
-    The scale is that of the finest price seen (xAI's cost ticks).
+    The scale is that of the smallest price unit known (xAI's cost ticks).
     """
 
     impl = BigInteger
@@ -86,7 +86,7 @@ events = Table(
     Column("after", String(16), nullable=False),
     Column("note", Text),
 )
-"""Every step of every job, only ever added to: what happened, and when."""
+"""Every change of every job's state, append-only."""
 
 uploads = Table(
     "uploads",
@@ -102,7 +102,7 @@ uploads = Table(
     Column("pinned_at", Float),
     Index("uploads_by_content", "store", "sha256"),
 )
-"""What was uploaded where, until when its URL is good (None: for ever), and when a user was given that URL to keep."""
+"""Uploads, when their URLs expire (None: never), and when a URL was handed to the user (``pinned_at``)."""
 
 upload_uses = Table(
     "upload_uses",
@@ -110,7 +110,7 @@ upload_uses = Table(
     Column("upload", Integer, ForeignKey("uploads.number", ondelete="CASCADE"), primary_key=True),
     Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
 )
-"""Which jobs were sent an upload's URL: it may go when they are all final."""
+"""Which jobs use an upload. It may be deleted when all of them are final."""
 
 archived = Table(
     "archived",
@@ -120,7 +120,7 @@ archived = Table(
     Column("key", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
 )
-"""Finished clips that lie in a shared bucket, for the other machines of this journal."""
+"""Finished clips stored in a shared bucket for the other machines of this journal."""
 
 encodings = Table(
     "encodings",
@@ -131,7 +131,7 @@ encodings = Table(
     Column("size", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
 )
-"""What some pixels were encoded to, by the pixels' hash: the same picture need not be encoded again."""
+"""Encoded images by the hash of their pixels, so that the same image is not encoded again."""
 
 ledger = Table(
     "ledger",
@@ -148,9 +148,9 @@ ledger = Table(
     Index("ledger_by_time", "counts_at"),
     Index("ledger_by_run", "run"),
 )
-"""By how much each step of a job changed what it holds back and what it has cost; only ever added to.
+"""Changes of what each job has reserved (``held``) and cost (``spent``), append-only.
 
-``counts_at`` is the moment that a charge, with its refunds and corrections, counts to.
+``counts_at`` is the time of the charge; its refunds and corrections have the same one.
 """
 
 batches = Table(
@@ -163,9 +163,9 @@ batches = Table(
     Column("max_usd", Money),
     Column("stopped_by", Text),
 )
-"""Lists of wishes that are made together. The same name again is the same batch, and goes on.
+"""Batches of requests. Running the same name again resumes the batch.
 
-``max_usd`` and ``stopped_by`` are for workers, which share nothing else: what all rows may cost, and why none is taken.
+``max_usd`` is the spending limit for all rows and ``stopped_by`` why workers take no more of them.
 """
 
 batch_rows = Table(
@@ -187,8 +187,8 @@ batch_rows = Table(
     Index("batch_rows_by_state", "batch", "state", "number"),
     Index("batch_rows_by_job", "job_id"),
 )
-"""The wishes of a batch by their content. ``number`` is the place in the list as it was last read, None for a row that
-is in it no more; ``worker`` is who took it, and ``claimed_at`` when that was last heard of."""
+"""The rows of a batch by their content. ``number`` is the position in the current list, None for a row that is no
+longer in it; ``worker`` has claimed the row at ``claimed_at``."""
 
 workflows = Table(
     "workflows",
@@ -197,7 +197,7 @@ workflows = Table(
     Column("data", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
 )
-"""Workflows of ComfyUI as compressed JSON, each once, however many jobs came from it."""
+"""ComfyUI workflows as compressed JSON, each stored once."""
 
 shelved = Table(
     "shelved",
@@ -206,5 +206,4 @@ shelved = Table(
     Column("workflow", String(64), ForeignKey("workflows.sha256")),
     Column("removed_at", Float),
 )
-"""What the list of jobs knows of a job beside the job: its workflow, and that its user removed it. The job's own row
-stays, since the ledger counts what was paid."""
+"""A job's workflow, and when its user removed it from the list. The job's own row stays, since the ledger needs it."""

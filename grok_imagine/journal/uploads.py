@@ -1,4 +1,4 @@
-"""Remembers uploads: the same content is uploaded once to each store, while its URL is good."""
+"""Stores which content was uploaded where, so that it is uploaded once per store while its URL is valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FINAL = [state.value for state in JobState if state.is_final]
 
 @dataclass(frozen=True)
 class Upload:
-    """A remembered upload. ``url`` may be signed; ``expires_at`` (Unix seconds) is None for one that stays."""
+    """A stored upload. ``url`` may be signed; ``expires_at`` is in Unix seconds, None if the URL never expires."""
 
     number: int
     store: str
@@ -30,7 +30,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Encoding:
-    """What some pixels were encoded to."""
+    """The hash, media type and size in bytes of an encoded image."""
 
     sha256: str
     media_type: str
@@ -38,14 +38,14 @@ class Encoding:
 
 
 class Uploads:
-    """The upload tables of a journal; they share its thread and its transactions."""
+    """The upload tables of a journal. Uses the journal's thread and transactions."""
 
     def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
         self._journal = journal
         self._now = now
 
     async def find(self, store: str, sha256: str, *, good_for: float) -> Upload | None:
-        """A live upload of that content whose URL is good for at least ``good_for`` seconds more."""
+        """An upload of that content whose URL is valid for at least ``good_for`` more seconds, or None."""
         until = self._now() + good_for
         where = (
             (uploads.c.store == store)
@@ -53,11 +53,11 @@ class Uploads:
             & uploads.c.removed_at.is_(None)
             & (uploads.c.expires_at.is_(None) | (uploads.c.expires_at > until))
         )
-        found = await self._journal.transaction(_selecting(where))
-        return found[0] if found else None
+        rows = await self._journal.transaction(_upload_query(where))
+        return rows[0] if rows else None
 
     async def add(self, store: str, sha256: str, key: str, url: str, expires_at: float | None) -> Upload:
-        """Remember a new upload."""
+        """Store a new upload."""
         row: dict[str, Any] = {
             "store": store,
             "sha256": sha256,
@@ -72,20 +72,20 @@ class Uploads:
 
         return Upload(number=await self._journal.transaction(work), **row)
 
-    async def contents(self, urls: Iterable[str]) -> dict[str, str]:
-        """The content's hash for each of ``urls`` that was ever handed out here."""
-        asked = list(urls)
-        if not asked:
+    async def hashes_of(self, urls: Iterable[str]) -> dict[str, str]:
+        """The content's SHA-256 for each of ``urls`` that belongs to a stored upload."""
+        url_list = list(urls)
+        if not url_list:
             return {}
-        query = sa.select(uploads.c.url, uploads.c.sha256).where(uploads.c.url.in_(asked))
+        query = sa.select(uploads.c.url, uploads.c.sha256).where(uploads.c.url.in_(url_list))
 
         def work(connection: sa.Connection) -> dict[str, str]:
             return {str(row.url): str(row.sha256) for row in connection.execute(query)}
 
         return await self._journal.transaction(work)
 
-    async def use(self, job_id: str, numbers: Iterable[int]) -> None:
-        """Note that a job is sent these uploads."""
+    async def record_use(self, job_id: str, numbers: Iterable[int]) -> None:
+        """Record that a job uses these uploads."""
         rows = [{"upload": number, "job_id": job_id} for number in set(numbers)]
 
         def work(connection: sa.Connection) -> None:
@@ -99,7 +99,7 @@ class Uploads:
         await self._journal.transaction(work)
 
     async def pin(self, number: int) -> None:
-        """Note that a user was given this upload's URL: it stays while that is good, whatever jobs come and go."""
+        """Keep this upload until its URL expires, since the URL was handed to the user."""
         change = uploads.update().where(uploads.c.number == number)
 
         def work(connection: sa.Connection) -> None:
@@ -107,30 +107,30 @@ class Uploads:
 
         await self._journal.transaction(work)
 
-    async def idle(
+    async def find_unused(
         self, store: str, *, job_id: str | None = None, older_than: float | None = None, pinned: bool = True
     ) -> list[Upload]:
-        """Live uploads of a store that nobody needs (see ``busy_keys``): those of one job, or older than a moment."""
-        is_idle = uploads.c.key.not_in(self._busy(store, pinned))
+        """Uploads of a store that nobody needs (see :meth:`used_keys`), of one job or older than a time."""
+        is_idle = uploads.c.key.not_in(self._used_keys_query(store, pinned))
         where = (uploads.c.store == store) & uploads.c.removed_at.is_(None) & is_idle
         if job_id is not None:
             own = sa.select(upload_uses.c.upload).where(upload_uses.c.job_id == job_id)
             where &= uploads.c.number.in_(own)
         if older_than is not None:
             where &= uploads.c.created_at < older_than
-        return await self._journal.transaction(_selecting(where))
+        return await self._journal.transaction(_upload_query(where))
 
-    async def busy_keys(self, store: str, *, pinned: bool = True) -> set[str]:
-        """The keys that unfinished jobs need or, with ``pinned``, whose URLs were given to users and are good still."""
-        query = self._busy(store, pinned)
+    async def used_keys(self, store: str, *, pinned: bool = True) -> set[str]:
+        """Keys that unfinished jobs need and, with ``pinned``, those whose URLs users have and that are still valid."""
+        query = self._used_keys_query(store, pinned)
 
         def work(connection: sa.Connection) -> set[str]:
             return set(connection.execute(query).scalars())
 
         return await self._journal.transaction(work)
 
-    def _busy(self, store: str, pinned: bool = True) -> sa.Select[Any]:
-        """By key, since the same object may be remembered with several signed URLs."""
+    def _used_keys_query(self, store: str, pinned: bool = True) -> sa.Select[Any]:
+        """By key, since the same object may be stored with several signed URLs."""
         of_jobs = (
             sa.select(upload_uses.c.upload)
             .join(jobs, jobs.c.id == upload_uses.c.job_id)
@@ -142,18 +142,18 @@ class Uploads:
             is_busy |= uploads.c.pinned_at.is_not(None) & uploads.c.removed_at.is_(None) & is_good
         return sa.select(uploads.c.key).where((uploads.c.store == store) & is_busy)
 
-    async def forget(self, store: str, keys: Iterable[str]) -> None:
-        """Note that objects are gone."""
-        gone = list(keys)
-        change = uploads.update().where((uploads.c.store == store) & uploads.c.key.in_(gone))
+    async def mark_removed(self, store: str, keys: Iterable[str]) -> None:
+        """Record that objects were deleted."""
+        removed = list(keys)
+        change = uploads.update().where((uploads.c.store == store) & uploads.c.key.in_(removed))
 
         def work(connection: sa.Connection) -> None:
             connection.execute(change.values(removed_at=self._now()))
 
         await self._journal.transaction(work)
 
-    async def encoding(self, pixels: str) -> Encoding | None:
-        """What these pixels (by their hash) were encoded to before."""
+    async def find_encoding(self, pixels: str) -> Encoding | None:
+        """The encoding of an image by the hash of its pixels, or None."""
         query = sa.select(encodings.c.sha256, encodings.c.media_type, encodings.c.size)
 
         def work(connection: sa.Connection) -> Encoding | None:
@@ -163,7 +163,7 @@ class Uploads:
         return await self._journal.transaction(work)
 
     async def save_encoding(self, pixels: str, encoding: Encoding) -> None:
-        """Note what these pixels were encoded to."""
+        """Store the encoding of an image by the hash of its pixels."""
 
         def work(connection: sa.Connection) -> None:
             connection.execute(encodings.delete().where(encodings.c.pixels == pixels))
@@ -173,7 +173,7 @@ class Uploads:
         await self._journal.transaction(work)
 
 
-def _selecting(where: sa.ColumnElement[bool]) -> Callable[[sa.Connection], list[Upload]]:
+def _upload_query(where: sa.ColumnElement[bool]) -> Callable[[sa.Connection], list[Upload]]:
     columns = (uploads.c.number, uploads.c.store, uploads.c.sha256, uploads.c.key, uploads.c.url, uploads.c.expires_at)
     query = sa.select(*columns).where(where).order_by(uploads.c.number.desc())
 

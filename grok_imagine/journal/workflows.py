@@ -1,4 +1,4 @@
-"""What the list of jobs keeps beside the jobs: the workflow of each, and that its user removed it."""
+"""Stores each job's workflow, and which jobs the user removed from the list."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from ..models import Job
 from .schema import jobs, shelved, workflows
 
-_LARGEST = 16 * 1024 * 1024
-"""Bytes of JSON; what is larger has pictures in it, and the list can do without."""
+_MAX_BYTES = 16 * 1024 * 1024
+"""Larger workflows (in bytes of JSON) contain images and are not stored."""
 
 
-def keep_workflow(connection: sa.Connection, job: Job, workflow: bytes, now: float) -> None:
-    """Remember the workflow (JSON) that a job came from; the first one stays."""
-    if len(workflow) > _LARGEST or _entry(connection, job.id) is not None:
+def save_workflow(connection: sa.Connection, job: Job, workflow: bytes, now: float) -> None:
+    """Store the workflow (JSON) that a job came from, unless one is stored already."""
+    if len(workflow) > _MAX_BYTES or _entry(connection, job.id) is not None:
         return
     name = hashlib.sha256(workflow).hexdigest()
     if connection.execute(sa.select(workflows.c.sha256).where(workflows.c.sha256 == name)).first() is None:
@@ -27,26 +27,26 @@ def keep_workflow(connection: sa.Connection, job: Job, workflow: bytes, now: flo
 
 
 def read_workflow(connection: sa.Connection, job_id: str) -> bytes | None:
-    """The workflow of a job, as JSON; None where none is kept."""
+    """The workflow of a job as JSON, or None."""
     query = sa.select(workflows.c.data).select_from(shelved.join(workflows)).where(shelved.c.job_id == job_id)
     data = connection.execute(query).scalar_one_or_none()
     return None if data is None else zlib.decompress(data)
 
 
 def has_workflow(connection: sa.Connection, job_id: str) -> bool:
-    """Whether the workflow of a job is kept."""
-    found = _entry(connection, job_id)
-    return found is not None and found.workflow is not None
+    """Whether the workflow of a job is stored."""
+    entry = _entry(connection, job_id)
+    return entry is not None and entry.workflow is not None
 
 
 def is_removed(connection: sa.Connection, job_id: str) -> bool:
-    """Whether its user has removed a job from the list."""
-    found = _entry(connection, job_id)
-    return found is not None and found.removed_at is not None
+    """Whether the user removed a job from the list."""
+    entry = _entry(connection, job_id)
+    return entry is not None and entry.removed_at is not None
 
 
-def remove(connection: sa.Connection, job: Job, now: float) -> None:
-    """Take a job from the list. It is no longer found as the clip of its wish; what it cost still counts."""
+def remove_job(connection: sa.Connection, job: Job, now: float) -> None:
+    """Remove a job from the list. Equal requests no longer find it; its cost still counts."""
     if _entry(connection, job.id) is None:
         connection.execute(shelved.insert().values(job_id=job.id, removed_at=now))
     else:

@@ -1,1 +1,1 @@
-"""Pictures and films on disk and in memory: probe, decode, encode. Importing this package loads nothing."""
+"""Images and videos: probe, decode, encode, join. Importing this package loads no library."""

@@ -1,4 +1,4 @@
-"""A decoded video: all its frames in one array, its sound, and its times as exact fractions."""
+"""A decoded video: all frames in one array, audio, and times as exact fractions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-# Compared by identity: arrays have no single truth value.
+# eq=False: comparing arrays gives an array, not a bool.
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound as ComfyUI and torch expect it.
+    """Audio in the format of ComfyUI and torch.
 
     ``samples`` is float32 ``[1, channels, length]``, nominally in -1..1; ``rate`` is in samples per second.
     """
@@ -28,13 +28,13 @@ class Audio:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """What :func:`~grok_imagine.media.frames.decode.decode` makes of a file.
+    """The result of :func:`~grok_imagine.media.frames.decode.decode`.
 
-    ``frames`` is float32 ``[N, H, W, 3]``, RGB in 0..1, upright, in the order of presentation. ``rate`` is the
-    average number of frames per second: a film with a variable rate keeps each of its frames once. ``start`` is
-    the time of the first frame in the file and ``duration`` the time from there to the end of the last one, both
-    in seconds. The first sample of ``audio`` sounds with the first frame. ``missing`` counts the frames that the
-    file promised and did not give: more than 0 says that it is truncated or damaged.
+    ``frames`` is float32 ``[N, H, W, 3]``, RGB in 0..1, upright, in presentation order. ``rate`` is the average number
+    of frames per second; with a variable rate each frame occurs once. ``start`` is the file time of the first frame and
+    ``duration`` the time from there to the end of the last one, both in seconds. ``audio`` begins with the first frame.
+    ``missing`` is the number of frames that the file should have but that could not be decoded; more than 0 means that
+    it is truncated or damaged.
     """
 
     frames: NDArray[np.float32]
@@ -46,7 +46,7 @@ class Clip:
 
     @property
     def frame_count(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return self.frames.shape[0]
 
     @property

@@ -1,4 +1,4 @@
-"""Opening a video file safely: only real video formats, only this one file, and errors a user understands."""
+"""Opens a video file safely: only video formats, only this file, and with clear error messages."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from av.video.stream import VideoStream
 
 from ..errors import DecodeError
 
-# FFmpeg reads pictures, texts and playlists as videos too, and a playlist makes it open other files and addresses.
-# A file from the internet must do neither. Source: "Format options" of the ffmpeg-formats manual.
+# FFmpeg also reads images, texts and playlists as videos, and a playlist makes it open other files and URLs. A file
+# from the internet must not do that. Source: "Format options" of the ffmpeg-formats manual.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg"
-SAFE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+SAFE_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
-# FFmpeg decodes the first pictures of a film on opening, to learn about it, on one core: most of what opening takes,
-# and an eighth of the way to the last frame. This leaves it out. PyAV hands these options to every stream.
-UNSEEN = {"options": {"skip_frame": "all"}}
+# On opening, FFmpeg decodes the first frames on one core to detect parameters: most of the time that opening takes.
+# This option skips it. PyAV passes it to every stream.
+SKIP_PROBING = {"options": {"skip_frame": "all"}}
 
 # PyAV 17 crashes the process when streams are given options.
 _CRASHES_ON_OPTIONS = 17
 
-# A higher rate in a header is a time base in disguise (90000), no frame rate.
-HIGHEST_RATE = 240
+# A higher rate in a header is a time base (such as 90000), not a frame rate.
+MAX_RATE = 240
 
 # 16K, the largest that any codec here is made for, is 15360 × 8640.
-MOST_PIXELS = 16384 * 8704
+MAX_PIXELS = 16384 * 8704
 
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """An open file with its picture and, if it has one, its sound."""
+    """An open file with its video stream and, if it has one, its audio stream."""
 
     name: str
     file_bytes: int
@@ -51,20 +51,20 @@ class OpenVideo:
 
 @contextmanager
 def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Generator[OpenVideo, None, None]:
-    """Opens the video file at ``path`` and closes it in the end.
+    """Open the video file at ``path``, and close it when the block ends.
 
-    With ``is_quick`` FFmpeg looks at no picture beforehand where the header tells what a decoder must know; the
-    stream does not name its pixel format then.
+    With ``is_quick`` FFmpeg decodes no frame beforehand if the header suffices; the stream's pixel format is then
+    unknown.
 
-    Raises DecodeError if the file is missing, empty, no video, or has no picture that can be decoded. An error of
-    FFmpeg within the block becomes a DecodeError too.
+    Raises DecodeError if the file is missing, empty, not a video, or has no video stream that can be decoded. An error
+    of FFmpeg within the block becomes a DecodeError too.
     """
     file = Path(path)
     try:
-        size = _size(file)
-        with closing(_quickly_opened(file) if is_quick else open_container(file)) as container:
-            audio = next((stream for stream in container.streams.audio if _decoder(stream)), None)
-            video = _video(container, file.name)
+        size = _file_size(file)
+        with closing(_open_quickly(file) if is_quick else open_container(file)) as container:
+            audio = next((stream for stream in container.streams.audio if _has_decoder(stream)), None)
+            video = _find_video(container, file.name)
             try:
                 yield OpenVideo(file.name, size, container, video, audio)
             finally:
@@ -72,46 +72,46 @@ def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Gener
     except FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise DecodeError(
-            f"{file.name} cannot be read as a video ({reason}). It may be damaged, cut short, or another kind of file."
+            f"{file.name} cannot be read as a video ({reason}). It may be damaged, incomplete, or not a video."
         ) from error
 
 
 def _stop_decoder(video: VideoStream) -> None:
-    """Waits, without Python's lock, until none of the decoder's threads is at work.
+    """Wait for the decoder's threads without holding the GIL.
 
-    Freeing a decoder waits for them too, but holds the lock. Where PyAV logs, which torchvision switches on for the
-    whole process, a thread that has something to say waits for that lock, and neither would ever go on.
+    Freeing a decoder waits for them too, but holds the GIL. If PyAV's logging is on, which torchvision does for the
+    whole process, a thread that logs waits for the GIL: a deadlock.
     """
     video.codec_context.flush_buffers()
 
 
-def refuse_absurd(source: OpenVideo) -> None:
-    """Raises DecodeError for a picture that is larger than any video, before a frame of it is made room for."""
+def check_picture_size(source: OpenVideo) -> None:
+    """Raise DecodeError for a picture larger than any video, before memory for a frame is allocated."""
     context = source.video.codec_context
     width, height = context.width or 0, context.height or 0
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise DecodeError(
-            f"{source.name} claims to be {width} × {height} pixels large, more than any video. It is damaged or made "
-            "to do harm, and was not decoded."
+            f"{source.name} claims to be {width} × {height} pixels, more than any video. It is damaged or malicious "
+            "and was not decoded."
         )
-    # A frame may claim more than the header did.
-    cast(Any, context).options = {"max_pixels": str(MOST_PIXELS)}
+    # A frame may be larger than the header says.
+    cast(Any, context).options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def open_container(file: Path, **options: Any) -> InputContainer:
-    """PyAV's container of a file, by the safe options and ``options`` of PyAV's own. Raises what PyAV raises."""
-    # A title in another encoding than UTF-8 must not keep the film from being read. Version 19 sees to it by itself.
+    """Open a file with the safe options and further ``options`` of PyAV. Raises PyAV's errors."""
+    # Metadata that is not UTF-8 must not prevent reading. PyAV 19 handles it itself.
     tolerant = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
-    given = {**tolerant, **options, "container_options": dict(SAFE)}
-    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), **given))
+    arguments = {**tolerant, **options, "container_options": dict(SAFE_OPTIONS)}
+    return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), **arguments))
 
 
-def _quickly_opened(file: Path) -> InputContainer:
-    # PyAV takes options of streams only where they are known by the header.
+def _open_quickly(file: Path) -> InputContainer:
+    # PyAV accepts stream options only if the header lists the streams.
     if not _is_mp4(file) or pyav_version() == _CRASHES_ON_OPTIONS:
         return open_container(file)
-    container = open_container(file, **UNSEEN)
-    if all(_is_told_by_header(stream) for stream in container.streams.video):
+    container = open_container(file, **SKIP_PROBING)
+    if all(_has_full_header(stream) for stream in container.streams.video):
         return container
     container.close()
     return open_container(file)
@@ -122,14 +122,13 @@ def _is_mp4(file: Path) -> bool:
         with file.open("rb") as beginning:
             return beginning.read(8)[4:] == b"ftyp"
     except OSError:
-        return False  # what opens it next tells why
+        return False  # opening it reports the reason
 
 
-def _is_told_by_header(stream: VideoStream) -> bool:
-    """Whether nothing has to be guessed from pictures: size, and how far H.264 shows frames out of order.
+def _has_full_header(stream: VideoStream) -> bool:
+    """Whether the header has all that decoding needs: the picture's size, and H.264's frame reordering.
 
-    That last is only known to be told where there is something to tell; else a decoder may give out its first frames
-    in the wrong order.
+    A reordering of 0 may also mean that it is unknown; a decoder could then output the first frames in wrong order.
     """
     context: Any = stream.codec_context
     if context is None or context.name != "h264":
@@ -137,9 +136,9 @@ def _is_told_by_header(stream: VideoStream) -> bool:
     return bool(getattr(context, "has_b_frames", False) and context.width and context.height)
 
 
-def _size(file: Path) -> int:
+def _file_size(file: Path) -> int:
     if not file.is_file():
-        raise DecodeError(f"There is no file {file.name}.")
+        raise DecodeError(f"File not found: {file.name}.")
     try:
         size = file.stat().st_size
     except OSError as error:
@@ -149,32 +148,32 @@ def _size(file: Path) -> int:
     return size
 
 
-def _video(container: InputContainer, name: str) -> VideoStream:
-    films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if not films:
+def _find_video(container: InputContainer, name: str) -> VideoStream:
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
         has = "sound, but no video" if container.streams.audio else "no video"
-        raise DecodeError(f"{name} holds {has}.")
-    for film in films:
-        if _decoder(film):
-            return film
-    raise DecodeError(f"{name} holds a video in a codec that this FFmpeg cannot decode.")
+        raise DecodeError(f"{name} contains {has}.")
+    for stream in streams:
+        if _has_decoder(stream):
+            return stream
+    raise DecodeError(f"{name} uses a video codec that FFmpeg cannot decode here. Convert it to H.264.")
 
 
-def _decoder(stream: VideoStream | AudioStream) -> bool:
-    # The stubs do not say so, but PyAV leaves the context out where FFmpeg has no decoder.
+def _has_decoder(stream: VideoStream | AudioStream) -> bool:
+    # PyAV sets no context if FFmpeg has no decoder, unlike its stubs say.
     context: Any = stream.codec_context
     return context is not None
 
 
 def pyav_version() -> int:
-    """The major version of PyAV, whose interface this room smooths out from 14 to 19."""
+    """The major version of PyAV. Versions 14 to 19 are supported."""
     return int(av.__version__.split(".")[0])
 
 
 def fraction(value: Any) -> Fraction | None:
     """A rational number of PyAV as a Fraction; None if it is not set or not positive.
 
-    Up to version 18 PyAV gives a Fraction or None, from 19 on its own type, in which 0 means not set.
+    PyAV up to 18 uses Fraction or None; from 19 on a type of its own, in which 0 means not set.
     """
     if not value:
         return None
@@ -183,12 +182,12 @@ def fraction(value: Any) -> Fraction | None:
 
 
 def frame_rate(video: VideoStream) -> Fraction | None:
-    """Frames per second by the header: the average, else FFmpeg's guess; None if there is neither."""
+    """Frames per second by the header: the average rate, else FFmpeg's guess, else None."""
     return fraction(video.average_rate) or fraction(video.guessed_rate)
 
 
 def stream_duration(source: OpenVideo) -> Fraction | None:
-    """The length of the picture in seconds by the header, else of the whole file; None if neither is known."""
+    """The video stream's duration in seconds by the header, else the file's; None if neither is known."""
     base = fraction(source.video.time_base)
     if source.video.duration and base:
         return source.video.duration * base
@@ -196,11 +195,11 @@ def stream_duration(source: OpenVideo) -> Fraction | None:
     return Fraction(length, av.time_base) if length and length > 0 else None
 
 
-def promised_frames(source: OpenVideo) -> tuple[int, bool]:
-    """How many frames the header promises, and whether it names the number; else it is duration times rate."""
+def header_frame_count(source: OpenVideo) -> tuple[int, bool]:
+    """The number of frames by the header, and whether it is exact; if not, it is duration times rate."""
     if source.video.frames > 0:
         return source.video.frames, True
     duration, rate = stream_duration(source), frame_rate(source.video)
     if duration and rate:
-        return max(1, round(duration * min(rate, HIGHEST_RATE))), False
+        return max(1, round(duration * min(rate, MAX_RATE))), False
     return 1, False

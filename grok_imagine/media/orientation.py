@@ -1,4 +1,4 @@
-"""Which way up a picture is: the display matrix of a video, reduced to a swap of axes and two flips."""
+"""A video's orientation: its display matrix, reduced to a swap of axes and two flips."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Orientation:
-    """How to turn a stored picture upright: first swap the axes, then mirror along x and along y."""
+    """How to make a stored picture upright: first swap the axes, then flip along x and y."""
 
     swap: bool = False
     flip_x: bool = False
     flip_y: bool = False
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> Orientation:
-        """The orientation that ``frame`` asks for. An angle between two quarter turns becomes the nearest one."""
+    def from_frame(cls, frame: VideoFrame) -> Orientation:
+        """The orientation of ``frame``, rounded to a quarter turn."""
         matrix = _matrix(frame)
         if matrix is None:
             return cls()
@@ -33,7 +33,7 @@ class Orientation:
 
     @property
     def degrees(self) -> int:
-        """The clockwise turn: 0, 90, 180 or 270. A mirror image is counted as mirrored first."""
+        """The clockwise rotation: 0, 90, 180 or 270. For a mirrored picture, the rotation after mirroring."""
         if self.swap:
             return 270 if self.flip_y else 90
         return 180 if self.flip_y else 0
@@ -42,8 +42,8 @@ class Orientation:
         """Width and height of the upright picture."""
         return (height, width) if self.swap else (width, height)
 
-    def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``[H, W, C]`` seen upright, without a copy."""
+    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The upright view of a picture ``[H, W, C]``, without a copy."""
         turned: NDArray[np.uint8] = np.swapaxes(picture, 0, 1) if self.swap else picture
         step_x, step_y = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
         return turned[::step_y, ::step_x]
@@ -53,7 +53,7 @@ def _matrix(frame: VideoFrame) -> tuple[float, float, float, float] | None:
     try:
         side_data = cast(Any, frame.side_data).get("DISPLAYMATRIX")
     except ValueError:
-        # Before version 19 PyAV cannot list side data of a kind it does not know; the bare angle it can read.
+        # PyAV before 19 cannot list side data of unknown kinds, but can read the angle.
         angle = math.radians(frame.rotation)
         return (math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)) if angle else None
     if side_data is None:

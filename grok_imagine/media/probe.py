@@ -1,4 +1,4 @@
-"""What a video file says about itself, before anything large is decoded."""
+"""Reads a video file's properties without decoding all of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 
 from ..errors import DecodeError
-from .open import OpenVideo, frame_rate, open_video, promised_frames, stream_duration
+from .open import OpenVideo, frame_rate, header_frame_count, open_video, stream_duration
 from .orientation import Orientation
 
 BYTES_PER_PIXEL = 3 * 4
@@ -18,12 +18,12 @@ BYTES_PER_PIXEL = 3 * 4
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video file in numbers.
+    """A video file's properties.
 
-    ``width`` and ``height`` are of the upright picture in pixels, ``rotation`` is the clockwise turn in degrees
-    that made it upright. ``rate`` is in frames per second, ``duration`` in seconds. ``frame_count`` is an
-    estimate unless ``frame_count_is_exact``, which means that the header names it. ``codec`` and
-    ``pixel_format`` are FFmpeg's names. ``audio_rate`` and ``audio_channels`` are 0 without sound.
+    ``width`` and ``height`` are those of the upright picture in pixels, ``rotation`` is the clockwise rotation in
+    degrees that makes it upright. ``rate`` is in frames per second, ``duration`` in seconds. ``frame_count`` is an
+    estimate unless ``frame_count_is_exact``. ``codec`` and ``pixel_format`` are FFmpeg's names. ``audio_rate`` and
+    ``audio_channels`` are 0 without audio.
     """
 
     width: int
@@ -42,20 +42,20 @@ class VideoInfo:
 
     @property
     def tensor_bytes(self) -> int:
-        """The memory that all frames take as float32 RGB."""
+        """Bytes of all frames as float32 RGB."""
         return self.frame_count * self.width * self.height * BYTES_PER_PIXEL
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """The numbers of the video at ``path``. Decodes one frame: only a frame tells which way up it is.
+    """The properties of the video at ``path``. Decodes one frame to get the orientation.
 
-    Raises DecodeError if the file is missing, empty, no video, or not decodable.
+    Raises DecodeError if the file is missing, empty, not a video, or cannot be decoded.
     """
     with open_video(path) as source:
         frame = first_frame(source)
-        orientation = Orientation.of(frame)
+        orientation = Orientation.from_frame(frame)
         width, height = orientation.size(frame.width, frame.height)
-        count, is_exact = promised_frames(source)
+        count, is_exact = header_frame_count(source)
         rate = frame_rate(source.video)
         duration = stream_duration(source) or (count / rate if rate else Fraction(count))
         audio = source.audio

@@ -1,1 +1,1 @@
-"""Makes local images and videos public, so that a provider can fetch them."""
+"""Uploads local images and videos to a public URL from which a provider can download them."""

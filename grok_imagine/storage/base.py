@@ -1,4 +1,4 @@
-"""What a store is: it takes a Blob and gives a URL that a provider can fetch."""
+"""The interface of stores: a store uploads a Blob and returns a URL that a provider can download."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ class PublicFile:
 
 
 class Store(Protocol):
-    """A place where blobs become public."""
+    """Publishes blobs."""
 
     name: str
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """Make the blob public and return where. Raises StorageError with what to do about it."""
+        """Upload the blob and return its URL. Raises StorageError, which says what to do."""
         ...
 
 
 @runtime_checkable
 class PersistentStore(Protocol):
-    """A store whose files stay for a while: they can be handed out again, and removed."""
+    """A store that keeps its files, so that their URLs can be reused and the files deleted."""
 
     name: str
 
     @property
     def least_life(self) -> float:
-        """Seconds that a remembered URL must still live to be handed out again."""
+        """Seconds that a stored URL must still be valid to be reused."""
         ...
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """As of any store."""
+        """See :meth:`Store.publish`."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Delete a file; one that is gone already is fine. Raises StorageError."""
+        """Delete a file if it exists. Raises StorageError."""
         ...
 
 
 def least_life(lifetime_seconds: float) -> float:
-    """An hour, or half of what a fresh URL would live: providers fetch within minutes of the submit."""
+    """An hour, or half of a new URL's lifetime if that is less: providers download within minutes of the submit."""
     return min(3600.0, lifetime_seconds / 2)
 
 
 class NoStore:
-    """The store of those who have none: it serves the URLs that users already have, and says what else there is."""
+    """Used if no store is set up. Publishing raises a StorageError that says how to set one up."""
 
     name = "none"
 
@@ -65,7 +65,7 @@ class NoStore:
         self._several = several
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """Always a StorageError that lists what can be set up."""
+        """Always raises StorageError, which lists the kinds of stores."""
         if self._several:
             raise StorageError(
                 f'There are several stores ({", ".join(self._several)}) and none is chosen: set "store" in the '

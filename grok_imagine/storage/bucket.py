@@ -36,7 +36,7 @@ _TIMES: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": t
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object that lies in the store: its key and when it was written (Unix seconds)."""
+    """An object in the store: its key and modification time in Unix seconds."""
 
     key: str
     written_at: float
@@ -66,11 +66,11 @@ class BucketStore:
 
     @property
     def least_life(self) -> float:
-        """Seconds that a remembered URL must still live to be handed out again."""
+        """Seconds that a stored URL must still be valid to be reused."""
         return least_life(self._lifetime)
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """Upload the blob and sign a URL for it. Raises StorageError that says what to mend."""
+        """Upload the blob and sign a URL for it. Raises StorageError, which says what to fix."""
         import obstore
 
         key = self.key_of(blob)
@@ -79,7 +79,7 @@ class BucketStore:
         return await self.sign(key)
 
     async def sign(self, key: str) -> PublicFile:
-        """A URL that reads the object until it expires; one below the public base URL does not."""
+        """A signed URL of the object, or one below the public base URL, which does not expire."""
         import obstore
 
         if self._stated.public_base_url:
@@ -97,7 +97,7 @@ class BucketStore:
             await _threaded(obstore.put, self._store(), key, path, attributes={"Content-Type": media_type})
 
     async def get_file(self, key: str, path: Path) -> None:
-        """Write the object into a new file of its owner alone. Raises StorageError."""
+        """Download the object into a new private file. Raises StorageError."""
         import obstore
 
         def receive() -> None:
@@ -112,7 +112,7 @@ class BucketStore:
             await _threaded(receive)
 
     async def remove(self, key: str) -> None:
-        """Delete an object; one that is gone already is fine."""
+        """Delete an object if it exists."""
         import obstore
 
         with map_errors(self.name):
@@ -122,7 +122,7 @@ class BucketStore:
                 return
 
     async def list(self) -> list[StoredObject]:
-        """Every upload below this installation's prefix. Finished clips, which stay, are none."""
+        """Every upload below this installation's prefix, without finished clips."""
         import obstore
 
         with map_errors(self.name):
@@ -132,12 +132,12 @@ class BucketStore:
         return [one for one in found if not one.key.startswith(results)]
 
     def key_of(self, blob: Blob) -> str:
-        """The object's name: nobody can guess it who does not have this installation's secret."""
+        """The object's key. It cannot be guessed without this installation's secret."""
         digest = hmac.new(self._secret, blob.sha256.encode(), hashlib.sha256).hexdigest()
         return f"{self._stated.prefix}/{digest}.{blob.extension}"
 
     def result_key(self, name: str) -> str:
-        """The object's name of a finished clip. ``name`` is unguessable."""
+        """The key of a finished clip. ``name`` must be unguessable."""
         return f"{self._stated.prefix}/results/{name}.mp4"
 
     def _store(self) -> Any:
@@ -156,7 +156,7 @@ async def _threaded(work: Callable[..., Any], *arguments: Any, **options: Any) -
 
 
 def _open(stated: StoreSettings) -> Any:
-    """obstore's store. What is not stated, it takes from the cloud's usual environment variables."""
+    """obstore's store. It reads missing values from the cloud's usual environment variables."""
     from obstore.store import AzureStore, GCSStore, S3Store
 
     options: dict[str, Any] = dict(_TIMES)
@@ -179,7 +179,7 @@ def _open(stated: StoreSettings) -> Any:
 
 
 def _known(**values: Any) -> dict[str, str]:
-    """What is stated, with the secrets in the clear: obstore is the only one to see them."""
+    """The values that are set, with secrets in plain text. Passed only to obstore."""
     return {
         name: value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
         for name, value in values.items()
@@ -219,7 +219,7 @@ _NAMES = re.compile(r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|ti
 
 @contextmanager
 def map_errors(name: str) -> Generator[None]:
-    """Turn obstore's errors into one StorageError in words; the server's own words follow, without secrets."""
+    """Convert obstore's errors to StorageError, with the server's redacted message."""
     from obstore.exceptions import BaseError
 
     try:

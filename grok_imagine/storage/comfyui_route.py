@@ -26,21 +26,21 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class ServedFile:
-    """A file that may be served now."""
+    """A file to serve."""
 
     path: Path
     media_type: str
 
 
 class PublicFiles:
-    """The folder of files that are public for a while."""
+    """The folder of temporarily public files."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._now = now
 
     def put(self, blob: Blob, expires_at: float) -> str:
-        """Keep a copy of the blob and return its token. Raises OSError when the disk does not take it."""
+        """Store a copy of the blob and return its token. Raises OSError if it cannot be written."""
         token = secrets.token_urlsafe(32)
         name = _name(token)
         facts = {"media_type": blob.media_type, "expires_at": expires_at}
@@ -49,7 +49,7 @@ class PublicFiles:
         return token
 
     def find(self, token: str) -> ServedFile | None:
-        """The file of a live token; None for everything else."""
+        """The file of a valid token, or None."""
         if not _TOKEN.fullmatch(token):
             return None
         name = _name(token)
@@ -62,12 +62,12 @@ class PublicFiles:
             return None
 
     def remove(self, token: str) -> None:
-        """Take a file off the shelf."""
+        """Delete a public file."""
         if _TOKEN.fullmatch(token):
             self._discard(_name(token))
 
     def sweep(self) -> int:
-        """Remove what has expired, and return how many files that were."""
+        """Delete expired files and return how many."""
         count = 0
         for facts in self._folder.glob("*.json"):
             try:
@@ -79,7 +79,7 @@ class PublicFiles:
         return count
 
     def _discard(self, name: str) -> bool:
-        """Remove a file, and then what says until when it lives; False where Windows keeps it while it is fetched."""
+        """Delete a file and then its expiry record. False if Windows refuses because the file is being read."""
         try:
             for path in sorted(self._folder.glob(f"{name}.*"), key=lambda path: path.suffix == ".json"):
                 path.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class PublicFiles:
 
 
 class ComfyUIRoute:
-    """Serves uploads through the ComfyUI that runs here, at its public base URL."""
+    """Publishes files through this ComfyUI's public base URL."""
 
     def __init__(
         self,
@@ -108,11 +108,11 @@ class ComfyUIRoute:
 
     @property
     def least_life(self) -> float:
-        """Seconds that a remembered URL must still live to be handed out again."""
+        """Seconds that a stored URL must still be valid to be reused."""
         return least_life(self._lifetime)
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """Put the blob on the shelf. Raises StorageError when the disk does not take it."""
+        """Copy the blob into the public folder. Raises StorageError if it cannot be written."""
         expires_at = self._now() + self._lifetime
         try:
             self._shelf.sweep()
@@ -124,7 +124,7 @@ class ComfyUIRoute:
         return PublicFile(f"{self._base_url}{ROUTE}/{token}", expires_at, token)
 
     async def remove(self, key: str) -> None:
-        """End the file's life now."""
+        """Delete the file now."""
         self._shelf.remove(key)
 
 

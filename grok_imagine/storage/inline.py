@@ -1,4 +1,4 @@
-"""No upload at all: small images travel inside the request as data URIs, where the dialect documents that."""
+"""Sends small images within the request as data URIs, if the dialect documents that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class InlineStore:
     name = "inline"
 
     async def publish(self, blob: Blob) -> PublicFile:
-        """The blob as a data URI. Raises StorageError for one that is too large for it."""
+        """The blob as a data URI. Raises StorageError if it is too large."""
         if len(blob) > LIMIT:
             raise StorageError(
                 f"A {blob.media_type} of {len(blob) / 2**20:.1f} MiB is too large to travel inside the request "

@@ -1,4 +1,4 @@
-"""The sandbox's own upload endpoint: for sandbox connections, nothing leaves this machine."""
+"""Uploads to the sandbox's own endpoint, so that nothing leaves this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..models import Blob, Reply
 from .base import PublicFile
 
 Post = Callable[[str, bytes, str], Awaitable[Reply]]
-"""POST (URL, bytes, media type) without any key; the transport fills it in."""
+"""A function that POSTs (URL, bytes, media type) without a key; provided by the transport."""
 
 
 class SandboxStore:

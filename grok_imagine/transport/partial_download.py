@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..filelock import is_held, put_in_place, try_lock, unlock
+from ..filelock import is_locked, replace_file, try_lock, unlock
 
 _MOVES_OPEN_FILES = os.name == "posix"
 """Windows renames and removes no file that is open, here or in another process."""
@@ -72,7 +72,7 @@ class PartialDownload:
         os.fsync(self.file.fileno())
         if not _MOVES_OPEN_FILES:
             self._let_go()
-        put_in_place(self.path, self.target)
+        replace_file(self.path, self.target)
         self._note.unlink(missing_ok=True)
         self._let_go()
 
@@ -120,7 +120,7 @@ def is_in_use(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return is_held(file)
+        return is_locked(file)
     finally:
         os.close(file)
 
@@ -130,7 +130,7 @@ def discard(path: Path, changed_at: float) -> bool:
     file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
         is_ours = try_lock(file)  # whoever opens it from here on takes a part of its own
-        if (not is_ours and is_held(file)) or os.fstat(file).st_mtime != changed_at:
+        if (not is_ours and is_locked(file)) or os.fstat(file).st_mtime != changed_at:
             return False
         note_of(path).unlink(missing_ok=True)
         if _MOVES_OPEN_FILES:

@@ -194,7 +194,7 @@ class JobHandlers:
             if job.state is JobState.PREPARED:
                 job = (await session.drop(job.id)).job
             now = time.time()
-            await session.journal.transaction(lambda connection: workflows.remove(connection, job, now))
+            await session.journal.transaction(lambda connection: workflows.remove_job(connection, job, now))
             await asyncio.to_thread(_discard, clip(job, self._runtime.home))
         message = {"id": job.id}
         self._show("grok_imagine.removed", message)

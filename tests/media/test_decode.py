@@ -131,7 +131,7 @@ class TestHeaderThatLies:
     @pytest.mark.parametrize("exact", [True, False])
     def test_no_frame_is_lost(self, film, plain, monkeypatch, promised, exact):
         path = film()
-        monkeypatch.setattr(decoding, "promised_frames", lambda source: (promised, exact))
+        monkeypatch.setattr(decoding, "header_frame_count", lambda source: (promised, exact))
         calls = []
         clip = decode(path, on_progress=lambda done, total: calls.append((done, total)))
         assert_same(clip.frames, plain(path))
@@ -139,13 +139,13 @@ class TestHeaderThatLies:
         assert all(done <= total for done, total in calls)
 
     def test_growing_respects_the_limit(self, film, monkeypatch):
-        monkeypatch.setattr(decoding, "promised_frames", lambda source: (3, False))
-        with pytest.raises(DecodeError, match=r"that may be used\. It fits with one of: frame_load_cap at most 20"):
+        monkeypatch.setattr(decoding, "header_frame_count", lambda source: (3, False))
+        with pytest.raises(DecodeError, match=r"allowed\. Use one of: frame_load_cap at most 20"):
             decode(film(), max_bytes=20 * 64 * 48 * 12)
 
     def test_more_than_any_memory(self, film, monkeypatch):
-        monkeypatch.setattr(decoding, "promised_frames", lambda source: (2**60, True))
-        with pytest.raises(DecodeError, match="not there"):
+        monkeypatch.setattr(decoding, "header_frame_count", lambda source: (2**60, True))
+        with pytest.raises(DecodeError, match="more than is available"):
             decode(film())
 
 
@@ -226,7 +226,7 @@ class TestControl:
 
     def test_several_converters(self, film, plain, monkeypatch):
         monkeypatch.setattr(convert, "_thread_count", lambda: 5)
-        monkeypatch.setattr(decoding, "promised_frames", lambda source: (2, True))
+        monkeypatch.setattr(decoding, "header_frame_count", lambda source: (2, True))
         path = film(frames=120)
         assert_same(decode(path).frames, plain(path))
 
@@ -253,6 +253,6 @@ class TestControl:
         monkeypatch.setattr("grok_imagine.media.frames.buffer.np.empty", None)
         with pytest.raises(
             DecodeError,
-            match=r"30 frames of 64 × 48, which take 1.1 MB .* longest_side at most",
+            match=r"30 frames of 64 × 48, which need 1.1 MB .* longest_side at most",
         ):
             decode(path, max_bytes=needed - 1)

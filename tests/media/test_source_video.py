@@ -375,7 +375,7 @@ class TestHostile:
 
     def test_missing_and_folder(self, tmp_path):
         for path in (tmp_path / "nothing.mp4", tmp_path):
-            with pytest.raises(DecodeError, match="There is no file"):
+            with pytest.raises(DecodeError, match="File not found"):
                 prepare_video(path)
 
     def test_sound_only(self, film):

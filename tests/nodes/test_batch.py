@@ -47,7 +47,7 @@ async def test_a_workflow_reads_no_files(run: Any, sandbox: Any, part: Any, tmp_
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"x")
     errors = part("grok_imagine.errors")
-    with pytest.raises(errors.RequestError, match="files are not read here"):
+    with pytest.raises(errors.RequestError, match="local files are not allowed here"):
         await run("GIVBatch", **QUICK, rows=[json.dumps({"prompt": "a", "images": [str(secret)]})])
     with pytest.raises(errors.RequestError, match="3 images for 2 rows"):
         await run("GIVBatch", **QUICK, rows=["a\nb"], images=[torch.rand(3, 72, 128, 3)])

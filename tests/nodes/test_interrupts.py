@@ -123,7 +123,7 @@ async def test_new_settings_are_read_without_a_restart(run: Any, home: Path, san
 async def test_settings_that_cannot_be_read_are_told_and_then_mended(run: Any, home: Path, part: Any) -> None:
     whole = (home / "settings.json").read_text()
     (home / "settings.json").write_text("{ not json")
-    with pytest.raises(part("grok_imagine.errors").SettingsError, match="Mend or remove"):
+    with pytest.raises(part("grok_imagine.errors").SettingsError, match="Fix or delete"):
         await run("GIVTextToVideo", **SHORT, prompt="a kite")
     (home / "settings.json").write_text(whole)
     assert (await run("GIVTextToVideo", **SHORT, prompt="a kite"))[1]

@@ -231,7 +231,7 @@ class Ordeal:
         self._check = lambda: self._is_within(Decimal(self.fleet.environment[name]))
         self.begin(workers)
         told, paid = self.fleet.batch("--status"), self.fleet.submits()
-        assert "a day" in told["stopped_by"], told
+        assert "per day" in told["stopped_by"], told
         assert Decimal(told["cost_usd"]) <= limit
         assert told["rows"]["waiting"] >= len(self.rows) - paid
         self.fleet.environment[name] = str(100 * limit)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.errors import JournalError, SettingsError
 from grok_imagine.journal.database import database_location
-from grok_imagine.journal.health import Health, examine
+from grok_imagine.journal.health import Health, check_health
 from grok_imagine.journal.journal import JobConflict, Journal
 from grok_imagine.journal.schema import metadata
 from grok_imagine.models import JobState
@@ -106,10 +106,10 @@ async def test_the_doctor_looks_at_it_without_making_its_tables(
     tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = database_location(tmp_path, database_url)
-    assert examine(where) == Health()
+    assert check_health(where) == Health()
     async with Journal(tmp_path, database_url=database_url) as journal:
         await journal.add(a_job())
-        found = examine(where)
+        found = check_health(where)
     assert found.is_current
     assert found.is_known
     assert found.size > 1_000_000

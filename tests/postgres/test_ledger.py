@@ -41,7 +41,7 @@ async def passed(work: list[asyncio.Task[Job]]) -> list[Job]:
     made = await asyncio.gather(*work, return_exceptions=True)
     for one in made:
         assert isinstance(one, (Job, OverBudget)), one
-        assert isinstance(one, Job) or "your limit is $1.00 a day" in str(one)
+        assert isinstance(one, Job) or "your limit is $1.00 per day" in str(one)
     return [one for one in made if isinstance(one, Job)]
 
 

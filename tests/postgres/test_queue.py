@@ -64,7 +64,9 @@ async def test_tables_of_an_older_version_are_brought_up(tmp_path: Path, databas
         queue = Queue(journal.place)
         rows = [Row("k" * 64, 1, "sandbox", {"prompt": "a"})]
         for _ in range(2):
-            await table.open("b", rows, retry_failed=False, put=lambda it, batch: put.append(queue.put(it, batch, "r")))
+            await table.save(
+                "b", rows, retry_failed=False, enqueue=lambda it, batch: put.append(queue.enqueue(it, batch, "r"))
+            )
         assert put == [1, 0]
 
 
@@ -81,11 +83,11 @@ async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path:
         await queue.install(journal)
 
         def put(connection: sa.Connection, batch: str) -> None:
-            assert queue.put(connection, batch, "r") == 1
+            assert queue.enqueue(connection, batch, "r") == 1
             raise RuntimeError("killed")
 
         with pytest.raises(RuntimeError, match="killed"):
-            await table.open("b", [Row("k" * 64, 1, "sandbox", {"prompt": "a"})], retry_failed=False, put=put)
+            await table.save("b", [Row("k" * 64, 1, "sandbox", {"prompt": "a"})], retry_failed=False, enqueue=put)
         assert await table.find("b") is None
         count = sa.text("SELECT count(*) FROM procrastinate_jobs")
         assert await journal.transaction(lambda connection: connection.execute(count).scalar_one()) == 0
@@ -96,14 +98,14 @@ async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, da
     rows = [Row(f"{number}" * 64, number, "sandbox", {"prompt": f"{number}"}) for number in range(1, 5)]
     async with Journal(tmp_path, database_url=database_url) as journal:
         table = Batches(journal)
-        batch = await table.open("b", rows, retry_failed=False)
+        batch = await table.save("b", rows, retry_failed=False)
         for row in rows[:3]:
-            assert await table.add_rows(batch, row.key, "dies") is not None
+            assert await table.claim_row(batch, row.key, "dies") is not None
         sent = await journal.add(a_job("j1", owner=owner_of(batch, rows[0].key), fingerprint="1" * 64))
         await journal.advance(await journal.advance(sent, JobState.SUBMITTING), JobState.SUBMITTED, task_id="t")
         await journal.add(a_job("j2", owner=owner_of(batch, rows[1].key), fingerprint="2" * 64))
         await table.stop(batch, "over budget")
-        taken = [await table.add_rows(batch, row.key, "lives") for row in rows]
+        taken = [await table.claim_row(batch, row.key, "lives") for row in rows]
         assert [row is not None for row in taken] == [True, False, False, False]
         assert (await table.summary(batch)).counts == {RowState.RUNNING: 1, RowState.WAITING: 3}
 

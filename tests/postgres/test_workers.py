@@ -84,7 +84,7 @@ def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretSt
         fleet.kill_one()
         fleet.until(lambda: not fleet.tasks_left())
         told = fleet.batch("--status")
-        assert "a day" in told["stopped_by"]
+        assert "per day" in told["stopped_by"]
         assert told["rows"]["waiting"] >= 2
         assert "running" not in told["rows"], "what the dead worker had sent is brought home, the rest waits"
         assert Decimal(told["cost_usd"]) <= Decimal("0.54")
@@ -146,4 +146,4 @@ def test_files_of_the_asking_machine_are_refused_by_name(fleet: Fleet) -> None:
     fleet.write(rows(1, images=["cat.png"]))
     code, out, _ = fleet.run("batch", str(fleet.folder / "list.jsonl"), "--defer", "--json")
     assert code == 2
-    assert "cat.png is a file of this machine" in out
+    assert "cat.png is a local file; use a URL" in out

@@ -78,7 +78,7 @@ def _rows(text: str) -> list[dict[str, Any]]:
     """The rows as the engine reads them, as far as a price depends on them."""
     is_csv = "prompt" in [one.strip() for one in text.lstrip().split("\n", 1)[0].lower().split(",")]
     read = rows.read_csv(text.lstrip()) if is_csv and "\n" in text.strip() else rows.read_lines(text.splitlines())
-    named = [rows.spell_row(row, {}) for row in read]
+    named = [rows.normalize_row(row, {}) for row in read]
     return [
         {
             "prompt": row["prompt"],

@@ -87,13 +87,13 @@ async def sweep(
     store = stores.named(name)
     limit = time.time() - older_than_hours * 3600
     if isinstance(store, BucketStore):
-        busy = await uploads.busy_keys(name, pinned=not pinned)
+        busy = await uploads.used_keys(name, pinned=not pinned)
         keys = [one.key for one in await store.list() if one.written_at < limit and one.key not in busy]
     else:
-        keys = [upload.key for upload in await uploads.idle(name, older_than=limit, pinned=not pinned)]
+        keys = [upload.key for upload in await uploads.find_unused(name, older_than=limit, pinned=not pinned)]
         stores.public_files().sweep()
     await _remove(store, keys)
-    await uploads.forget(name, keys)
+    await uploads.mark_removed(name, keys)
     return keys
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import StorageError
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ...journal.journal import Journal
 from ...journal.schema import archived
 from ...models import Job
@@ -48,7 +48,7 @@ class SharedResults:
                 raise StorageError(
                     f"The clip of job {job.id} in the store {self.store.name!r} is not what was put there."
                 )
-            put_in_place(part, target)
+            replace_file(part, target)
         finally:
             part.unlink(missing_ok=True)
         return True

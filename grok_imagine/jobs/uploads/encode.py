@@ -47,7 +47,7 @@ class Encoder:
 
         area = pixels.size // max(1, pixels.shape[-1]) if pixels.ndim else 0
         digest = await self._room.work(0, lambda: _pixel_hash(pixels))
-        known = await self._uploads.encoding(digest)
+        known = await self._uploads.find_encoding(digest)
         if known is not None:
             load = lambda: encode_image(pixels)  # noqa: E731
             return LazyBlob(known.sha256, known.media_type, known.size, load, pixels=area)

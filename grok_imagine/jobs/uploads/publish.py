@@ -50,11 +50,11 @@ class Publisher:
         """After a final job: remove its uploads, where the store is set to, unless another job or a user needs them."""
         if not isinstance(store, PersistentStore) or not self.delete_after(store.name):
             return
-        for sha256 in {upload.sha256 for upload in await self.uploads.idle(store.name, job_id=job.id)}:
+        for sha256 in {upload.sha256 for upload in await self.uploads.find_unused(store.name, job_id=job.id)}:
             async with self._locks[sha256]:
-                idle = await self.uploads.idle(store.name, job_id=job.id)
+                idle = await self.uploads.find_unused(store.name, job_id=job.id)
                 keys = {upload.key for upload in idle if upload.sha256 == sha256}
-                await self.uploads.forget(store.name, keys)
+                await self.uploads.mark_removed(store.name, keys)
                 for key in keys:
                     with suppress(StorageError):  # the clip is safe; what is left in the store, the sweep takes
                         await store.remove(key)
@@ -71,7 +71,7 @@ class Publisher:
                 file = await store.publish(blob)
                 upload = await self.uploads.add(store.name, blob.sha256, file.key, file.url, file.expires_at)
             if job is not None:
-                await self.uploads.use(job.id, [upload.number])
+                await self.uploads.record_use(job.id, [upload.number])
             else:
                 await self.uploads.pin(upload.number)
         return upload.url

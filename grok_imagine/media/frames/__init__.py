@@ -1,1 +1,1 @@
-"""From a video file to frames as numbers."""
+"""Decodes video files into arrays of frames."""

@@ -1,4 +1,4 @@
-"""The one array that all frames of a clip are written into."""
+"""One array that holds all frames of a clip."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ GROWTH = 4
 
 
 class FrameBuffer:
-    """A float32 array ``[frames, H, W, 3]`` with room for as many frames as the header promised.
+    """A float32 array ``[frames, H, W, 3]`` for as many frames as the header states.
 
-    NumPy asks Linux for huge pages by itself, and a page that is never written costs nothing: so one allocation
-    that is a little too large beats a list of frames. If the header promised too few, the array grows by a quarter.
+    A single allocation is faster than a list of frames: NumPy gets huge pages from Linux, and unused pages cost
+    nothing. If there are more frames than stated, the array grows by a quarter.
     """
 
-    def __init__(self, name: str, size: tuple[int, int], promised: int, exact: bool, max_bytes: int | None) -> None:
-        """``size`` is width and height. Raises DecodeError if ``promised`` frames pass ``max_bytes`` or the memory."""
+    def __init__(self, name: str, size: tuple[int, int], expected: int, exact: bool, max_bytes: int | None) -> None:
+        """``size`` is (width, height). Raises DecodeError if ``expected`` frames exceed ``max_bytes`` or the memory."""
         self._name = name
         self._size = size
         self._frame_shape = (size[1], size[0], CHANNELS)
         self._max_bytes = max_bytes
-        self._check(promised)
-        room = promised if exact else self._within_limit(promised + SPARE_FRAMES)
-        self._array: NDArray[np.float32] = self._allocate(room)
+        self._check(expected)
+        capacity = expected if exact else self._within_limit(expected + SPARE_FRAMES)
+        self._array: NDArray[np.float32] = self._allocate(capacity)
         self._used = 0
 
-    def place(self, settle: Callable[[], None]) -> NDArray[np.float32]:
-        """Where the next frame goes, ``[H, W, 3]``. ``settle`` waits for every place given so far to be filled."""
+    def next_slot(self, wait_until_written: Callable[[], None]) -> NDArray[np.float32]:
+        """The next frame's slot ``[H, W, 3]``. Calls ``wait_until_written`` before it copies the earlier slots."""
         if self._used == len(self._array):
             self._check(self._used + 1)
             larger = self._allocate(self._within_limit(self._used + max(self._used // GROWTH, SPARE_FRAMES)))
-            settle()
+            wait_until_written()
             larger[: self._used] = self._array
             self._array = larger
         self._used += 1
         return self._array[self._used - 1]
 
-    def filled(self) -> NDArray[np.float32]:
-        """A view of the frames that were placed."""
+    def frames(self) -> NDArray[np.float32]:
+        """A view of all slots returned so far."""
         return self._array[: self._used]
 
     @property
@@ -61,33 +61,37 @@ class FrameBuffer:
     def _allocate(self, frames: int) -> NDArray[np.float32]:
         try:
             return np.empty((frames, *self._frame_shape), dtype=np.float32)
-        # NumPy says ValueError where the number of bytes does not even fit the machine's word.
+        # NumPy raises ValueError if the number of bytes exceeds the machine's word.
         except (MemoryError, ValueError) as error:
-            raise DecodeError(f"{_asks(self._name, frames, self._size)}, and that is not there.") from error
+            raise DecodeError(f"{_memory_needed(self._name, frames, self._size)}, more than is available.") from error
 
 
 def check_fits(name: str, frames: int, size: tuple[int, int], max_bytes: int | None) -> None:
-    """Raises DecodeError if the frames, of width and height ``size``, pass ``max_bytes``; it names what would fit."""
+    """Raise DecodeError if frames of ``size`` (width, height) exceed ``max_bytes``. Its text says what would fit."""
     frame_bytes = size[0] * size[1] * CHANNELS * FLOAT_BYTES
     if max_bytes is None or frames * frame_bytes <= max_bytes:
         return
-    most = max_bytes // frame_bytes
-    ways = [f"frame_load_cap at most {most}", f"select_every_nth at least {-(-frames // most)}"] if most else []
-    ways.append(f"longest_side at most {longest_side_within(*size, max_bytes / (frames * frame_bytes))}")
+    max_frames = max_bytes // frame_bytes
+    options = (
+        [f"frame_load_cap at most {max_frames}", f"select_every_nth at least {-(-frames // max_frames)}"]
+        if max_frames
+        else []
+    )
+    options.append(f"longest_side at most {longest_side_within(*size, max_bytes / (frames * frame_bytes))}")
     raise DecodeError(
-        f"{_asks(name, frames, size)}, more than the {memory_text(max_bytes)} that may be used. It fits with one of: "
-        + ", or ".join(ways)
+        f"{_memory_needed(name, frames, size)}, more than the {format_bytes(max_bytes)} allowed. Use one of: "
+        + ", or ".join(options)
         + "."
     )
 
 
-def _asks(name: str, frames: int, size: tuple[int, int]) -> str:
-    needed = memory_text(frames * size[0] * size[1] * CHANNELS * FLOAT_BYTES)
-    return f"{name} would give at least {frames} frames of {size[0]} × {size[1]}, which take {needed} of memory"
+def _memory_needed(name: str, frames: int, size: tuple[int, int]) -> str:
+    needed = format_bytes(frames * size[0] * size[1] * CHANNELS * FLOAT_BYTES)
+    return f"{name} has at least {frames} frames of {size[0]} × {size[1]}, which need {needed} of memory"
 
 
-def memory_text(count: int) -> str:
-    """A number of bytes in words: in GB, in MB where GB would show no digit, in kB where MB would not."""
+def format_bytes(count: int) -> str:
+    """A number of bytes as text in GB, MB or kB."""
     for unit, size, digits in (("GB", 1e9, 2), ("MB", 1e6, 1)):
         if count >= size / 10:
             return f"{count / size:.{digits}f} {unit}"

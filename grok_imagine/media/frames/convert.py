@@ -1,4 +1,4 @@
-"""Threads that turn decoded frames into RGB floats, each frame straight into its place."""
+"""Threads that convert decoded frames to float RGB, directly into the target array."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ from ..orientation import Orientation
 from .resize import Geometry
 from .scale import Scaler, new_scaler
 
-# One alone would stand still whenever a page is touched for the first time and the system has to find it: where a
-# virtual machine's memory is with its host, that is most of the time, and two made a decode 1.4 to 1.9 times as fast.
-# More threads than eight only wait for the memory.
+# A single thread stalls at each page fault, which dominates on virtual machines: two threads made a decode 1.4 to 1.9
+# times as fast. More than eight are limited by memory bandwidth.
 FEWEST_THREADS, MOST_THREADS = 2, 8
 
-# So many frames may wait for a converter, or twice as many as there are converters: with two, the decoder stood still
-# now and then, and a whole decode took 5 to 7 % longer. Each is a frame of YUV, an eighth of the floats' size.
+# Minimum queue length; it is at least twice the number of threads. With a queue of two, the decoder stalled and a
+# decode took 5 to 7 % longer. Each entry is a YUV frame, an eighth of the floats' size.
 QUEUED = 6
 
-# NumPy turns bytes into floats so many at a time before it divides them. With its usual 8192 a frame takes a sixth
-# longer: 32 KB of floats crowd out what else the first cache holds.
+# NumPy converts this many bytes to floats at a time before dividing them. With its default of 8192 a frame takes a
+# sixth longer, as 32 KB of floats fill the L1 cache.
 BUFFERED = 1024
 
-_Places = Sequence[NDArray[np.float32]]
-_Item = tuple[VideoFrame, _Places]
+_Targets = Sequence[NDArray[np.float32]]
+_Item = tuple[VideoFrame, _Targets]
 
 
-class Converters:
-    """A context with a few threads behind a short queue.
+class FrameConverter:
+    """A context manager with some converter threads behind a bounded queue.
 
-    The queue is bounded, so decoded frames do not pile up. A thread that fails keeps emptying the queue: else the
-    decoder would wait for ever. On leaving, all threads are joined; after an exception they drop what is queued.
+    A failed thread keeps emptying the queue, so that the decoder does not block forever. On exit all threads are
+    joined; after an exception they discard the queue.
     """
 
     def __init__(self, name: str, orientation: Orientation, geometry: Geometry) -> None:
@@ -52,7 +51,7 @@ class Converters:
         self._abandoned = False
         self._threads = [Thread(target=self._work, name=f"convert-{n}", daemon=True) for n in range(count)]
 
-    def __enter__(self) -> Converters:
+    def __enter__(self) -> FrameConverter:
         for thread in self._threads:
             thread.start()
         return self
@@ -64,17 +63,17 @@ class Converters:
         for thread in self._threads:
             thread.join()
 
-    def give(self, frame: VideoFrame, places: _Places) -> None:
-        """Has ``frame`` written into each of ``places``, ``[H, W, 3]``. Raises DecodeError if an earlier one failed."""
-        self._raise()
-        self._queue.put((frame, places))
+    def submit(self, frame: VideoFrame, targets: _Targets) -> None:
+        """Queue ``frame`` for writing into ``targets``, ``[H, W, 3]``. Raises DecodeError if an earlier one failed."""
+        self._raise_error()
+        self._queue.put((frame, targets))
 
-    def settle(self) -> None:
-        """Waits until every frame given so far is in its place. Raises DecodeError if one failed."""
+    def wait(self) -> None:
+        """Wait until all queued frames are written. Raises DecodeError if one failed."""
         self._queue.join()
-        self._raise()
+        self._raise_error()
 
-    def _raise(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise DecodeError(f"A frame of {self._name} cannot be converted to RGB: {self._error}") from self._error
 
@@ -88,41 +87,41 @@ class Converters:
             except Exception as error:
                 self._error = error
             finally:
-                # The frame goes back to the decoder's pool now, not when the next one comes.
+                # Return the frame to the decoder's pool now, not when the next one arrives.
                 del item
                 self._queue.task_done()
         self._queue.task_done()
 
 
-def convert(scaler: Scaler, frame: VideoFrame, geometry: Geometry, orientation: Orientation, places: _Places) -> None:
-    """Writes ``frame``, scaled and turned upright, into each of ``places`` as RGB in 0..1."""
-    # A quarter turn has the same two sides, the other way round.
+def convert(scaler: Scaler, frame: VideoFrame, geometry: Geometry, orientation: Orientation, targets: _Targets) -> None:
+    """Write ``frame``, scaled and upright, into each of ``targets`` as RGB in 0..1."""
+    # Scaling happens before rotation, so a quarter turn swaps the sides.
     width, height = orientation.size(*geometry.scaled)
     rgb = scaler(frame, width, height)
     plane = rgb.planes[0]
-    # The stubs of PyAV do not say that a plane is a buffer. Each of its lines may end in padding.
+    # A plane is a buffer, although PyAV's stubs do not say so. Each line may end in padding.
     lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(height, plane.line_size)
-    picture = orientation.upright(lines[:, : width * 3].reshape(height, width, 3))
-    for place in places:
+    picture = orientation.apply(lines[:, : width * 3].reshape(height, width, 3))
+    for target in targets:
         if geometry.is_padded:
-            place[...] = 0
-        here, there = _overlap(picture, place)
+            target[...] = 0
+        here, there = _overlap(picture, target)
         np.divide(here, np.float32(255), out=there, dtype=np.float32)
 
 
-def _overlap(picture: NDArray[np.uint8], place: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The middle of both, as large as the smaller one along each side."""
-    height, width = min(picture.shape[0], place.shape[0]), min(picture.shape[1], place.shape[1])
-    return _middle(picture, height, width), _middle(place, height, width)
+def _overlap(picture: NDArray[np.uint8], target: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Centered views of both arrays, with the smaller one's height and width."""
+    height, width = min(picture.shape[0], target.shape[0]), min(picture.shape[1], target.shape[1])
+    return _crop_center(picture, height, width), _crop_center(target, height, width)
 
 
-def _middle(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+def _crop_center(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     top, left = (array.shape[0] - height) // 2, (array.shape[1] - width) // 2
     return array[top : top + height, left : left + width]
 
 
 def _thread_count() -> int:
-    # Half of the cores: the decoder needs the other half. A container may own fewer cores than the machine has.
+    # Half of the cores; the decoder needs the others. A container may have fewer cores than the machine.
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(FEWEST_THREADS, min(MOST_THREADS, cores // 2))

@@ -1,4 +1,4 @@
-"""From a video file to one array of floats: the fastest way that was measured, see the recipe in ``decode``."""
+"""Decodes a video file into one float array. See ``decode`` for how it is made fast."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from ...errors import DecodeError
-from ..audio import SoundTrack, sound_between
+from ..audio import AudioCollector, read_audio
 from ..clip import Audio, Clip
-from ..open import OpenVideo, fraction, frame_rate, open_video, promised_frames, refuse_absurd, stream_duration
+from ..open import OpenVideo, check_picture_size, fraction, frame_rate, header_frame_count, open_video, stream_duration
 from ..orientation import Orientation
 from .buffer import FrameBuffer, check_fits
-from .convert import Converters
+from .convert import FrameConverter
 from .index import DecodeStopped, FrameIndex, read_index
 from .plan import Plan
 from .resize import Resize
@@ -34,48 +34,46 @@ OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
-_WHOLE, _AS_IT_IS = FrameSelection(), Resize()
+_WHOLE, _NO_RESIZE = FrameSelection(), Resize()
 
 
 def decode(
     path: str | os.PathLike[str],
     *,
     window: FrameSelection = _WHOLE,
-    resize: Resize = _AS_IT_IS,
+    resize: Resize = _NO_RESIZE,
     on_plan: OnPlan | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     max_bytes: int | None = None,
 ) -> Clip:
-    """Decodes frames and sound of the video at ``path``, by default all. Blocks: call it in a thread.
+    """Decode frames and audio of the video at ``path``, by default all. Blocks: call it in a thread.
 
-    ``on_plan(plan)`` tells how much it will be before memory is taken. ``on_progress(done, total)`` is called in
-    this thread, ``done`` only grows, and the last call has both equal. ``should_stop()`` is asked before each
-    packet; when it says yes, DecodeStopped is raised. ``max_bytes`` limits the memory of the frames and is checked
-    before they are allocated.
+    ``on_plan(plan)`` is called before memory is allocated. ``on_progress(done, total)`` is called in this thread;
+    ``done`` only grows, and equals ``total`` in the last call. ``should_stop()`` is called before each packet; if it
+    returns True, DecodeStopped is raised. ``max_bytes`` limits the memory of the frames.
 
-    Raises DecodeError if the file is missing, empty, no video, without a frame that can be decoded, or too large;
-    RequestError if ``window`` leaves nothing. A truncated file gives the frames it has, and ``Clip.missing`` tells
-    how many it has not.
+    Raises DecodeError if the file is missing, empty, not a video, without a decodable frame, or too large; RequestError
+    if ``window`` selects no frame. A truncated file gives the frames it has; ``Clip.missing`` counts the others.
 
-    The recipe, 2 to 5 times faster than the usual loop: the codec runs one thread per frame; one array takes all
-    frames; other threads convert, one scaler each, straight into it; sound is decoded in the same pass. A window is
-    sought by the packets' times, and what lies outside it is jumped over.
+    This is 2 to 5 times faster than the usual loop: the codec uses one thread per frame; other threads, with one scaler
+    each, convert directly into one array; audio is decoded in the same pass. A window is found by the packets' times,
+    and frames outside it are skipped by seeking.
     """
     with open_video(path, is_quick=True) as source:
-        refuse_absurd(source)
-        # PyAV's default is threads for slices, which leaves most of x264's output on one core; 0 is one per core.
+        check_picture_size(source)
+        # PyAV's default is slice threads, which decode most of x264's output on one core. 0 means one per core.
         context = source.video.codec_context
         context.thread_type, context.thread_count = ThreadType.FRAME, 0
-        calls = _Calls(on_plan, on_progress, should_stop)
+        calls = _Callbacks(on_plan, on_progress, should_stop)
         if window.is_whole:
             return _WholeRun(source, resize, calls, max_bytes).clip()
         return _WindowRun(source, window, resize, calls, max_bytes).clip(path)
 
 
 @dataclass(frozen=True)
-class _Calls:
-    """Whom to tell, and whom to ask."""
+class _Callbacks:
+    """The caller's callbacks."""
 
     on_plan: OnPlan | None
     on_progress: OnProgress | None
@@ -85,26 +83,26 @@ class _Calls:
         if self.on_progress is not None:
             self.on_progress(done, total)
 
-    def ask(self) -> None:
+    def check_stop(self) -> None:
         if self.should_stop is not None and self.should_stop():
             raise DecodeStopped
 
 
 @dataclass
-class _Times:
-    """First and last moment of the picture in units of its time base, and the base in seconds."""
+class _PictureTimes:
+    """Start and end of the picture in units of its time base, and the time base in seconds."""
 
     base: Fraction | None = None
     start: int | None = None
     end: int = 0
     last: int = 0
 
-    def see(self, frame: VideoFrame) -> None:
+    def add(self, frame: VideoFrame) -> None:
         if frame.pts is None:
             return
         if self.start is None:
             self.base, self.start, self.last = fraction(frame.time_base), frame.pts, frame.pts
-        # A frame of PyAV 14 does not know how long it lasts.
+        # Frames of PyAV 14 have no duration.
         self.end = max(self.end, frame.pts + cast(int, getattr(frame, "duration", 0) or 0))
         self.start, self.last = min(self.start, frame.pts), max(self.last, frame.pts)
 
@@ -118,57 +116,57 @@ class _Times:
         return self.start * self.base, length if length > shown else shown + usual
 
 
-class _Run:
-    """One decode: frames as they come, each into its place."""
+class _DecodeRun:
+    """One decode into a frame buffer."""
 
-    def __init__(self, source: OpenVideo, resize: Resize, calls: _Calls, max_bytes: int | None) -> None:
+    def __init__(self, source: OpenVideo, resize: Resize, calls: _Callbacks, max_bytes: int | None) -> None:
         self._source = source
         self._resize = resize
         self._calls = calls
         self._max_bytes = max_bytes
 
-    def _check(self, frames: int) -> None:
-        """What the header says suffices to refuse what can never fit, before anything is decoded."""
+    def _check_memory(self, frames: int) -> None:
+        """Raise DecodeError before decoding if the header's numbers exceed the memory limit."""
         context = self._source.video.codec_context
         size = self._resize.geometry(context.width or 1, context.height or 1).output
         check_fits(self._source.name, frames, size, self._max_bytes)
 
-    def _fill(self, picked: Iterator[Picked], promised: int, exact: bool, rate: Fraction) -> FrameBuffer:
+    def _fill_buffer(self, picked: Iterator[Picked], expected: int, exact: bool, rate: Fraction) -> FrameBuffer:
         first = next(picked, None)
         if first is None:
             raise DecodeError(f"{self._source.name} has no frame that can be decoded.")
-        orientation = Orientation.of(first[0])
+        orientation = Orientation.from_frame(first[0])
         geometry = self._resize.geometry(*orientation.size(first[0].width, first[0].height))
-        plan = Plan(self._source.name, promised, exact, *geometry.output, rate)
+        plan = Plan(self._source.name, expected, exact, *geometry.output, rate)
         if self._calls.on_plan is not None:
             self._calls.on_plan(plan)
-        canvas = FrameBuffer(self._source.name, geometry.output, promised, exact, self._max_bytes)
+        buffer = FrameBuffer(self._source.name, geometry.output, expected, exact, self._max_bytes)
         done = 0
-        with Converters(self._source.name, orientation, geometry) as converters:
+        with FrameConverter(self._source.name, orientation, geometry) as converters:
             for frame, count in chain((first,), picked):
-                converters.give(frame, [canvas.place(converters.settle) for _ in range(count)])
+                converters.submit(frame, [buffer.next_slot(converters.wait) for _ in range(count)])
                 done += count
-                self._calls.progress(done, max(promised, done))
-            converters.settle()
+                self._calls.progress(done, max(expected, done))
+            converters.wait()
         self._calls.progress(done, done)
-        return canvas
+        return buffer
 
 
-class _WholeRun(_Run):
-    """The whole film in one pass, picture and sound together, without any belief in what the header says."""
+class _WholeRun(_DecodeRun):
+    """Decodes the whole file in one pass, video and audio together. Does not rely on the header."""
 
-    def __init__(self, source: OpenVideo, resize: Resize, calls: _Calls, max_bytes: int | None) -> None:
+    def __init__(self, source: OpenVideo, resize: Resize, calls: _Callbacks, max_bytes: int | None) -> None:
         super().__init__(source, resize, calls, max_bytes)
-        self._promised, self._exact = promised_frames(source)
-        self._sound = SoundTrack(source.audio) if source.audio else None
-        self._times = _Times()
+        self._promised, self._exact = header_frame_count(source)
+        self._sound = AudioCollector(source.audio) if source.audio else None
+        self._times = _PictureTimes()
         self._damaged = 0
 
     def clip(self) -> Clip:
-        self._check(self._promised)
+        self._check_memory(self._promised)
         rate = frame_rate(self._source.video)
-        canvas = self._fill(self._frames(), self._promised, self._exact, rate or Fraction(24))
-        frames = canvas.filled()
+        canvas = self._fill_buffer(self._frames(), self._promised, self._exact, rate or Fraction(24))
+        frames = canvas.frames()
         start, duration = self._times.span(len(frames), rate)
         rate = rate or (len(frames) / duration if duration else Fraction(1))
         return Clip(
@@ -177,15 +175,15 @@ class _WholeRun(_Run):
             audio=self._sound.finish(start, duration) if self._sound else None,
             start=start,
             duration=duration,
-            missing=self._missing(len(frames), duration, rate),
+            missing=self._count_missing(len(frames), duration, rate),
         )
 
     def _frames(self) -> Iterator[Picked]:
         source = self._source
         streams = [source.video] if source.audio is None else [source.video, source.audio]
         for packet in source.container.demux(*streams):
-            self._calls.ask()
-            # The index that the last, empty packet of a stream bears itself is that of the first stream.
+            self._calls.check_stop()
+            # The last, empty packet of a stream has the first stream's index, so use packet.stream's.
             if packet.stream.index != source.video.index:
                 if self._sound is not None:
                     self._sound.add(cast("Packet[AudioStream]", packet))
@@ -196,22 +194,22 @@ class _WholeRun(_Run):
                 self._damaged += 1
                 continue
             for frame in frames:
-                self._times.see(frame)
+                self._times.add(frame)
                 yield frame, 1
 
-    def _missing(self, frames: int, duration: Fraction, rate: Fraction) -> int:
-        """An edit list, too, leaves frames out, and rightly: they count only if the picture ends early as well."""
+    def _count_missing(self, frames: int, duration: Fraction, rate: Fraction) -> int:
+        """The number of missing frames. Edit lists omit frames too, so these count only if the picture ends early."""
         promised = stream_duration(self._source)
         ends_early = promised is not None and duration + Fraction(3, 2) / rate < promised
         absent = self._promised - frames if self._exact and (ends_early or self._damaged) else 0
         return max(absent, self._damaged, 0)
 
 
-class _WindowRun(_Run):
-    """Some frames of a film: the packets are read first, then only what is wanted is decoded."""
+class _WindowRun(_DecodeRun):
+    """Decodes a selection of frames: reads all packets first, then decodes only the needed ones."""
 
     def __init__(
-        self, source: OpenVideo, window: FrameSelection, resize: Resize, calls: _Calls, max_bytes: int | None
+        self, source: OpenVideo, window: FrameSelection, resize: Resize, calls: _Callbacks, max_bytes: int | None
     ) -> None:
         super().__init__(source, resize, calls, max_bytes)
         self._window = window
@@ -220,10 +218,10 @@ class _WindowRun(_Run):
         index = read_index(self._source, self._calls.should_stop)
         choice = self._window.choose(index.times, index.end, index.rate)
         count = len(choice.positions)
-        self._check(count)
+        self._check_memory(count)
         is_last = self._window.which == "last"
         picker = FrameReader(self._source, index, choice.positions.tolist(), self._calls.should_stop, is_last)
-        frames = self._fill(iter(picker), count, True, choice.rate).filled()
+        frames = self._fill_buffer(iter(picker), count, True, choice.rate).frames()
         start, duration = index.start + _exact(choice.start), _exact(choice.duration)
         return Clip(
             frames=frames,
@@ -235,11 +233,11 @@ class _WindowRun(_Run):
         )
 
     def _audio(self, path: str | os.PathLike[str], index: FrameIndex, choice: SelectedFrames) -> Audio | None:
-        """The sound is read from a second opening: where it lies has nothing to do with where key frames are."""
+        """Read the audio through a second open file, since audio and key frames are at different positions."""
         if self._source.audio is None:
             return None
         with open_video(path, is_quick=True) as source:
-            return sound_between(
+            return read_audio(
                 source, index.start + _exact(choice.start), _exact(choice.duration), self._calls.should_stop
             )
 

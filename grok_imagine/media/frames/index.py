@@ -1,4 +1,4 @@
-"""Where each frame of a film lies, learned from its packets alone: nothing is decoded."""
+"""The times of all frames, read from the packets without decoding."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ...errors import DecodeError
 from ..open import OpenVideo, fraction, frame_rate
 
 _CODED_SLICES = range(1, 6)
-"""The kinds of H.264's units that hold parts of a picture. Source: ITU-T H.264, table 7-1."""
+"""NAL unit types of H.264 that contain parts of a picture. Source: ITU-T H.264, table 7-1."""
 
 
 class DecodeStopped(Exception):
-    """``should_stop`` asked for it. No error: whoever asked knows."""
+    """``should_stop`` returned True. Not an error."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameIndex:
-    """All frames in the order of presentation.
+    """All frames in presentation order.
 
-    ``times`` are in seconds from the first frame on, float64 ``[N]``, and ``end`` is when the last one is over.
-    ``pts`` are the same in the stream's own unit, ``keys`` those of the frames that decoding can begin at. Both
-    are empty for a film whose packets bear no times: it can only be decoded from its beginning.
+    ``times`` are in seconds after the first frame, float64 ``[N]``; ``end`` is the end of the last one. ``pts`` are the
+    same in the stream's time base, ``keys`` those of key frames. Both are empty if the packets have no times; such a
+    file can be decoded only from its beginning.
     """
 
     times: NDArray[np.float64]
@@ -41,14 +41,14 @@ class FrameIndex:
 
     @property
     def is_timed(self) -> bool:
-        """Whether the frames can be told by their times."""
+        """Whether the frames have times."""
         return len(self.pts) > 0
 
 
 def read_index(source: OpenVideo, should_stop: Callable[[], bool] | None = None) -> FrameIndex:
-    """The index of ``source``, which is at its end afterwards: seek before decoding. Reads the whole file once.
+    """Read the whole file and return its index. ``source`` is at its end afterwards: seek before decoding.
 
-    Raises DecodeError if there is no frame, and DecodeStopped.
+    Raises DecodeError if there is no frame, or DecodeStopped.
     """
     pts: list[int | None] = []
     keys: list[int] = []
@@ -56,7 +56,7 @@ def read_index(source: OpenVideo, should_stop: Callable[[], bool] | None = None)
     for packet in source.container.demux(source.video):
         if should_stop is not None and should_stop():
             raise DecodeStopped
-        # What an edit list cuts off is decoded, but never shown.
+        # Frames that an edit list cuts off are decoded but not shown.
         if not packet.size or packet.is_discard:
             continue
         pts.append(packet.pts)
@@ -84,9 +84,9 @@ def _index(source: OpenVideo, pts: list[int | None], keys: list[int], last_durat
 
 
 class UnreferencedPackets:
-    """Tells the packets of an H.264 film that no other frame is built on, so that they need not be decoded.
+    """Detects H.264 packets that no other frame refers to, so that decoding them can be skipped.
 
-    x264 makes half of its frames so. Other codecs, and films that are not in the form of MP4, have none here.
+    About half of x264's frames. Always False for other codecs and for streams that are not in MP4's format.
     """
 
     def __init__(self, video: VideoStream) -> None:

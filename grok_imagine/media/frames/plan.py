@@ -1,11 +1,11 @@
-"""What a decode will make, told before it is begun."""
+"""The size of a decode's result, known before it starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .buffer import CHANNELS, FLOAT_BYTES, memory_text
+from .buffer import CHANNELS, FLOAT_BYTES, format_bytes
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """The memory that all frames take as float32 RGB."""
+        """Bytes of all frames as float32 RGB."""
         return self.frames * self.width * self.height * CHANNELS * FLOAT_BYTES
 
     @property
     def memory(self) -> str:
-        """That in words."""
-        return memory_text(self.bytes)
+        """The memory as text, such as "1.20 GB"."""
+        return format_bytes(self.bytes)
 
     def __str__(self) -> str:
         about = "" if self.is_exact else "about "

@@ -1,4 +1,4 @@
-"""To which size frames are brought while they are decoded."""
+"""The size to which frames are scaled while they are decoded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LARGEST_SIDE = 16384
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes as width and height in pixels, upright: what a frame is scaled to, and what comes of it.
+    """Upright sizes (width, height) in pixels: to which a frame is scaled, and of the output.
 
-    Where the output is smaller, the middle of the scaled picture is kept; where it is larger, black goes around it.
+    A smaller output crops the scaled picture around its center; a larger one pads it with black.
     """
 
     scaled: tuple[int, int]
@@ -24,18 +24,17 @@ class Geometry:
 
     @property
     def is_padded(self) -> bool:
-        """Whether some of the output is not covered by the picture."""
+        """Whether the output has black borders."""
         return self.scaled[0] < self.output[0] or self.scaled[1] < self.output[1]
 
 
 @dataclass(frozen=True)
 class Resize:
-    """A wish for a size; by default the picture's own.
+    """The requested size; by default the picture's own.
 
-    Either ``longest_side`` (0: off), which keeps the shape and never enlarges, or ``width`` and ``height`` (0: what
-    the shape gives). Then both are rounded down to a multiple of ``multiple_of``. Where that changes the shape,
-    ``fit`` says how: ``crop`` fills the size and cuts off what is over, ``pad`` shows everything with black around
-    it, ``stretch`` distorts.
+    Either ``longest_side`` (0: off), which keeps the aspect ratio and never enlarges, or ``width`` and ``height`` (0:
+    from the aspect ratio). Both are rounded down to a multiple of ``multiple_of``. If the aspect ratio changes,
+    ``fit`` decides: ``crop`` fills the size and cuts the rest, ``pad`` adds black borders, ``stretch`` distorts.
     """
 
     longest_side: int = 0
@@ -45,7 +44,7 @@ class Resize:
     fit: Fit = "crop"
 
     def __post_init__(self) -> None:
-        """Raises RequestError, naming every number that cannot be meant."""
+        """Raises RequestError that lists every invalid value."""
         faults = [
             f"- {name}: {getattr(self, name)} is not between 0 and {LARGEST_SIDE}."
             for name in ("longest_side", "width", "height")
@@ -56,10 +55,10 @@ class Resize:
         if self.longest_side and (self.width or self.height):
             faults.append("- longest_side: set either this, or width and height, not both.")
         if faults:
-            raise RequestError("Frames cannot be brought to this size:\n" + "\n".join(faults))
+            raise RequestError("Frames cannot be resized like this:\n" + "\n".join(faults))
 
     def geometry(self, width: int, height: int) -> Geometry:
-        """What becomes of an upright picture of this size in pixels."""
+        """The geometry for an upright picture of this size in pixels."""
         wanted = self._wanted(width, height)
         output = (self._rounded(wanted[0]), self._rounded(wanted[1]))
         if self.fit == "stretch" or output == (width, height):
@@ -93,5 +92,5 @@ class Resize:
 
 
 def longest_side_within(width: int, height: int, share: float) -> int:
-    """The longest side, a multiple of 8, at which a picture takes ``share`` of its memory."""
+    """The longest side, a multiple of 8, at which a picture needs ``share`` of its memory."""
     return max(8, math.floor(max(width, height) * math.sqrt(share) / 8) * 8)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ...settings import private_folder
 
 RATE = Fraction(24)
@@ -30,7 +30,7 @@ def placeholder(folder: Path, words: str, *, ratio: str | None, resolution: str 
         part = target.with_name(f".{name}.{secrets.token_hex(4)}.part")
         try:
             _film(part, np.asarray(_picture(words, size)), max(1, seconds) * int(RATE))
-            put_in_place(part, target)
+            replace_file(part, target)
         finally:
             part.unlink(missing_ok=True)
     return target

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from ...errors import DecodeError
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ...settings import private_folder
 from ..open import OpenVideo, open_video, stream_duration
 from ..orientation import Orientation
@@ -32,13 +32,13 @@ def thumbnail(film: Path, picture: Path) -> Path:
         pass
     with open_video(film) as source:
         frame = _middle(source)
-        pixels = Orientation.of(frame).upright(cast(Any, frame.to_ndarray(format="rgb24")))
+        pixels = Orientation.from_frame(frame).apply(cast(Any, frame.to_ndarray(format="rgb24")))
     small = Image.fromarray(pixels)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     temporary = private_folder(picture.parent) / f".{picture.name}.{secrets.token_hex(4)}"
     try:
         small.save(temporary, format="JPEG", quality=_QUALITY, optimize=True)
-        put_in_place(temporary, picture)  # in one step: two may be drawing it
+        replace_file(temporary, picture)  # in one step: two may be drawing it
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise DecodeError(f"The picture of {film.name} cannot be written: {error.strerror or error}.") from error

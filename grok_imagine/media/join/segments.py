@@ -18,12 +18,12 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from ...errors import DecodeError
-from ..audio import SoundTrack
+from ..audio import AudioCollector
 from ..frames.convert import convert
 from ..frames.resize import Geometry
 from ..frames.scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
 from ..mux.transcode import BT709, LIMITED, SOUND_RATES, USUAL_RATE
-from ..open import HIGHEST_RATE, fraction, frame_rate, open_video, stream_duration
+from ..open import MAX_RATE, fraction, frame_rate, open_video, stream_duration
 from ..orientation import Orientation
 
 Packed = NDArray[np.uint8]
@@ -64,8 +64,8 @@ def read_format(path: Path) -> VideoFormat:
         )
     if frame.format.is_rgb:
         colours = ColorInfo(BT709, BT709, BT709, BT709)
-    width, height = Orientation.of(frame).size(frame.width, frame.height)
-    return VideoFormat(width - width % 2, height - height % 2, rate if rate <= HIGHEST_RATE else USUAL_RATE, colours)
+    width, height = Orientation.from_frame(frame).size(frame.width, frame.height)
+    return VideoFormat(width - width % 2, height - height % 2, rate if rate <= MAX_RATE else USUAL_RATE, colours)
 
 
 def last_frame(path: Path) -> NDArray[np.float32]:
@@ -75,7 +75,7 @@ def last_frame(path: Path) -> NDArray[np.float32]:
         last = frame
     if last is None:
         raise DecodeError(f"{path.name} has no frame that can be decoded.")
-    orientation = Orientation.of(last)
+    orientation = Orientation.from_frame(last)
     width, height = orientation.size(last.width, last.height)
     picture = np.empty((height, width, 3), np.float32)
     convert(new_scaler(), last, Geometry((width, height), (width, height)), orientation, [picture])
@@ -138,7 +138,7 @@ def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
     with open_video(path) as source:
         if source.audio is None:
             return None
-        track = SoundTrack(source.audio)
+        track = AudioCollector(source.audio)
         for packet in source.container.demux(source.audio):
             track.add(packet)
         base = fraction(source.video.time_base) or Fraction(1)
@@ -184,7 +184,7 @@ class _Fit:
     shape: VideoFormat
 
     def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> Packed:
-        orientation = Orientation.of(frame)
+        orientation = Orientation.from_frame(frame)
         width, height = self._cover(*orientation.size(frame.width, frame.height))
         stored = orientation.size(width, height)
         matrix, range_ = source_colours(frame)
@@ -208,7 +208,7 @@ class _Fit:
         packed = np.empty((self.shape.height * 3 // 2, self.shape.width), np.uint8)
         for plane, place, shrink in zip(made.planes, planes(packed), (1, 2, 2), strict=True):
             lines: Packed = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
-            upright = orientation.upright(lines[: plane.height, : plane.width, np.newaxis])[..., 0]
+            upright = orientation.apply(lines[: plane.height, : plane.width, np.newaxis])[..., 0]
             top = ((height - self.shape.height) // 2 // 2 * 2) // shrink
             left = ((width - self.shape.width) // 2 // 2 * 2) // shrink
             place[:] = upright[top : top + place.shape[0], left : left + place.shape[1]]

@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ...errors import EncodeError, RequestError
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ..frames.scale import BT709, FULL_RANGE, one_thread
 from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
@@ -107,7 +107,7 @@ def write_piece(path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf:
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-    put_in_place(part, path)
+    replace_file(part, path)
 
 
 def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -148,7 +148,7 @@ def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
                         packet.pts, packet.dts = packet.pts - start, packet.dts - start
                         packet.stream = audio
                         film.mux_one(packet)
-    put_in_place(part, target)
+    replace_file(part, target)
 
 
 def _copy_piece(film: OutputContainer, video: Any, path: Path, shown: Fraction, size: tuple[int, int]) -> Fraction:

@@ -20,7 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from ...errors import DecodeError, EncodeError
-from ...filelock import put_in_place
+from ...filelock import replace_file
 from ..open import open_container
 from .mp4_writer import copy_stream, new_mp4
 
@@ -46,7 +46,7 @@ def stamp(path: Path, facts: Mapping[str, Any], description: str = "") -> None:
             )
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        put_in_place(part, path)
+        replace_file(part, path)
     except EncodeError:
         raise
     except Exception as error:  # whatever it is: the paid clip is worth more than its metadata

@@ -107,7 +107,7 @@ def _examine(file: Path, exactly: bool = False) -> _Facts:
         return _Facts(
             codecs=(source.video.codec_context.name, audio.codec_context.name if audio else None),
             first=frame,
-            orientation=Orientation.of(frame),
+            orientation=Orientation.from_frame(frame),
             rate=frame_rate(source.video) or USUAL_RATE,
             seconds=seconds,
             whole=whole,

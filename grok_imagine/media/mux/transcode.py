@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...errors import EncodeError
 from ..frames.scale import one_thread, source_colours
-from ..open import HIGHEST_RATE, OpenVideo, fraction, frame_rate
+from ..open import MAX_RATE, OpenVideo, fraction, frame_rate
 from ..orientation import Orientation
 from .mp4_writer import is_end
 
@@ -55,12 +55,12 @@ class VideoTrack:
         self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: EncodeSettings, start: Fraction
     ) -> None:
         self._size = plan.size
-        self._orientation = Orientation.of(first)
+        self._orientation = Orientation.from_frame(first)
         self._reformatter = VideoReformatter()
         self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
         self._late, self._next = round(start / self._base), 0
         rate = frame_rate(source.video)
-        rate = rate if rate and rate <= HIGHEST_RATE else USUAL_RATE
+        rate = rate if rate and rate <= MAX_RATE else USUAL_RATE
         self._usual = max(1, round(1 / rate / self._base))
         self._stream = _h264(film, rate)
         self._configure(plan)
@@ -129,7 +129,7 @@ class VideoTrack:
         wide, tall = self._stream.width, self._stream.height
         for plane, shrink in zip(picture.planes, (1, 2, 2), strict=True):
             lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(-1, plane.line_size)
-            upright = self._orientation.upright(lines[: plane.height, : plane.width, np.newaxis])
+            upright = self._orientation.apply(lines[: plane.height, : plane.width, np.newaxis])
             yield upright[: tall // shrink, : wide // shrink, 0]
 
 

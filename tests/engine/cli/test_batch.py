@@ -41,7 +41,7 @@ async def rows_of(session: Session, identity: str) -> list[Row]:
 async def test_every_row_becomes_a_clip(session: Session, sandbox: Sandbox) -> None:
     seen: list[int] = []
     outcome = await run_batch(
-        session, batch("a", "b", "c", "a"), lambda summary: seen.append(summary.of(RowState.DONE))
+        session, batch("a", "b", "c", "a"), lambda summary: seen.append(summary.count(RowState.DONE))
     )
     assert outcome.summary.counts == {RowState.DONE: 4}
     assert seen[-1] == 4
@@ -83,7 +83,7 @@ async def test_a_failed_row_is_no_end(session: Session, sandbox: Sandbox) -> Non
 
 
 async def test_the_caps_hold(session: Session, sandbox: Sandbox) -> None:
-    wish = batch(*"abcdefgh", connection="sandbox", defaults={"duration_seconds": 6}, at_once=3)
+    wish = batch(*"abcdefgh", connection="sandbox", defaults={"duration_seconds": 6}, concurrency=3)
     capped = Batch(**{**vars(wish), "max_usd": Decimal("0.2")})
     outcome = await run_batch(session, capped)  # 0.054 a row
     assert outcome.summary.counts == {RowState.DONE: 3, RowState.WAITING: 5}
@@ -111,12 +111,12 @@ async def test_never_more_at_once_than_wished(session: Session, monkeypatch: pyt
             under_way -= 1
 
     monkeypatch.setattr(Session, "generate", counted)
-    await run_batch(session, batch(*"abcdefgh", at_once=3))
+    await run_batch(session, batch(*"abcdefgh", concurrency=3))
     assert most == 3
 
 
 async def test_what_every_row_would_meet_stops_the_batch(session: Session, sandbox: Sandbox) -> None:
-    outcome = await run_batch(session, batch("a", "b [sandbox:402]", "c", "d", at_once=1))
+    outcome = await run_batch(session, batch("a", "b [sandbox:402]", "c", "d", concurrency=1))
     assert outcome.summary.counts == {RowState.DONE: 1, RowState.WAITING: 3}
     assert "402" in outcome.stopped_by
     assert sandbox.ledger()["submits"] == 1
@@ -133,15 +133,15 @@ async def test_every_fault_of_every_row_is_named_first(session: Session, sandbox
     with pytest.raises(RequestError) as caught:
         await prepare(session, batch(rows=rows[:4], folder=tmp_path))
     told = str(caught.value)
-    assert "3 of 4 rows cannot be made; nothing was sent or charged" in told
-    for words in ("row 2, prompt", "row 2, duration_seconds", "row 3, seed", "row 4, reference_images: there is no"):
+    assert "3 of 4 rows are invalid. Nothing was sent or charged" in told
+    for words in ("row 2, prompt", "row 2, duration_seconds", "row 3, seed", "row 4, reference_images: file not found"):
         assert words in told
     with pytest.raises(Exception, match="no connection 'sandbox-reapi-no'"):
         await prepare(session, batch(rows=rows[4:]))
-    with pytest.raises(RequestError, match="publishes none"):
+    with pytest.raises(RequestError, match="publishes no prices"):
         await prepare(session, batch("a", max_usd=Decimal(1)))
     with pytest.raises(RequestError, match="choose 1 to 50"):
-        await prepare(session, batch("a", at_once=51))
+        await prepare(session, batch("a", concurrency=51))
     assert sandbox.requests() == []
 
 
@@ -183,9 +183,9 @@ def test_lists_are_read_and_their_faults_named(tmp_path: Path) -> None:
         {"prompt": "b", "duration": 3},
     ]
     assert read_csv("Prompt, seed\nx, 3\ny,\n") == [{"prompt": "x", "seed": 3}, {"prompt": "y"}]
-    with pytest.raises(RequestError, match=r"line 2: is no JSON object[\s\S]*line 3: is no JSON"):
+    with pytest.raises(RequestError, match=r"line 2: is not a JSON object[\s\S]*line 3: is not a JSON"):
         read_lines(["a", "{nope", '{"prompt": }'])
-    with pytest.raises(RequestError, match="wings: is no field of a row"):
+    with pytest.raises(RequestError, match="wings: unknown field"):
         read_lines(['{"prompt": "a", "wings": 2}'])
     with pytest.raises(RequestError, match="line 2: has more cells than the header"):
         read_csv("prompt,seed\na, b, 3\n")

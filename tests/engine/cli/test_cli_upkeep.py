@@ -56,7 +56,7 @@ def make(run: Run, prompt: str = "a kite", *more: str) -> Any:
 
 
 def test_budget(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 'No limit is set; see "budget" in the README.' in run("budget").stdout
+    assert 'No spending limit is set. See "budget" in the README.' in run("budget").stdout
     monkeypatch.setenv("GROK_IMAGINE_BUDGET__PER_RUN", "1")
     monkeypatch.setenv("GROK_IMAGINE_BUDGET__PER_DAY", "0.10")
     assert make(run).exit_code == 0
@@ -66,7 +66,7 @@ def test_budget(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.exit_code == 0
     assert re.search(r"today +\$0\.054 +\$0\.00 +\$0\.10 +\$0\.046 *\n", shown.stdout)
     assert re.search(r"this month +\$0\.054 +\$0\.00 +none *\n", shown.stdout)
-    assert "At most $1.00 in one run." in shown.stdout
+    assert "Limit per run: $1.00" in shown.stdout
     assert re.search(r"paid +charge +-\$0\.054 +\+\$0\.054", shown.stdout)
     told = json.loads(run("budget", "--json", "--limit", "1").stdout)
     assert told["today"] == {"spent": "0.054", "pending": "0", "left": "0.046"}
@@ -134,7 +134,7 @@ def test_prune_asks_and_takes_yes(run: Run, home: Path) -> None:
     assert "1 removed" not in run("prune", "--max-days", "1000").stdout
     nobody = run("prune")  # over the age of the settings, and no terminal
     assert nobody.exit_code == 3
-    assert "Say --yes" in nobody.stderr
+    assert "add --yes" in nobody.stderr
     assert clip.name in nobody.stdout
     plan = json.loads(run("prune", "--json").stdout)
     assert [(one["removed"], one["can_be_fetched_again"]) for one in plan["files"]] == [(False, True)]
@@ -167,7 +167,7 @@ def test_prune_takes_the_chunks_of_a_video_whole(run: Run, home: Path) -> None:
     for path in (folder / "joined.mp4", folder):
         os.utime(path, (time.time() - 400 * DAY,) * 2)
     gone = run("prune", "--yes")
-    assert (gone.exit_code, "1 removed" in gone.stdout, "its graph makes them anew" in gone.stdout) == (0, True, True)
+    assert (gone.exit_code, "1 removed" in gone.stdout, "its graph recreates them" in gone.stdout) == (0, True, True)
     assert not folder.exists()
 
 

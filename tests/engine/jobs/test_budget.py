@@ -45,7 +45,7 @@ async def test_a_clip_over_the_day_is_refused_before_the_upload_with_the_figures
         with pytest.raises(OverBudget) as caught:
             await session.generate(request_for("reapi", seed=1, reference_images=(picture,)), "paid")
         text = str(caught.value)
-        for figure in ("$0.054", "$0.10 a day", "$0.046", "Nothing was uploaded, sent or charged"):
+        for figure in ("$0.054", "$0.10 per day", "$0.046", "Nothing was uploaded, sent or charged"):
             assert figure in text
         assert (sandbox.ledger()["posts"], len(sandbox.requests())) == before
         assert len(await session.journal.recent()) == 1
@@ -60,7 +60,7 @@ async def test_every_limit_counts_also_after_a_restart(span: str, open_session: 
         async with open_session(connections=paid(sandbox), budget=budget) as session:
             await session.generate(request_for("reapi", seed=seed), "paid", run="graph")
     async with open_session(connections=paid(sandbox), budget=budget) as session:
-        with pytest.raises(OverBudget, match=f"a {span.removeprefix('per_')}"):
+        with pytest.raises(OverBudget, match=f"per {span.removeprefix('per_')}"):
             await session.generate(request_for("reapi", seed=3), "paid", run="graph")
         if span == "per_run":
             await session.generate(request_for("reapi", seed=3), "paid", run="another")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grok_imagine.chain.run import Chain, plan, run_chain
+from grok_imagine.chain.run import Chain, make_plan, run_chain
 from grok_imagine.errors import JobFailed, RequestError
 from grok_imagine.jobs import Session
 from grok_imagine.media.frames.decode import decode
@@ -103,23 +103,23 @@ async def test_extended_where_the_dialect_can(session: Session, sandbox: Sandbox
 async def test_the_price_and_every_fault_come_first(session: Session, sandbox: Sandbox) -> None:
     source = await first_clip(session)
     submits = sandbox.ledger()["submits"]
-    planned = await plan(session, chain(source, dialect="reapi", mode=None, duration_seconds=6))
+    planned = await make_plan(session, chain(source, dialect="reapi", mode=None, duration_seconds=6))
     assert planned.mode is Mode.IMAGE
     assert planned.total is not None
     assert (planned.total.credits, planned.total.usd) == (162, Decimal("0.162"))
-    assert planned.text == "3 segments, continued from the last frame: about 162 credits ($0.162) in all"
+    assert planned.text == "3 segments, continued from the last frame: about 162 credits ($0.162) in total"
     assert planned.base.resolution == "480p", "the source's own"
-    unpriced = await plan(session, chain(source))
-    assert "see the provider's page" in unpriced.text
+    unpriced = await make_plan(session, chain(source))
+    assert "see the provider for the price" in unpriced.text
     with pytest.raises(RequestError) as caught:
-        await plan(session, chain(source, ("fine", "x" * 5000, "@image2 waves"), "aivideoapi", duration_seconds=2))
+        await make_plan(session, chain(source, ("fine", "x" * 5000, "@image2 waves"), "aivideoapi", duration_seconds=2))
     told = [f"{one.field}" for one in caught.value.violations]
     assert told.count("segment 2, duration_seconds") == 1
     assert "segment 3, prompt" in told
     with pytest.raises(RequestError, match="extend video is not offered here"):
-        await plan(session, chain(source, dialect="reapi", mode=Mode.EXTEND))
-    with pytest.raises(RequestError, match="Give 1 to 100 prompts"):
-        await plan(session, chain(source, ()))
+        await make_plan(session, chain(source, dialect="reapi", mode=Mode.EXTEND))
+    with pytest.raises(RequestError, match="Enter 1 to 100 prompts"):
+        await make_plan(session, chain(source, ()))
     assert sandbox.ledger()["submits"] == submits
 
 

@@ -17,10 +17,10 @@ from aiohttp.test_utils import TestServer
 
 from grok_imagine.doctor.anonymize import Anonymizer
 from grok_imagine.doctor.doctor import run_checks
-from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, numbers
+from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, parse_version
 from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
-from grok_imagine.privacy import close_to_others
+from grok_imagine.privacy import make_private
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, save_connection
 from grok_imagine.transport.partial_download import PartialDownload
@@ -61,7 +61,7 @@ async def make(home: Path, **more: Any) -> None:
 
 
 async def test_all_is_well_after_a_clip(home: Path, sandbox: Sandbox) -> None:
-    assert find(await run_checks(home), "journal", "journal").text == "a file, not there yet; made with the first job"
+    assert find(await run_checks(home), "journal", "journal").text == "file, created with the first job"
     assert not (home / "journal.db").exists()  # looking makes nothing
     await make(home)
     before = sandbox.ledger()["posts"]
@@ -69,9 +69,9 @@ async def test_all_is_well_after_a_clip(home: Path, sandbox: Sandbox) -> None:
     assert faults(checks) == []
     assert find(checks, "keys", "mine").text == f"…{SECRET[-4:]}, from the file"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ answers \(HTTP 404, \d+ ms\)", find(checks, "network", "mine").text)
-    assert "by the servers' own" in find(checks, "network", "clock").text
-    assert find(checks, "journal", "soundness").text.startswith("a file, sound, ")
-    assert find(checks, "journal", "jobs").text == "1 in all, 0 unfinished, 0 of unknown outcome"
+    assert "s of the servers" in find(checks, "network", "clock").text
+    assert find(checks, "journal", "soundness").text.startswith("file, intact, ")
+    assert find(checks, "journal", "jobs").text == "1 in total, 0 unfinished, 0 of unknown outcome"
     budget = find(checks, "journal", "budget").text
     assert budget == "$0.054 spent today, $0.054 this month, $0.00 pending; no limit"
     assert find(checks, "environment", "httpx").grade == "ok"
@@ -125,7 +125,7 @@ async def test_every_broken_thing_is_a_fault_that_says_what_to_do(
     for name in ("settings.json", "callback.key"):
         command = f"chmod 600 ~/data/{name}" if os.name == "posix" else rf'icacls "~\data\{name}" /inheritance:r'
         assert command in find(checks, "data folder", name).advice
-    assert "have new keys made" in find(checks, "data folder", "settings.json").advice
+    assert "replace your keys" in find(checks, "data folder", "settings.json").advice
     assert re.match(r"(3599|36\d\d) s ahead of the servers", find(checks, "network", "clock").text)
     other = find(checks, "keys", "other")
     assert (other.grade, other.text) == ("note", "…ider, from the environment")
@@ -155,7 +155,7 @@ async def test_journals_in_trouble(home: Path) -> None:
             with database:
                 database.execute(spoil)
             database.close()
-        close_to_others(journal)
+        make_private(journal)
         before = journal.read_bytes()
         checks = await run_checks(home)
         assert journal.read_bytes() == before  # the doctor cures nothing by itself
@@ -170,13 +170,13 @@ async def test_journals_in_trouble(home: Path) -> None:
     data, start, end = whole.read_bytes(), (page - 1) * size, page * size
     other = data[start:end].replace(wish.encode(), b"0" * len(wish))
     assert other != data[start:end]
-    assert "Put back a backup" in (await faulty("soundness", data[:start] + other + data[end:])).advice
-    assert "Put back a backup" in (await faulty("journal", data[:start] + b"\0" * size + data[end:])).advice
-    assert "Put back a backup" in (await faulty("journal", b"")).advice
-    assert "Put back a backup" in (await faulty("journal", b"not a database at all" * 400)).advice
-    assert "update the pack" in (await faulty("version", "UPDATE alembic_version SET version_num = '9999'")).advice
+    assert "Restore a backup" in (await faulty("soundness", data[:start] + other + data[end:])).advice
+    assert "Restore a backup" in (await faulty("journal", data[:start] + b"\0" * size + data[end:])).advice
+    assert "Restore a backup" in (await faulty("journal", b"")).advice
+    assert "Restore a backup" in (await faulty("journal", b"not a database at all" * 400)).advice
+    assert "Update the pack" in (await faulty("version", "UPDATE alembic_version SET version_num = '9999'")).advice
     older = await faulty("", "UPDATE alembic_version SET version_num = '0001'")
-    assert older.text == "schema 0001; updated when next opened"
+    assert older.text == "schema 0001; will be upgraded when next opened"
 
 
 async def test_jobs_that_stand_open_and_parts_that_were_left(home: Path) -> None:
@@ -193,9 +193,9 @@ async def test_jobs_that_stand_open_and_parts_that_were_left(home: Path) -> None
     held.close()
     assert faults(checks) == []
     jobs = find(checks, "journal", "jobs")
-    assert (jobs.grade, jobs.text) == ("note", "1 in all, 0 unfinished, 1 of unknown outcome")
+    assert (jobs.grade, jobs.text) == ("note", "1 in total, 0 unfinished, 1 of unknown outcome")
     assert "grok-imagine attach JOB TASK_ID" in jobs.advice
-    assert find(checks, "data folder", "left-over parts").text == "2 unfinished downloads, 1.0 MB; 1 in use, 1 old"
+    assert find(checks, "data folder", "partial downloads").text == "2, 1.0 MB; 1 in use, 1 old"
     assert "SECRETPROMPT" not in repr(checks)
 
 
@@ -210,13 +210,13 @@ async def test_comfyui_is_found_around_the_data_folder(
     found = find(checks, "environment", "ComfyUI")
     assert (found.grade, found.text) == (grade, f"{version} in {tmp_path}")
     assert f'requires-comfyui = ">={OLDEST_COMFYUI}"' in (ROOT / "pyproject.toml").read_text("utf-8")
-    assert numbers("0.14.1rc2") == (0, 14, 1)
+    assert parse_version("0.14.1rc2") == (0, 14, 1)
 
 
 async def test_a_store_is_tried_only_when_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROK_IMAGINE_STORES__SHELF__KIND", "comfyui")
     monkeypatch.setenv("GROK_IMAGINE_STORES__SHELF__PUBLIC_BASE_URL", os.environ["GROK_IMAGINE_SANDBOX_URL"])
-    assert "not tried" in find(await run_checks(home), "stores", "shelf").text
+    assert "not tested" in find(await run_checks(home), "stores", "shelf").text
     checks = await run_checks(home, with_stores=True)
     tried = [(one.grade, one.text.split(":")[0]) for one in checks if one.part == "stores"]
     assert tried == [("ok", "put"), ("fault", "fetch over its URL"), ("ok", "delete")]
@@ -292,7 +292,7 @@ def test_what_cannot_be_examined_is_an_error_of_ours() -> None:
     from pydantic import SecretStr
 
     from grok_imagine.journal.database import database_location
-    from grok_imagine.journal.health import examine
+    from grok_imagine.journal.health import check_health
 
-    with pytest.raises(GrokImagineError, match="See that the server runs"):
-        examine(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))
+    with pytest.raises(GrokImagineError, match="Check that the server is running"):
+        check_health(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))

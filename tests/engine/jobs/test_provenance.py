@@ -112,7 +112,7 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(metadata, "put_in_place", full)
+        monkeypatch.setattr(metadata, "replace_file", full)
     before = film.read_bytes()
     with pytest.raises(EncodeError):
         metadata.stamp(film, {"n": 1})

@@ -222,7 +222,7 @@ async def test_a_newer_journal_asks_for_a_newer_pack(sandbox: Sandbox, tmp_path:
         pass
     with closing(sqlite3.connect(home / "journal.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(JournalError, match="update the pack"):
+    with pytest.raises(JournalError, match="Update the pack"):
         async with session_on(home, sandbox):
             pass
     assert sandbox.requests() == []
@@ -248,7 +248,7 @@ async def test_a_locked_journal(mode: str, sandbox: Sandbox, tmp_path: Path, mon
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(JournalError, match="close whatever else has it open"):
+        with pytest.raises(JournalError, match="Close anything else that uses it"):
             async with session_on(home, sandbox) as session:
                 await session.generate(request_for("reapi"), "sandbox")
         holder.kill()
@@ -260,8 +260,8 @@ async def test_a_locked_journal(mode: str, sandbox: Sandbox, tmp_path: Path, mon
 async def test_a_new_journal_is_there_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "home" / "journal.db"
     private_folder(tmp_path / "home")
-    database._make(file)
-    database._make(file)  # a second process, a moment later
+    database._create_file(file)
+    database._create_file(file)  # a second process, a moment later
     assert file.read_bytes()[:15] == b"SQLite format 3"
     assert is_private(file)
     assert not is_open_to_others(file)

@@ -84,7 +84,7 @@ class Walks(RuleBasedStateMachine):
                 return ledger.read_account(connection, job_id)
 
             account = self.do(self.journal.transaction(read))
-            held, spent = ledger.target(job)
+            held, spent = ledger.target_balance(job)
             assert account.spent == spent
             assert account.held in ({ZERO, held} if job.state is JobState.PREPARED else {held})
 
