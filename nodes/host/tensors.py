@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
     from ...grok_imagine.media.clip import Audio
     from ...grok_imagine.media.frames.resize import Resize
+
+
+class AudioValue(TypedDict):
+    """ComfyUI's AUDIO: samples as ``[batch, channels, samples]``, and samples per second."""
+
+    waveform: torch.Tensor
+    sample_rate: int
 
 
 def to_pixels(batch: torch.Tensor) -> list[NDArray[np.float32]]:
@@ -25,7 +32,7 @@ def to_image(frames: NDArray[np.float32]) -> torch.Tensor:
     return torch.from_numpy(frames)
 
 
-def to_audio(audio: Audio | None) -> dict[str, Any] | None:
+def to_audio(audio: Audio | None) -> AudioValue | None:
     """ComfyUI's AUDIO, or None for a silent video, as ComfyUI's own nodes give it."""
     if audio is None:
         return None
@@ -52,7 +59,7 @@ def _middle(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return image[top : top + height, left : left + width]
 
 
-def cut(audio: dict[str, Any] | None, start: float, duration: float, is_whole: bool) -> dict[str, Any] | None:
+def cut(audio: AudioValue | None, start: float, duration: float, is_whole: bool) -> AudioValue | None:
     """An AUDIO from ``start`` on for ``duration``, in seconds; None if nothing of it sounds then."""
     if audio is None or is_whole:
         return audio

@@ -80,7 +80,7 @@ async def test_a_server_that_was_away_is_found_again(tmp_path: Path, database_ur
         job = await journal.add(a_job())
         server.stop()
         try:
-            with pytest.raises(JournalError, match="See that the server runs") as raised:
+            with pytest.raises(JournalError, match="Check that the server is running") as raised:
                 await journal.advance(job, JobState.SUBMITTING)
         finally:
             server.start()
@@ -118,6 +118,6 @@ async def test_the_doctor_looks_at_it_without_making_its_tables(
     told = {
         one.name: (one.grade, one.text) for one in await run_checks(tmp_path, offline=True) if one.part == "journal"
     }
-    assert told["soundness"][1].startswith("a PostgreSQL, sound, ")
+    assert told["soundness"][1].startswith("PostgreSQL, intact, ")
     assert told["budget"][0] == "ok"
     assert not (tmp_path / "journal.db").exists()

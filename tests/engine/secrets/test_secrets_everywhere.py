@@ -110,7 +110,6 @@ FAULTS = (
     "expired-url",
     "private-url=https://10.0.0.9/a.mp4?X-Amz-Signature=0123456789abcdefPROMPTED",
     "json-file",
-    "wrong-type",
 )
 
 

@@ -71,6 +71,7 @@ export const CHARGED = /** @type {Record<string, string>} */ ({
   OutOfCredit: "no",
   RateLimited: "no",
   BadRequest: "no",
+  ContentRefused: "no",
   TaskNotFound: "unknown",
   ProviderDown: "unknown",
   UnreadableReply: "unknown",

@@ -118,6 +118,8 @@ export default {
   "node.next.JobFailed": "Run again to retry, or change the prompt.",
   "node.error.ContentRejected": "Moderation refused the prompt, an image or the clip.",
   "node.next.ContentRejected": "Change the prompt or the images; sending them again won't help.",
+  "node.error.ContentRefused": "Moderation refused the prompt, an image or the clip.",
+  "node.next.ContentRefused": "Change the prompt or the images; sending them again won't help.",
   "node.error.JobExpired": "The provider has deleted the clip.",
   "node.next.JobExpired": "Contact the provider with the task ID, or change the seed to make a new clip.",
   "node.error.JobTimedOut": "The clip isn't ready yet. The node stopped waiting.",

@@ -118,6 +118,8 @@ export default {
   "node.next.JobFailed": "再実行するか、プロンプトを変えてください。",
   "node.error.ContentRejected": "モデレーションがプロンプト、画像、またはクリップを拒否しました。",
   "node.next.ContentRejected": "プロンプトか画像を変えてください。再送しても同じ結果になります。",
+  "node.error.ContentRefused": "モデレーションがプロンプト、画像、またはクリップを拒否しました。",
+  "node.next.ContentRefused": "プロンプトか画像を変えてください。再送しても同じ結果になります。",
   "node.error.JobExpired": "プロバイダーがクリップを削除しました。",
   "node.next.JobExpired": "タスク ID でプロバイダーに問い合わせるか、シードを変えて作り直してください。",
   "node.error.JobTimedOut": "クリップはまだ完成していません。ノードは待機を終えました。",

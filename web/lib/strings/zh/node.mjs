@@ -118,6 +118,8 @@ export default {
   "node.next.JobFailed": "重新运行再试一次，或修改提示词。",
   "node.error.ContentRejected": "审核拒绝了提示词、图像或片段。",
   "node.next.ContentRejected": "请修改提示词或图像；再次发送也没有用。",
+  "node.error.ContentRefused": "审核拒绝了提示词、图像或片段。",
+  "node.next.ContentRefused": "请修改提示词或图像；再次发送也没有用。",
   "node.error.JobExpired": "服务商已删除该片段。",
   "node.next.JobExpired": "凭任务 ID 联系服务商，或更换种子重新生成。",
   "node.error.JobTimedOut": "片段尚未就绪，节点已停止等待。",
