@@ -15,7 +15,7 @@ from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
-from .support.processes import sandbox_process
+from .support.processes import reset, sandbox_process
 from .support.requests import make_picture
 from .support.sessions import Open, hurried
 
@@ -61,10 +61,16 @@ def picture() -> Blob:
     return make_picture((200, 60, 40))
 
 
-@pytest.fixture
-def running_sandbox() -> Iterator[str]:
-    """A sandbox in a process of its own, so that it outlives the client that is killed."""
+@pytest.fixture(scope="session")
+def one_sandbox() -> Iterator[str]:
     yield from sandbox_process()
+
+
+@pytest.fixture
+def running_sandbox(one_sandbox: str) -> str:
+    """A sandbox in a process of its own, so that it outlives the client that is killed. It has forgotten all before."""
+    reset(one_sandbox)
+    return one_sandbox
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from grok_imagine.cli.app import app
 from grok_imagine.journal.journal import Journal
 
 from ..support.processes import ROOT, client, finish
@@ -85,9 +87,10 @@ def test_exit_codes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("REAPI_API_KEY", raising=False)
-    got, out, err = finish(client(running_sandbox, tmp_path, *arguments))
-    assert (got, json.loads(out)["error"]) == (code, kind), err
+    monkeypatch.setenv("GROK_IMAGINE_SANDBOX_URL", running_sandbox)
+    monkeypatch.setenv("GROK_IMAGINE_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, list(arguments))
+    assert (done.exit_code, json.loads(done.stdout)["error"]) == (code, kind), done.stderr
 
 
 async def test_a_pipe_in_an_old_code_page_gets_all_that_fits(tmp_path: Path) -> None:

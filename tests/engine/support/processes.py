@@ -18,8 +18,16 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def wind(url: str) -> None:
-    body = json.dumps({"advance": 3600}).encode()
-    request = urllib.request.Request(f"{url}/_sandbox/clock", body, {"Content-Type": "application/json"})
+    _post(f"{url}/_sandbox/clock", {"advance": 3600})
+
+
+def reset(url: str) -> None:
+    """Let the sandbox forget its tasks, files, faults and ledger."""
+    _post(f"{url}/_sandbox/reset", {})
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
 
 
