@@ -92,6 +92,7 @@ def test_the_day_s_budget_is_never_passed(tmp_path: Path, database_url: SecretSt
         assert fleet.paid_twice() == []
 
 
+@pytest.mark.slow
 def test_the_limit_of_the_whole_list_holds_over_all_workers(fleet: Fleet) -> None:
     fleet.write([{**row, "duration": 6} for row in rows(8, connection="sandbox")])
     fleet.batch("--defer", "--max-usd", "0.2")  # 0.054 a row

@@ -174,7 +174,7 @@ async def test_data_uris_at_xai(call: Any, make_picture: Any) -> None:
     assert facts((await call.get(await call.clip("xai", body)))[1])["size"] == (480, 480)
 
 
-@pytest.mark.parametrize("draft", [False, True])
+@pytest.mark.parametrize("draft", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_edit_and_extend(open_sandbox: Any, draft: bool) -> None:
     call = await open_sandbox(draft=draft)
     source = (

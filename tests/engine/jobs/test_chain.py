@@ -84,20 +84,28 @@ async def test_a_failure_keeps_what_is_before_it(session: Session, sandbox: Sand
     assert sandbox.ledger()["submits"] == 1 + 3 + 2
 
 
-async def test_extended_where_the_dialect_can(session: Session, sandbox: Sandbox) -> None:
-    for dialect, prompts in (("xai", ("on", "to the end")), ("openai_videos", ("on", "and on", "still", "to the end"))):
-        source = await first_clip(session, dialect)
-        before = len(posts(sandbox))
-        wish = chain(source, prompts, dialect, mode=None, duration_seconds=3)
-        film = await run_chain(session, wish, owner=dialect)
-        assert film.plan.mode is Mode.EXTEND
-        assert film.joined is not None
-        assert film.joined.frames == decode(film.file).frame_count == 48 + len(prompts) * 72
-        sent = [one["body"] for one in posts(sandbox)[before:] if "/_sandbox/" not in one["path"]]
-        assert len(sent) == len(prompts)
-        if dialect == "openai_videos":
-            lengths = [body["extra_body"]["input_video_seconds"] for body in sent]
-            assert lengths == [2, 5, 8, 8], "of a long film only the end is sent, and billed"
+@pytest.mark.parametrize(
+    ("dialect", "prompts"),
+    [
+        ("xai", ("on", "to the end")),
+        pytest.param("openai_videos", ("on", "and on", "still", "to the end"), marks=pytest.mark.slow),
+    ],
+)
+async def test_extended_where_the_dialect_can(
+    dialect: str, prompts: tuple[str, ...], session: Session, sandbox: Sandbox
+) -> None:
+    source = await first_clip(session, dialect)
+    before = len(posts(sandbox))
+    wish = chain(source, prompts, dialect, mode=None, duration_seconds=3)
+    film = await run_chain(session, wish, owner=dialect)
+    assert film.plan.mode is Mode.EXTEND
+    assert film.joined is not None
+    assert film.joined.frames == decode(film.file).frame_count == 48 + len(prompts) * 72
+    sent = [one["body"] for one in posts(sandbox)[before:] if "/_sandbox/" not in one["path"]]
+    assert len(sent) == len(prompts)
+    if dialect == "openai_videos":
+        lengths = [body["extra_body"]["input_video_seconds"] for body in sent]
+        assert lengths == [2, 5, 8, 8], "of a long film only the end is sent, and billed"
 
 
 async def test_the_price_and_every_fault_come_first(session: Session, sandbox: Sandbox) -> None:

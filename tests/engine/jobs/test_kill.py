@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from ..support.processes import client, finish, kill, ledger, state_of, wait_until, wind
 
 
+@pytest.mark.slow
 def test_killed_while_submitted_then_resumed(held_sandbox: str, tmp_path: Path) -> None:
     process = client(held_sandbox, tmp_path, "generate", "a lighthouse", "--resolution", "480p", "--json")
     wait_until(lambda: state_of(tmp_path) == "submitted")
@@ -23,6 +26,7 @@ def test_killed_while_submitted_then_resumed(held_sandbox: str, tmp_path: Path) 
     assert ledger(held_sandbox)["submits"] == 1
 
 
+@pytest.mark.slow
 def test_killed_while_submitted_then_run_again(held_sandbox: str, tmp_path: Path) -> None:
     command = ("generate", "a lighthouse", "--resolution", "480p", "--json")
     process = client(held_sandbox, tmp_path, *command)
