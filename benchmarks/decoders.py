@@ -48,18 +48,18 @@ def _small(path: str) -> tuple[int, int]:
 def ours() -> Task:
     """This project."""
     sys.path.insert(0, str(ROOT))
-    decode, resize, window = (
-        importlib.import_module(f"grok_imagine.media.{name}") for name in ("decode", "resize", "window")
+    decode, resize, selection = (
+        importlib.import_module(f"grok_imagine.media.frames.{name}") for name in ("decode", "resize", "selection")
     )
 
     def run(path: str, task: str) -> Any:
         windows = {
-            "every8": window.Window(select_every_nth=EVERY),
-            "window": window.Window(start_seconds=_clip(path)[2], duration_seconds=WINDOW_SECONDS),
-            "last": window.Window(which="last"),
+            "every8": selection.FrameSelection(select_every_nth=EVERY),
+            "window": selection.FrameSelection(start_seconds=_clip(path)[2], duration_seconds=WINDOW_SECONDS),
+            "last": selection.FrameSelection(which="last"),
         }
         size = resize.Resize(longest_side=SIDE) if task == "resized" else resize.Resize()
-        return decode.decode(path, window=windows.get(task, window.Window()), resize=size).frames
+        return decode.decode(path, window=windows.get(task, selection.FrameSelection()), resize=size).frames
 
     return run
 

@@ -45,8 +45,8 @@ def _harness() -> ModuleType:
 async def fill(home: Path, count: int) -> None:
     """So many jobs in four states, with prompts, costs and errors as they come about."""
     sys.path.insert(0, str(ROOT))
-    store, models = (importlib.import_module(f"grok_imagine.{name}") for name in ("journal.store", "models"))
-    state_of = models.State
+    store, models = (importlib.import_module(f"grok_imagine.{name}") for name in ("journal.journal", "models"))
+    state_of = models.JobState
     states = (state_of.SUCCEEDED, state_of.FAILED, state_of.SUBMITTED, state_of.PREPARED)
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     async with store.Journal(home) as journal:

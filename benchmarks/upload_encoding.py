@@ -247,7 +247,7 @@ def summary(measured: list[dict[str, Any]]) -> dict[str, Any]:
 
 def rates(files: list[Path]) -> None:
     """What each format can do where so many bits are left for each pixel."""
-    fit = ours("media.fit").fit
+    fit = ours("media.images.compress").compress
     samples = {name: bytes_of(make(1024, 1024)) for name, make in pictures.KINDS.items()}
     for file in files:
         with Image.open(file) as opened:
