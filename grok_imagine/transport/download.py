@@ -76,7 +76,7 @@ def _check_hop(url: str, endpoint: Endpoint, allowed: Sequence[Network]) -> bool
     if is_below(url, endpoint.base_url) or _is_same_local_server(url, endpoint.base_url):
         fault, is_foreign = None, False
     elif is_literal_in(url, allowed):
-        fault, is_foreign = None, True
+        fault, is_foreign = fault_of(url, allow_private=True), True
     else:
         fault, is_foreign = fault_of(url), True
         parts = split(url)
@@ -183,6 +183,7 @@ async def _check_file(part: PartialDownload, check: Check | None) -> None:
     part.file.flush()
     fault = await asyncio.to_thread(check, part.path) if check else None
     if fault is not None:
-        if part.total is not None:
-            part.forget()  # as long as it was said to be, and no whole video all the same
-        raise FetchFailed(f"the result {fault}", is_wrong_file=part.total is not None)
+        is_complete = part.total is not None  # as long as it was said to be, and no whole video all the same
+        if is_complete:
+            part.forget()
+        raise FetchFailed(f"the result {fault}", is_wrong_file=is_complete)

@@ -87,7 +87,7 @@ async def _after(error: TransportError | OSError, job: Job, walk: JobContext, me
     if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
         raise await _give_up(job, walk, error, is_stale=memory.is_stale) from error
     if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, walk, memory):
-        memory.uses_content, memory.failures = True, 0
+        memory.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day
         walk.report(job, "downloading", note=f"{error}; asking {walk.connection.provider.label} for the file itself")
         return job
     is_refused = isinstance(error, FetchFailed) and error.is_refused

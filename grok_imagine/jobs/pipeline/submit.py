@@ -156,7 +156,9 @@ async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicU
 
 async def _end_rejected(job: Job, walk: JobContext, error: ContentRefused) -> NoReturn:
     """Moderation refused the request itself: nothing was made or charged, and the same is not sent anywhere again."""
-    text = f"{walk.connection.provider.label} refused the request: {error}. Nothing was charged"
+    text = (
+        f"{walk.connection.provider.label} refused the request: {error}. No job was created, so the clip is not charged"
+    )
     ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}
     await walk.tools.journal.advance(job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended)
     raise ContentRejected(text, job_id=job.id) from error
