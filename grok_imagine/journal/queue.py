@@ -44,7 +44,7 @@ class Queue:
         if place.file is not None:
             raise SettingsError(
                 f"Workers need a journal in PostgreSQL, but yours is the file {place}. Set database_url (see "
-                '"Several machines" in the README), or run the batch without --defer.'
+                "docs/workers.md), or run the batch without --defer."
             )
         try:
             import procrastinate

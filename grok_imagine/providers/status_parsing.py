@@ -44,7 +44,7 @@ _SEEN_ELSEWHERE = (
 )
 """Where gateways of every kind put the video of a task that is done. Asked last, and only if the status says done."""
 _URL_NAMES = ("video_url", "videoUrl", "video_urls", "video", "videos", "url", "urls", "resultUrls", "result_urls")
-"""The fields of an object that hold its video. What names a video comes before a mere ``url``, which may be a picture's."""
+"""The fields of an object that hold its video. A mere ``url`` comes last: it may be a picture's."""
 
 
 def task_id(body: Object, paths: Iterable[str]) -> str | None:

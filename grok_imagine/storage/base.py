@@ -75,6 +75,6 @@ class NoStore:
             "This connection's provider fetches images by public URL, and no place to upload them is set up. Either "
             "give the image's public http(s) URL in image_urls instead of connecting it; or set up a store: a bucket "
             "(S3, R2, MinIO, OSS, B2, Google Cloud Storage, Azure), or this ComfyUI if the internet reaches it "
-            "(README, part Uploads); or try the graph on a sandbox connection, which has its own upload. "
+            "(docs/uploads.md); or try the graph on a sandbox connection, which has its own upload. "
             "Nothing was sent or charged."
         )

@@ -55,7 +55,7 @@ class Stores:
         if name is None:
             raise SettingsError(
                 f"No store is chosen; there is: {', '.join(self._settings.stores) or 'none yet'}. Name one, or set "
-                '"store" in the settings. See the README, part Uploads.'
+                '"store" in the settings. See docs/uploads.md.'
             )
         return self.named(name)
 
