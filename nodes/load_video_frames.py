@@ -163,7 +163,7 @@ async def _file(source: str, progress: NodeProgress) -> Path:
         if not target.is_file():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             progress.report("Downloading")
-            await session.bring(source, target, on_bytes=lambda size, _total: progress.report(_megabytes(size)))
+            await session.download_url(source, target, on_bytes=lambda size, _total: progress.report(_megabytes(size)))
         return target
 
 

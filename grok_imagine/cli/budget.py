@@ -24,7 +24,7 @@ def budget(
     """Show what you spent today and this month, what is pending, your limits, and the newest ledger entries."""
 
     async def work(session: Session) -> tuple[SpendSummary, list[LedgerEntry]]:
-        return await session.spend(), await session.journal.ledger.entries(job_id=job, limit=limit)
+        return await session.spend_summary(), await session.journal.ledger.entries(job_id=job, limit=limit)
 
     with console.report_errors(as_json):
         spend, entries = with_session(home, work)

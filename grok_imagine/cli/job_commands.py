@@ -30,7 +30,7 @@ def again(
         with console.ProgressBar() as bar, handle_interrupt(home, bar):
 
             async def work(session: Session) -> tuple[str, Path | None]:
-                new_job = await session.again(job)
+                new_job = await session.resubmit(job)
                 try:
                     return new_job.id, (await session.resume(new_job.id, progress=bar)).file
                 except JobFailed as error:
@@ -50,7 +50,7 @@ def again(
 def drop(job: str, as_json: AsJson = False, home: Home = None) -> None:
     """Abandon a job. If the provider cannot cancel it, it continues there and is billed; the output says so."""
     with console.report_errors(as_json):
-        abandoned = with_session(home, lambda session: session.drop(job))
+        abandoned = with_session(home, lambda session: session.abandon(job))
         if as_json:
             console.print_json({**console.job_as_json(abandoned.job), "note": abandoned.text})
         else:

@@ -64,7 +64,7 @@ async def _drop_jobs(session: Session, job_ids: Iterable[str]) -> list[str]:
     messages: list[str] = []
     for job_id in job_ids:
         try:
-            text = (await session.drop(job_id)).text
+            text = (await session.abandon(job_id)).text
         except GrokImagineError as error:
             text = str(error)
         messages.append(f"Job {job_id}: {text}")

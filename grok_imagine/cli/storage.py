@@ -86,7 +86,7 @@ def stores(as_json: AsJson = False, home: Home = None) -> None:
         elif rows:
             console.print_table(rows)
         else:
-            console.out.print('No store is set up yet. See docs/uploads.md.')
+            console.out.print("No store is set up yet. See docs/uploads.md.")
 
 
 def _read_blob(file: Path) -> Blob:

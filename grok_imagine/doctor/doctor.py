@@ -117,7 +117,7 @@ async def _network(
                 checks.append(Check("stores", name, f"{store.kind}, not tested; add --stores to upload a test image"))
                 continue
             for step in await check_store(name, stores, client):
-                advice = "" if step.is_good else 'Fix the store in the settings. See docs/uploads.md.'
+                advice = "" if step.is_good else "Fix the store in the settings. See docs/uploads.md."
                 grade = "ok" if step.is_good else "fault"
                 checks.append(Check("stores", name, f"{step.step}: {step.fault or 'ok'}", grade, advice))
     return checks

@@ -1,4 +1,4 @@
-"""The corridor that a job walks, from the wish to the file. Open a :class:`Session` and ask it for a clip."""
+"""Jobs, from a request to a file. Open a :class:`Session` and call its ``generate``."""
 
 from __future__ import annotations
 

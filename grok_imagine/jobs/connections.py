@@ -70,7 +70,7 @@ class Connection:
     assumed_usd_per_second: Decimal | None = None
     assumed_usd_per_clip: Decimal | None = None
 
-    def place(self) -> JobSlot:
+    def slot(self) -> JobSlot:
         """A place among the connection's jobs in flight, not taken yet."""
         return self.pacer.slot()
 

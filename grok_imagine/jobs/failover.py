@@ -51,13 +51,13 @@ async def generate_with_failover(
     text tells what each of them said.
     """
     names = list(dict.fromkeys(connections))
-    known = await _taken(session, request, names, owner)
+    known = await _find_accepted(session, request, names, owner)
     said: list[str] = []
     for name in [known] if known else names:
         try:
             made = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
         except _NOT_ACCEPTED as error:
-            if isinstance(error, _MAYBE_ACCEPTED) or await _taken(session, request, [name], owner):
+            if isinstance(error, _MAYBE_ACCEPTED) or await _find_accepted(session, request, [name], owner):
                 raise
             said.append(f"{name}: {error}")
             if name == (known or names[-1]):
@@ -68,7 +68,7 @@ async def generate_with_failover(
     raise SettingsError("Name at least one connection. Nothing was sent or charged.")
 
 
-async def _taken(session: Session, request: VideoRequest, names: Sequence[str], owner: str) -> str | None:
+async def _find_accepted(session: Session, request: VideoRequest, names: Sequence[str], owner: str) -> str | None:
     """The first of the connections that has a job for this wish beyond its preparation."""
     for name in names:
         try:
@@ -121,7 +121,7 @@ class Quote:
         }
 
 
-def quotes_again(settings: Settings, journaled: Mapping[str, Any]) -> list[Quote]:
+def requote(settings: Settings, journaled: Mapping[str, Any]) -> list[Quote]:
     """``quotes`` for the request that a job keeps, with each connection's usual model; its media are stand-ins."""
     fields = {name: value for name, value in journaled.items() if name in VideoRequest.model_fields and name != "model"}
     fields["mode"] = Mode(fields["mode"]) if fields.get("mode") else None

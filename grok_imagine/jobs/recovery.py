@@ -38,43 +38,43 @@ class AbandonResult:
     text: str
 
 
-async def attach(job: Job, task_id: str, tools: SessionServices) -> Job:
+async def attach(job: Job, task_id: str, services: SessionServices) -> Job:
     """Give a job of unknown outcome the task id that its user found at the provider. Raises SettingsError."""
     is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == TaskNotFound.__name__
-    is_waiting = job.state is JobState.SUBMITTING and tools.flying(job.id) is None
+    is_waiting = job.state is JobState.SUBMITTING and services.in_flight(job.id) is None
     if not (is_waiting or _was_replaced(job) or is_mistaken):
         raise SettingsError(f"Job {job.id} is {job.state.value}; only a job of unknown outcome takes a task id.")
-    changes = {"task_id": check_task_id(task_id), "submitted_at": tools.now(), "error": None, "error_kind": None}
-    return await tools.journal.advance(job, JobState.SUBMITTED, "attached by hand", **changes, finished_at=None)
+    changes = {"task_id": check_task_id(task_id), "submitted_at": services.now(), "error": None, "error_kind": None}
+    return await services.journal.advance(job, JobState.SUBMITTED, "attached by hand", **changes, finished_at=None)
 
 
-async def attach_url(job: Job, url: str, tools: SessionServices) -> Job:
+async def attach_url(job: Job, url: str, services: SessionServices) -> Job:
     """Give a paid job the URL of its video, as its user found it at the provider. Raises SettingsError."""
     if job.state not in (JobState.SUBMITTED, JobState.SUCCEEDED):
         raise SettingsError(f"Job {job.id} is {job.state.value}; only a job that a provider has accepted takes a URL.")
     if split(url.strip()) is None:
         raise SettingsError("Give the video's whole URL, beginning with https://")
     changes: dict[str, Any] = {"result_url": url.strip(), "error": None, "error_kind": None}
-    return await tools.journal.advance(job, JobState.SUCCEEDED, "URL attached by hand", **changes)
+    return await services.journal.advance(job, JobState.SUCCEEDED, "URL attached by hand", **changes)
 
 
-async def resubmit(job: Job, tools: SessionServices) -> Job:
+async def resubmit(job: Job, services: SessionServices) -> Job:
     """Submit a job of unknown outcome again, as its user wants: a new job in its place, which is about to be sent.
 
     The first may have been billed, so it stays in the ledger, and still takes a task id. Raises SettingsError for a
     job whose outcome is known or still awaited, OverBudget where the limits leave no room for another.
     """
-    if not _is_unknown(job, tools):
+    if not _is_unknown(job, services):
         state = "being sent right now" if job.state is JobState.SUBMITTING else job.state.value
         raise SettingsError(f"Job {job.id} is {state}; only a job of unknown outcome is submitted again.")
-    now = tools.now()
+    now = services.now()
     anew: dict[str, Any] = dict.fromkeys(("task_id", "result_url", "file", "billed_usd", "error", "error_kind"))
     by = replace(job, id=new_id(now), state=JobState.PREPARED, submitted_at=None, finished_at=None, **anew)
     uncertain = replace(job, error_kind=SubmitUncertain.__name__)
-    return await tools.journal.supersede(uncertain, by, f"submitted again knowingly, as {by.id}")
+    return await services.journal.supersede(uncertain, by, f"submitted again knowingly, as {by.id}")
 
 
-async def abandon(job: Job, connection: Connection, tools: SessionServices) -> AbandonResult:
+async def abandon(job: Job, connection: Connection, services: SessionServices) -> AbandonResult:
     """Give a job up. Raises SettingsError for one that is over, or whose outcome is unknown.
 
     A provider that can cancel is asked to; else the job goes on there and is billed. It can still be collected, and
@@ -82,23 +82,23 @@ async def abandon(job: Job, connection: Connection, tools: SessionServices) -> A
     """
     check_belongs(job, connection)
     label = connection.provider.label
-    flying = tools.flying(job.id)
+    flying = services.in_flight(job.id)
     if flying is not None:  # its answer says whether there is anything to give up
         with suppress(Exception):
             await flying
-        job = await tools.journal.get(job.id) or job
+        job = await services.journal.get(job.id) or job
     if job.state is JobState.PREPARED:
         told = "It was not sent yet, and costs nothing."
-        return await _ended(job, tools, JobCanceled.__name__, told, billed_usd=Decimal(0))
+        return await _ended(job, services, JobCanceled.__name__, told, billed_usd=Decimal(0))
     if job.state is JobState.SUBMITTED:
-        if await _is_canceled(job, connection, tools):
+        if await _is_canceled(job, connection, services):
             billed = Decimal(0) if connection.provider.refunds_failures else None
-            return await _ended(job, tools, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
+            return await _ended(job, services, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
         told = (
             f"{label} cannot cancel: the job goes on there and is billed. Should you want the clip after all: "
             f"grok-imagine resume {job.id}, or run the same graph again"
         )
-        return await _ended(job, tools, ABANDONED, told)
+        return await _ended(job, services, ABANDONED, told)
     if job.state is JobState.SUCCEEDED:
         raise SettingsError(f"Job {job.id} is finished and paid; fetch it: grok-imagine resume {job.id}")
     if job.state is JobState.SUBMITTING:
@@ -162,28 +162,28 @@ async def _at_hand(name: str, store: Store, uploads: Uploads) -> str | None:
     return found.url if found else None
 
 
-def _is_unknown(job: Job, tools: SessionServices) -> bool:
+def _is_unknown(job: Job, services: SessionServices) -> bool:
     """Whether nobody knows, nor can still learn from the POST's own answer, if the provider took the job."""
-    if job.state is not JobState.SUBMITTING or tools.flying(job.id) is not None:
+    if job.state is not JobState.SUBMITTING or services.in_flight(job.id) is not None:
         return False
-    return job.error_kind is not None or tools.now() - job.updated_at >= tools.answer_seconds
+    return job.error_kind is not None or services.now() - job.updated_at >= services.answer_seconds
 
 
 def _was_replaced(job: Job) -> bool:
     return job.state is JobState.FAILED and job.task_id is None and job.error_kind == SubmitUncertain.__name__
 
 
-async def _is_canceled(job: Job, connection: Connection, tools: SessionServices) -> bool:
+async def _is_canceled(job: Job, connection: Connection, services: SessionServices) -> bool:
     """Whether the provider says that the task is canceled; a provider that cannot be asked has not."""
     call = connection.provider.cancel(job.task_id or "")
     if call is None:
         return False
     try:
-        return (await tools.client.send(call, connection.endpoint)).is_success
+        return (await services.client.send(call, connection.endpoint)).is_success
     except (TransportError, ProviderError):
         return False
 
 
-async def _ended(job: Job, tools: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
-    ended = {"error": f"Given up. {text}", "error_kind": kind, "finished_at": tools.now(), **changes}
-    return AbandonResult(await tools.journal.advance(job, JobState.FAILED, "given up by its user", **ended), text)
+async def _ended(job: Job, services: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
+    ended = {"error": f"Given up. {text}", "error_kind": kind, "finished_at": services.now(), **changes}
+    return AbandonResult(await services.journal.advance(job, JobState.FAILED, "given up by its user", **ended), text)

@@ -1,4 +1,4 @@
-"""How a walk ends well: a job and its file."""
+"""The result of a finished job: the job and its file."""
 
 from __future__ import annotations
 

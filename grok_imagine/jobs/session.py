@@ -84,19 +84,19 @@ class Session:
         self._uploads = Uploads(self.journal, now)
         self.publisher = Publisher(self._uploads, self._deletes_after, Encoder(self._uploads))
         kept_in = self.stores.for_results()
-        self._tools = SessionServices(
+        self._services = SessionServices(
             journal=self.journal,
             client=self._client,
             publisher=self.publisher,
             results=home / "results",
             sleep=sleep,
-            keep=self._keeper.run,
-            flying=self._keeper.get,
+            run_in_flight=self._keeper.run,
+            in_flight=self._keeper.get,
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
-            archive=SharedResults(self.journal, kept_in) if kept_in else None,
-            hints=hints,
+            shared_results=SharedResults(self.journal, kept_in) if kept_in else None,
+            callbacks=hints,
             monotonic=monotonic,
             now=now,
         )
@@ -162,7 +162,9 @@ class Session:
         async with self._turns.setdefault((owner, identity), asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
-            job = await self._reopened(recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted)))
+            job = await self._reopen_missing_file(
+                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted))
+            )
             if workflow:
                 now = self._now()
                 await self.journal.transaction(
@@ -170,22 +172,22 @@ class Session:
                 )
             is_reused = job.state is JobState.SAVED
             warnings = tuple(str(warning) for warning in checked.warnings)
-            walk = self._walk(connection, request=request, progress=progress, notes=warnings)
-            return result_of(await run_job(job, walk), warnings, is_reused)
+            context = self._context(connection, request=request, progress=progress, notes=warnings)
+            return result_of(await run_job(job, context), warnings, is_reused)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
-        job = await self._known(job_id)
+        job = await self._get_job(job_id)
         if job.state is JobState.SAVED and job.file and job.file.is_file():
             return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
         connection = await self.connect(job.connection)
-        job = await self._reopened(await self._asked_again(job, connection))
-        walk = self._walk(connection, progress=progress)
+        job = await self._reopen_missing_file(await self._reopen_failed(job, connection))
+        context = self._context(connection, progress=progress)
         if job.state is JobState.PREPARED:
-            walk.request = await recovery.rebuild_request(
+            context.request = await recovery.rebuild_request(
                 job, connection, self.stores.choose(connection), self._uploads
             )
-        return result_of(await run_job(job, walk))
+        return result_of(await run_job(job, context))
 
     async def upload(
         self, media: Sequence[Blob], store: str | None = None, *, connection: str | None = None
@@ -216,22 +218,22 @@ class Session:
 
     async def attach(self, job_id: str, task_id: str) -> Job:
         """Give a job of unknown outcome the task id that its user found at the provider."""
-        return await recovery.attach(await self._known(job_id), task_id, self._tools)
+        return await recovery.attach(await self._get_job(job_id), task_id, self._services)
 
     async def attach_url(self, job_id: str, url: str) -> Job:
         """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
-        return await recovery.attach_url(await self._known(job_id), url, self._tools)
+        return await recovery.attach_url(await self._get_job(job_id), url, self._services)
 
-    async def again(self, job_id: str) -> Job:
+    async def resubmit(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
-        return await recovery.resubmit(await self._known(job_id), self._tools)
+        return await recovery.resubmit(await self._get_job(job_id), self._services)
 
-    async def drop(self, job_id: str) -> AbandonResult:
+    async def abandon(self, job_id: str) -> AbandonResult:
         """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
-        job = await self._known(job_id)
-        return await recovery.abandon(job, await self.connect(job.connection), self._tools)
+        job = await self._get_job(job_id)
+        return await recovery.abandon(job, await self.connect(job.connection), self._services)
 
-    async def spend(self) -> SpendSummary:
+    async def spend_summary(self) -> SpendSummary:
         """What was spent today and this month, what is pending, and the limits."""
         return await self.journal.ledger.spend()
 
@@ -242,7 +244,7 @@ class Session:
         limits = max_gb or self.settings.results_max_gb, max_days or self.settings.results_max_days
         facts = {"max_bytes": limits[0] * 1e9, "max_seconds": limits[1] * 86400, "now": self._now()}
         chunks = self.home / "chunks"
-        return await prune(self._tools.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
+        return await prune(self._services.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
         """Wait for a task by its id at the provider, whoever submitted it."""
@@ -252,10 +254,12 @@ class Session:
             job = await self.journal.add(
                 job_for_external_task(connection, recovery.check_task_id(task_id), self._now())
             )
-        job = await self._asked_again(job, connection)
-        return result_of(await run_job(await self._reopened(job), self._walk(connection, progress=progress)))
+        job = await self._reopen_failed(job, connection)
+        return result_of(
+            await run_job(await self._reopen_missing_file(job), self._context(connection, progress=progress))
+        )
 
-    async def bring(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
+    async def download_url(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
         """Download a video that the user names by its URL: public https, or a file of the running sandbox.
 
         No key goes along. Raises FetchFailed or another TransportError.
@@ -276,7 +280,7 @@ class Session:
         stated = self.stores.stated(store)
         return stated is not None and stated.delete_after
 
-    async def _asked_again(self, job: Job, connection: Connection) -> Job:
+    async def _reopen_failed(self, job: Job, connection: Connection) -> Job:
         """The job, to be walked on by hand: a failed one with a task id is asked once more, which costs nothing."""
         connections.check_belongs(job, connection)
         if job.state is not JobState.FAILED:
@@ -285,26 +289,26 @@ class Session:
             raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
         return await self.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
 
-    async def _reopened(self, job: Job) -> Job:
+    async def _reopen_missing_file(self, job: Job) -> Job:
         """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""
         if job.is_abandoned:
             return await self.journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
         if job.state is not JobState.SAVED or (job.file and job.file.is_file()):
             return job
-        if (here := self._tools.results / f"{job.id}.mp4").is_file():
+        if (here := self._services.results / f"{job.id}.mp4").is_file():
             return replace(job, file=here)  # another machine that shares the journal noted its own file last
         try:
             return await self.journal.advance(job, JobState.SUCCEEDED, "the file is gone; fetching it again")
         except JobConflict:
-            return await self._known(job.id)  # another run has noticed too
+            return await self._get_job(job.id)  # another run has noticed too
 
-    async def _known(self, job_id: str) -> Job:
+    async def _get_job(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)
         if job is None:
             raise SettingsError(f"There is no job {job_id!r} in the journal {self.journal.place}.")
         return job
 
-    def _walk(
+    def _context(
         self,
         connection: Connection,
         *,
@@ -315,4 +319,4 @@ class Session:
         def store() -> Store:
             return self.stores.choose(connection)
 
-        return JobContext(self._tools, connection, store, request, progress or SilentProgress(), notes)
+        return JobContext(self._services, connection, store, request, progress or SilentProgress(), notes)

@@ -95,7 +95,7 @@ async def _interrupted(runtime: Runtime, job: Future[Any], job_ids: frozenset[st
             return
         for job_id in job_ids:
             try:
-                text = (await session.drop(job_id)).text
+                text = (await session.abandon(job_id)).text
             except GrokImagineError as error:
                 text = str(error)
             logging.getLogger(__name__).warning("Job %s: %s", job_id, text)

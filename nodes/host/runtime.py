@@ -115,7 +115,7 @@ class Runtime:
     def call(self, token: str) -> None:
         """Handle a webhook call with this token, from anybody. Returns at once."""
         if self._callbacks is not None:
-            self._callbacks.call(token)
+            self._callbacks.wake(token)
 
     def has_database(self) -> bool:
         """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""

@@ -110,11 +110,11 @@ class JobHandlers:
 
     async def prices(self, request: ApiRequest) -> dict[str, Any]:
         """What the same clip would cost at every connection, the cheapest first."""
-        from ...grok_imagine.jobs.failover import quotes_again
+        from ...grok_imagine.jobs.failover import requote
 
         async with self._runtime.session() as session:
             job = await self._known(session, request)
-            found = await asyncio.to_thread(quotes_again, session.settings, {**job.request, "mode": job.mode})
+            found = await asyncio.to_thread(requote, session.settings, {**job.request, "mode": job.mode})
         return {"prices": [one.as_json for one in found]}
 
     async def spend(self, _request: ApiRequest) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class JobHandlers:
         if self._is_new():
             return {}
         async with self._runtime.session() as session:
-            return (await session.spend()).as_json()
+            return (await session.spend_summary()).as_json()
 
     async def video(self, request: ApiRequest) -> File:
         """The clip itself. aiohttp answers ranges of it, so that it can be sought in."""
@@ -172,14 +172,14 @@ class JobHandlers:
             raise ApiError(400, "You may pay twice if you submit again. Confirm it first.", "NotConfirmed")
         async with self._runtime.session() as session:
             job = await self._known(session, request)
-            new_job = await session.again(job.id)
+            new_job = await session.resubmit(job.id)
         return await self._begin(new_job.id, self._resumed(new_job.id))
 
     async def drop(self, request: ApiRequest) -> dict[str, Any]:
         """Abandon a running job. The message says whether it may still be billed."""
         async with self._runtime.session() as session:
             job = await self._known(session, request)
-            dropped = await session.drop(job.id)
+            dropped = await session.abandon(job.id)
             return {"job": self._view(dropped.job, session), "message": dropped.text}
 
     async def remove(self, request: ApiRequest) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class JobHandlers:
             if "remove" not in shown["actions"] or shown["is_busy"]:
                 raise ApiError(409, "This job is still running. Wait for it or abandon it first.", "NotOver")
             if job.state is JobState.PREPARED:
-                job = (await session.drop(job.id)).job
+                job = (await session.abandon(job.id)).job
             now = time.time()
             await session.journal.transaction(lambda connection: workflows.remove_job(connection, job, now))
             await asyncio.to_thread(_discard, clip(job, self._runtime.home))

@@ -72,7 +72,7 @@ class CallbackRegistry:
         return f"{self.base}{ROUTE}/{self.token(job_id)}"
 
     @contextmanager
-    def listening(self, token: str, hint: WakeSignal) -> Generator[None]:
+    def register(self, token: str, hint: WakeSignal) -> Generator[None]:
         """Ring ``hint`` for each call with the token, as long as the context lasts."""
         name = _name(token)
         with self._lock:
@@ -85,7 +85,7 @@ class CallbackRegistry:
                 if not self._waiting[name]:
                     del self._waiting[name]
 
-    def call(self, token: str) -> None:
+    def wake(self, token: str) -> None:
         """Somebody called with this token. It returns at once, and tells nobody whether anybody listens."""
         with self._lock:
             for hint in self._waiting.get(_name(token), ()):

@@ -1,4 +1,4 @@
-"""What a job carries along the corridor: its tools, its connection, its request, and how it reports."""
+"""What the steps of a job share: services, connection, request, and how progress is reported."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class SessionServices:
     publisher: Publisher
     results: Path
     sleep: Callable[[float], Awaitable[None]]
-    keep: Callable[[str, Coroutine[Any, Any, Job]], Awaitable[Job]]
+    run_in_flight: Callable[[str, Coroutine[Any, Any, Job]], Awaitable[Job]]
     """Runs a job's step to its end even when whoever awaits it is canceled."""
-    flying: Callable[[str], Awaitable[Job] | None]
+    in_flight: Callable[[str], Awaitable[Job] | None]
     """The step of that job that is being run to its end now, if there is one."""
     deadline_seconds: float
     answer_seconds: float
     """How long a POST may take to be answered, before its outcome counts as unknown."""
     max_download_bytes: int
-    archive: SharedResults | None = None
+    shared_results: SharedResults | None = None
     """Where finished clips go too, for the other machines that share the journal."""
-    hints: CallbackRegistry | None = None
+    callbacks: CallbackRegistry | None = None
     """Who waits for a provider's call; None in a process that no call reaches."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
     monotonic: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class SessionServices:
 class JobContext:
     """One job on its way. ``request`` is None when the job was found in the journal."""
 
-    tools: SessionServices
+    services: SessionServices
     connection: Connection
     store: Callable[[], Store]
     """Chooses the store, when there is something to upload; raises SettingsError or StorageError."""
@@ -61,8 +61,8 @@ class JobContext:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since this walk began."""
-        now = self.tools.monotonic()
+        """Seconds since this run of the job began."""
+        now = self.services.monotonic()
         if self._began is None:
             self._began = now
         return now - self._began

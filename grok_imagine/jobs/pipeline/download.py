@@ -1,4 +1,4 @@
-"""SUCCEEDED to SAVED: bring the paid clip home. A failed download never leads to another submit."""
+"""SUCCEEDED to SAVED: download the paid clip. A failed download never leads to another submit."""
 
 from __future__ import annotations
 
@@ -47,143 +47,145 @@ class _DownloadState:
     """What the provider answered when it was last asked about the task, redacted."""
 
 
-async def download_result(job: Job, walk: JobContext) -> Job:
+async def download_result(job: Job, context: JobContext) -> Job:
     """Download the clip. Raises ResultNotFetched, which leaves the job SUCCEEDED, ready to be fetched again."""
-    tools = walk.tools
-    target = private_folder(tools.results) / f"{job.id}.mp4"
-    memory = _DownloadState()
+    services = context.services
+    target = private_folder(services.results) / f"{job.id}.mp4"
+    state = _DownloadState()
 
     def on_bytes(size: int, total: int | None) -> None:
-        if size >= memory.received + _PROGRESS:
-            memory.received, memory.failures = size, 0
-        walk.report(job, "downloading", percent=100 * size / total if total else None)
+        if size >= state.received + _PROGRESS:
+            state.received, state.failures = size, 0
+        context.report(job, "downloading", percent=100 * size / total if total else None)
 
-    if not job.result_url and walk.connection.provider.content(job.task_id or "") is None:
-        job = await _find_url(job, walk, memory)
+    if not job.result_url and context.connection.provider.content(job.task_id or "") is None:
+        job = await _find_url(job, context, state)
     while True:
         try:
             await download(
-                tools.client,
-                _source(job, walk, memory),
-                walk.connection.endpoint,
+                services.client,
+                _source(job, context, state),
+                context.connection.endpoint,
                 target,
-                limit=tools.max_download_bytes,
+                limit=services.max_download_bytes,
                 on_bytes=on_bytes,
                 check=fault_of_file,
                 keep=True,
             )
             break
         except (TransportError, OSError) as error:
-            job = await _after(error, job, walk, memory)
-    await keep_provenance(job, walk, target)
-    return await tools.journal.advance(
-        job, JobState.SAVED, file=target, finished_at=tools.now(), error=None, error_kind=None
+            job = await _after_failure(error, job, context, state)
+    await keep_provenance(job, context, target)
+    return await services.journal.advance(
+        job, JobState.SAVED, file=target, finished_at=services.now(), error=None, error_kind=None
     )
 
 
-async def _after(error: TransportError | OSError, job: Job, walk: JobContext, memory: _DownloadState) -> Job:
+async def _after_failure(error: TransportError | OSError, job: Job, context: JobContext, state: _DownloadState) -> Job:
     """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
-    memory.failures += 1
-    if memory.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
-        raise await _give_up(job, walk, error, is_stale=memory.is_stale) from error
-    if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, walk, memory):
-        memory.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day
-        walk.report(job, "downloading", note=f"{error}; asking {walk.connection.provider.label} for the file itself")
+    state.failures += 1
+    if state.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
+        raise await _give_up(job, context, error, is_stale=state.is_stale) from error
+    if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, context, state):
+        state.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day
+        context.report(
+            job, "downloading", note=f"{error}; asking {context.connection.provider.label} for the file itself"
+        )
         return job
     is_refused = isinstance(error, FetchFailed) and error.is_refused
     is_dead = is_refused or (isinstance(error, FetchFailed) and error.is_gone)
-    if is_dead or memory.failures == _SCHEDULE.tries - 1:
-        fresh = await _ask_again(job, walk, memory)
-        is_gone = memory.is_forgotten or (is_dead and memory.is_stale and _is_past(job, walk))
+    if is_dead or state.failures == _SCHEDULE.tries - 1:
+        fresh = await _ask_again(job, context, state)
+        is_gone = state.is_forgotten or (is_dead and state.is_stale and _is_past(job, context))
         if fresh is job and (is_refused or (is_dead and is_gone)):
-            raise await _give_up(job, walk, error, is_gone=is_gone) from error
+            raise await _give_up(job, context, error, is_gone=is_gone) from error
         if fresh is not job:
-            memory.uses_content = False
-        if fresh is not job and memory.failures == 1:
+            state.uses_content = False
+        if fresh is not job and state.failures == 1:
             return fresh
         job = fresh
-    delay = _SCHEDULE.delay(memory.failures)
-    walk.report(job, "downloading", note=f"{error}; again in {delay:.0f} s")
-    await walk.tools.sleep(delay)
+    delay = _SCHEDULE.delay(state.failures)
+    context.report(job, "downloading", note=f"{error}; again in {delay:.0f} s")
+    await context.services.sleep(delay)
     return job
 
 
-def _source(job: Job, walk: JobContext, memory: _DownloadState) -> Call:
+def _source(job: Job, context: JobContext, state: _DownloadState) -> Call:
     """Where the file is: at the result's URL, else at the provider's endpoint for the file.
 
     The transport attaches the key below the connection's base URL alone, so a CDN does not get it.
     """
-    content = walk.connection.provider.content(job.task_id or "")
-    if content is not None and (memory.uses_content or not job.result_url):
+    content = context.connection.provider.content(job.task_id or "")
+    if content is not None and (state.uses_content or not job.result_url):
         return content
     return Call.get(job.result_url or "")
 
 
-def _has_other_source(job: Job, walk: JobContext, memory: _DownloadState) -> bool:
-    content = walk.connection.provider.content(job.task_id or "")
-    return bool(job.result_url) and content is not None and not memory.uses_content
+def _has_other_source(job: Job, context: JobContext, state: _DownloadState) -> bool:
+    content = context.connection.provider.content(job.task_id or "")
+    return bool(job.result_url) and content is not None and not state.uses_content
 
 
-async def _find_url(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
+async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
     """Ask once more about a task that is done without a URL. Raises ResultNotFetched where there still is none."""
-    job = await _ask_again(job, walk, memory)
+    job = await _ask_again(job, context, state)
     if job.result_url:
         return job
-    label = walk.connection.provider.label
+    label = context.connection.provider.label
     text = (
         f"{label} reports that the clip is finished, so it counts as paid, but its answer names no video that this "
         "pack can find. Nothing is submitted again. Run the same graph again to ask once more, or copy the video's URL "
         f"from {label}'s dashboard: grok-imagine attach {job.id} --url URL. "
-        f"{label} answered: {memory.answer or 'nothing'}"
+        f"{label} answered: {state.answer or 'nothing'}"
     )
     with suppress(JournalError):
-        await walk.tools.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
+        await context.services.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
     raise ResultNotFetched(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _ask_again(job: Job, walk: JobContext, memory: _DownloadState) -> Job:
+async def _ask_again(job: Job, context: JobContext, state: _DownloadState) -> Job:
     """A fresh URL for the same result, where the provider still has one."""
-    provider, tools = walk.connection.provider, walk.tools
+    provider, services = context.connection.provider, context.services
     try:
-        reply = await tools.client.read(provider.poll(job.task_id or ""), walk.connection.endpoint, provider.refusal)
-        memory.answer = plain(reply.body[:4000].decode("utf-8", "replace"), limit=400)
+        reply = await services.client.read(
+            provider.poll(job.task_id or ""), context.connection.endpoint, provider.refusal
+        )
+        state.answer = plain(reply.body[:4000].decode("utf-8", "replace"), limit=400)
         status = provider.status(reply)
     except TaskNotFound:
-        memory.is_forgotten = True
+        state.is_forgotten = True
         return job
     except (ProviderError, TransportError):
         return job  # The download's own error is the one to tell.
-    memory.is_forgotten = status.phase is TaskPhase.FAILED and status.error is not None and status.error.is_expired
+    state.is_forgotten = status.phase is TaskPhase.FAILED and status.error is not None and status.error.is_expired
     is_done = status.phase is TaskPhase.DONE
-    url = walk.connection.endpoint.resolve(status.video_url) if status.video_url else None
-    memory.is_stale = is_done and url == job.result_url
-    if is_done and url and not memory.is_stale:
-        return await tools.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=url)
+    url = context.connection.endpoint.resolve(status.video_url) if status.video_url else None
+    state.is_stale = is_done and url == job.result_url
+    if is_done and url and not state.is_stale:
+        return await services.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=url)
     return job
 
 
-def _is_past(job: Job, walk: JobContext) -> bool:
+def _is_past(job: Job, context: JobContext) -> bool:
     """Whether the time is over for which the provider says that it keeps results."""
-    until = (job.submitted_at or job.created_at) + walk.connection.provider.result_lifetime_hours * 3600
-    return walk.tools.now() > until
+    until = (job.submitted_at or job.created_at) + context.connection.provider.result_lifetime_hours * 3600
+    return context.services.now() > until
 
 
 async def _give_up(
-    job: Job, walk: JobContext, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
+    job: Job, context: JobContext, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
 ) -> ResultNotFetched:
+    label = context.connection.provider.label
     reason = error if isinstance(error, GrokImagineError) else f"{type(error).__name__}: {error.strerror or error}"
     text = f"The clip is ready and paid, but could not be downloaded: {reason}. "
     if is_gone:
         text += (
-            f"{walk.connection.provider.label} does not keep it any longer, so it is gone for good. "
-            "Change the seed to make, and pay, a new one"
+            f"{label} does not keep it any longer, so it is gone for good. Change the seed to make, and pay, a new one"
         )
     else:
         text += "Resume the job, or run the same graph again, to fetch it; nothing is submitted or paid again"
         if is_stale:
-            text += (
-                f". If {walk.connection.provider.label} keeps it no longer, change the seed to make, and pay, a new one"
-            )
+            text += f". Or copy the video's URL from {label}'s dashboard: grok-imagine attach {job.id} --url URL"
     with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
-        await walk.tools.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
+        await context.services.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

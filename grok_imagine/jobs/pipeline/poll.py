@@ -43,110 +43,114 @@ class _PollState:
     unreadable: int = 0
 
 
-async def poll(job: Job, walk: JobContext) -> Job:
+async def poll(job: Job, context: JobContext) -> Job:
     """Poll until the task is final. Raises JobTimedOut, JobFailed, ContentRejected, JobExpired or JobCanceled.
 
     The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
     but when the next poll goes out.
     """
-    memory, hints = _PollState(), walk.tools.hints
+    state, hints = _PollState(), context.services.callbacks
     with ExitStack() as listening:
-        if hints is not None and walk.connection.provider.takes_callbacks:
+        if hints is not None and context.connection.provider.takes_callbacks:
             with suppress(OSError):  # no secret, no callback
                 token = await asyncio.to_thread(hints.token, job.id)
-                listening.enter_context(hints.listening(token, memory.hint))
-        return await _until_final(job, walk, memory)
+                listening.enter_context(hints.register(token, state.hint))
+        return await _until_final(job, context, state)
 
 
-async def _until_final(job: Job, walk: JobContext, memory: _PollState) -> Job:
-    tools, provider = walk.tools, walk.connection.provider
-    began = tools.monotonic()
-    walk.report(job, "queued")
+async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
+    services, provider = context.services, context.connection.provider
+    began = services.monotonic()
+    context.report(job, "queued")
     while True:
-        left = began + tools.deadline_seconds - tools.monotonic()
+        left = began + services.deadline_seconds - services.monotonic()
         try:
-            status = await wait_with_timeout(max(left, 1.0), _ask(job, walk, memory))
+            status = await wait_with_timeout(max(left, 1.0), _ask(job, context, state))
         except asyncio.TimeoutError:
-            raise _too_late(job, walk) from None
+            raise _too_late(job, context) from None
         if status.phase is TaskPhase.DONE:
             has_source = status.video_url or provider.content(job.task_id or "")
-            memory.done_without_url += not has_source
-            if has_source or memory.done_without_url > _RECHECKS_WITHOUT_URL:
-                return await _succeeded(job, walk, status)
+            state.done_without_url += not has_source
+            if has_source or state.done_without_url > _RECHECKS_WITHOUT_URL:
+                return await _succeeded(job, context, status)
         if status.phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
-            await _failed(job, walk, status)
-        if tools.monotonic() - began > tools.deadline_seconds:
-            raise _too_late(job, walk)
-        await _pause(job, walk, status, memory)
+            await _failed(job, context, status)
+        if services.monotonic() - began > services.deadline_seconds:
+            raise _too_late(job, context)
+        await _pause(job, context, status, state)
 
 
-def _too_late(job: Job, walk: JobContext) -> JobTimedOut:
-    label, minutes = walk.connection.provider.label, walk.tools.deadline_seconds / 60
+def _too_late(job: Job, context: JobContext) -> JobTimedOut:
+    label, minutes = context.connection.provider.label, context.services.deadline_seconds / 60
     text = (
         f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
     )
     return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _ask(job: Job, walk: JobContext, memory: _PollState) -> TaskStatus:
-    provider, tools = walk.connection.provider, walk.tools
+async def _ask(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
+    provider, services = context.connection.provider, context.services
     task_id = job.task_id or ""
     try:
-        reply = await tools.client.read(provider.poll(task_id), walk.connection.endpoint, provider.refusal)
+        reply = await services.client.read(provider.poll(task_id), context.connection.endpoint, provider.refusal)
         status = provider.status(reply)
-        memory.unreadable = 0
+        state.unreadable = 0
     except TaskNotFound as error:
-        if tools.now() - (job.submitted_at or 0) < _REPLICATION_SECONDS:
+        if services.now() - (job.submitted_at or 0) < _REPLICATION_SECONDS:
             return TaskStatus(TaskPhase.UNKNOWN)
-        raise await _stop(job, walk, error) from error
+        raise await _stop(job, context, error) from error
     except UnreadableReply as error:
-        memory.unreadable += 1
-        if memory.unreadable < tools.client.backoff.tries:
+        state.unreadable += 1
+        if state.unreadable < services.client.backoff.tries:
             return TaskStatus(TaskPhase.UNKNOWN, word="an answer that cannot be read")
-        raise await _stop(job, walk, error) from error
+        raise await _stop(job, context, error) from error
     except (ProviderError, TransportError) as error:
-        raise await _stop(job, walk, error) from error
+        raise await _stop(job, context, error) from error
     return status
 
 
-async def _stop(job: Job, walk: JobContext, error: GrokImagineError) -> JobError:
+async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobError:
     """Waiting is over, the job is not: it stays SUBMITTED."""
-    await walk.tools.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
-    text = f"{walk.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
+    await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
+    text = (
+        f"{context.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
+    )
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _pause(job: Job, walk: JobContext, status: TaskStatus, memory: _PollState) -> None:
+async def _pause(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
     """Wait until the next poll is due, telling the host each second."""
-    tools = walk.tools
+    services = context.services
     note = ""
-    if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in memory.unknown_words:
-        memory.unknown_words.add(status.word)
+    if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
+        state.unknown_words.add(status.word)
         note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
-    seconds = walk.connection.provider.poll_schedule.interval(max(0.0, tools.now() - (job.submitted_at or tools.now())))
+    seconds = context.connection.provider.poll_schedule.interval(
+        max(0.0, services.now() - (job.submitted_at or services.now()))
+    )
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
-    asked = tools.monotonic()
-    usual = asked + seconds * walk.connection.pace
+    asked = services.monotonic()
+    usual = asked + seconds * context.connection.pace
     step = "queued" if status.phase is TaskPhase.QUEUED else "generating"
     while True:
-        walk.report(job, step, percent=status.percent, note=note)
-        left = memory.hint.next_poll_at(asked, usual) - tools.monotonic()
+        context.report(job, step, percent=status.percent, note=note)
+        left = state.hint.next_poll_at(asked, usual) - services.monotonic()
         if left <= 0:
-            return memory.hint.clear()
-        await tools.sleep(min(_TICK, left))
+            return state.hint.clear()
+        await services.sleep(min(_TICK, left))
 
 
-async def _succeeded(job: Job, walk: JobContext, status: TaskStatus) -> Job:
+async def _succeeded(job: Job, context: JobContext, status: TaskStatus) -> Job:
     """The task is done, and paid, also where its answer holds no URL that is understood: the download looks again."""
-    url = walk.connection.endpoint.resolve(status.video_url) if status.video_url else None
+    url = context.connection.endpoint.resolve(status.video_url) if status.video_url else None
     changes: dict[str, Any] = {"result_url": url, "error": None, "error_kind": None}
     if status.cost is not None:
         changes["billed_usd"] = status.cost.usd
-    return await walk.tools.journal.advance(job, JobState.SUCCEEDED, **changes)
+    return await context.services.journal.advance(job, JobState.SUCCEEDED, **changes)
 
 
-async def _failed(job: Job, walk: JobContext, status: TaskStatus) -> None:
+async def _failed(job: Job, context: JobContext, status: TaskStatus) -> None:
     fault = status.error or TaskError("no reason was given")
     kind: type[JobError] = JobFailed
     if fault.is_moderation:
@@ -155,12 +159,17 @@ async def _failed(job: Job, walk: JobContext, status: TaskStatus) -> None:
         kind = JobExpired
     elif status.phase is TaskPhase.CANCELED:
         kind = JobCanceled
-    provider = walk.connection.provider
+    provider = context.connection.provider
     billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
     code = f" (code {fault.code})" if fault.code else ""
     text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
-    await walk.tools.journal.advance(
-        job, JobState.FAILED, error=text, error_kind=kind.__name__, finished_at=walk.tools.now(), billed_usd=billed
+    await context.services.journal.advance(
+        job,
+        JobState.FAILED,
+        error=text,
+        error_kind=kind.__name__,
+        finished_at=context.services.now(),
+        billed_usd=billed,
     )
     raise kind(text, job_id=job.id, task_id=job.task_id)
 

@@ -54,13 +54,13 @@ def clean(value: Any) -> Any:
     return value
 
 
-async def keep_provenance(job: Job, walk: JobContext, file: Path) -> None:
+async def keep_provenance(job: Job, context: JobContext, file: Path) -> None:
     """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
-    facts = facts_of(replace(job, finished_at=walk.tools.now()))
+    facts = facts_of(replace(job, finished_at=context.services.now()))
     try:
         await asyncio.to_thread(_stamp, file, facts)
     except MediaError as error:
-        walk.report(job, "downloading", note=f"the clip is here, without its metadata: {error}")
+        context.report(job, "downloading", note=f"the clip is here, without its metadata: {error}")
 
 
 def _stamp(file: Path, facts: dict[str, Any]) -> None:

@@ -52,9 +52,9 @@ class _NotAccepted(Exception):
         super().__init__(str(cause))
 
 
-async def submit(job: Job, walk: JobContext) -> Job:
-    """Walk from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
-    if walk.request is None:
+async def submit(job: Job, context: JobContext) -> Job:
+    """Take the job from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
+    if context.request is None:
         raise JobFailed(
             "This job was prepared but never sent, and its inputs are no longer at hand. Nothing was charged; "
             "run the graph or the command again",
@@ -62,82 +62,82 @@ async def submit(job: Job, walk: JobContext) -> Job:
         )
     failures = 0
     while True:
-        urls = await _publish(job, walk, walk.request)  # anew at each try: a URL may have expired while waiting
-        walk.report(job, "submitting")
-        await walk.connection.endpoint.turn()
+        urls = await _publish(job, context, context.request)  # anew at each try: a URL may have expired while waiting
+        context.report(job, "submitting")
+        await context.connection.endpoint.turn()
         try:
-            return await walk.tools.keep(job.id, _post(job, walk, walk.request, urls))
+            return await context.services.run_in_flight(job.id, _post(job, context, context.request, urls))
         except _NotAccepted as refused:
             job, cause = refused.job, refused.cause
             failures += 1
-            if failures >= walk.tools.submit_backoff.tries:
+            if failures >= context.services.submit_backoff.tries:
                 raise cause from None
-            delay = walk.tools.submit_backoff.delay(failures, retry_after_of(cause))
-            walk.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
-            await walk.connection.endpoint.rest(delay, cause, walk.tools.sleep)
+            delay = context.services.submit_backoff.delay(failures, retry_after_of(cause))
+            context.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
+            await context.connection.endpoint.rest(delay, cause, context.services.sleep)
 
 
-async def handle_uncertain(job: Job, walk: JobContext) -> Job:
+async def handle_uncertain(job: Job, context: JobContext) -> Job:
     """What happens to a job that is found SUBMITTING: nothing, and the user is told.
 
     Unless it is being posted right now: by this session (an interrupted node, queued again at once), whose answer
     is awaited, or by another session or process, whose POST may still be answered within its time limit.
     """
-    flying = walk.tools.flying(job.id)
+    flying = context.services.in_flight(job.id)
     if flying is not None:
         try:
             return await flying
         except _NotAccepted as refused:
             return refused.job
     if job.error_kind is None:
-        while walk.tools.now() - job.updated_at < walk.tools.answer_seconds:
-            walk.report(job, "submitting", note="sent by another run; waiting for its answer")
-            await walk.tools.sleep(1.0)
-            found = await walk.tools.journal.get(job.id)
+        while context.services.now() - job.updated_at < context.services.answer_seconds:
+            context.report(job, "submitting", note="sent by another run; waiting for its answer")
+            await context.services.sleep(1.0)
+            found = await context.services.journal.get(job.id)
             if found is None or found.state is not JobState.SUBMITTING or found.error_kind:
                 job = found or job
                 break
         if job.state is not JobState.SUBMITTING:
             return job
-    label = walk.connection.provider.label
+    label = context.connection.provider.label
     raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
 
 
-async def _publish(job: Job, walk: JobContext, request: VideoRequest) -> PublicUrls:
+async def _publish(job: Job, context: JobContext, request: VideoRequest) -> PublicUrls:
     """Public URLs for the request's media, in its order."""
     video = request.source_video
     media: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
     if any(isinstance(one, Blob) for one in media):
-        walk.report(job, "uploading")
+        context.report(job, "uploading")
     try:
-        urls = await walk.tools.publisher.publish(job, walk.store(), media)
+        urls = await context.services.publisher.publish(job, context.store(), media)
     except StorageError as error:
-        await walk.tools.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
+        await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
         raise
     count = len(request.reference_images)
-    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None, await _callback(job, walk))
+    return PublicUrls(tuple(urls[:count]), urls[count] if video is not None else None, await _callback(job, context))
 
 
-async def _callback(job: Job, walk: JobContext) -> str | None:
+async def _callback(job: Job, context: JobContext) -> str | None:
     """Where the provider may call when the task has ended; None where it takes no address, or could not reach ours."""
-    hints = walk.tools.hints
-    if hints is None or hints.base is None or not walk.connection.provider.takes_callbacks:
+    hints = context.services.callbacks
+    if hints is None or hints.base is None or not context.connection.provider.takes_callbacks:
         return None
-    if is_loopback(hints.base) and not walk.connection.is_local:
+    if is_loopback(hints.base) and not context.connection.is_local:
         return None
     with suppress(OSError):  # no secret, no callback; the polls need none
         return await asyncio.to_thread(hints.address, job.id)
     return None
 
 
-async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicUrls) -> Job:
+async def _post(job: Job, context: JobContext, request: VideoRequest, urls: PublicUrls) -> Job:
     """The POST itself, between its two lines in the journal."""
-    journal, provider = walk.tools.journal, walk.connection.provider
+    journal, provider = context.services.journal, context.connection.provider
     call = provider.submit(request, urls)
-    job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=walk.connection.origin)
+    job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=context.connection.origin)
     try:
-        reply = await walk.tools.client.send(call, walk.connection.endpoint)
-        task_id = _accepted(provider, reply)
+        reply = await context.services.client.send(call, context.connection.endpoint)
+        task_id = _accepted_task_id(provider, reply)
     except (ConnectFailed, RateLimited) as error:
         job = await journal.advance(job, JobState.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
         raise _NotAccepted(job, error) from error
@@ -146,21 +146,25 @@ async def _post(job: Job, walk: JobContext, request: VideoRequest, urls: PublicU
         text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
     except ContentRefused as error:
-        await _end_rejected(job, walk, error)
+        await _end_rejected(job, context, error)
     except ProviderError as error:
-        ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}  # it was never accepted
+        ended: dict[str, Any] = {
+            "finished_at": context.services.now(),
+            "billed_usd": Decimal(0),
+        }  # it was never accepted
         await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **ended)
         raise
-    return await _keep_id(job, walk, task_id)
+    return await _keep_id(job, context, task_id)
 
 
-async def _end_rejected(job: Job, walk: JobContext, error: ContentRefused) -> NoReturn:
+async def _end_rejected(job: Job, context: JobContext, error: ContentRefused) -> NoReturn:
     """Moderation refused the request itself: nothing was made or charged, and the same is not sent anywhere again."""
-    text = (
-        f"{walk.connection.provider.label} refused the request: {error}. No job was created, so the clip is not charged"
+    label = context.connection.provider.label
+    text = f"{label} refused the request: {error}. No job was created, so the clip is not charged"
+    ended: dict[str, Any] = {"finished_at": context.services.now(), "billed_usd": Decimal(0)}
+    await context.services.journal.advance(
+        job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended
     )
-    ended: dict[str, Any] = {"finished_at": walk.tools.now(), "billed_usd": Decimal(0)}
-    await walk.tools.journal.advance(job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended)
     raise ContentRejected(text, job_id=job.id) from error
 
 
@@ -168,7 +172,7 @@ _UNKNOWN_STATUSES = frozenset({408, 409, 421, 499})
 """Client errors that a server or a proxy also answers after it has taken the request."""
 
 
-def _accepted(provider: Provider, reply: Reply) -> str:
+def _accepted_task_id(provider: Provider, reply: Reply) -> str:
     """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
     is_refusal = 400 <= reply.status < 500 and reply.status not in _UNKNOWN_STATUSES
     if not (reply.is_success or is_refusal):
@@ -184,23 +188,28 @@ def _accepted(provider: Provider, reply: Reply) -> str:
         raise ProviderDown(str(error), status=error.status, code=error.code) from error
 
 
-async def _keep_id(job: Job, walk: JobContext, task_id: str) -> Job:
+async def _keep_id(job: Job, context: JobContext, task_id: str) -> Job:
     """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
-    changes: dict[str, Any] = {"task_id": task_id, "submitted_at": walk.tools.now(), "error": None, "error_kind": None}
+    changes: dict[str, Any] = {
+        "task_id": task_id,
+        "submitted_at": context.services.now(),
+        "error": None,
+        "error_kind": None,
+    }
     for tries_left in (2, 1, 0):
         try:
-            return await walk.tools.journal.advance(job, JobState.SUBMITTED, **changes)
+            return await context.services.journal.advance(job, JobState.SUBMITTED, **changes)
         except JournalError as error:
             # A commit whose answer was lost with its connection was done all the same: then the id stands there.
             if isinstance(error, JobConflict):
-                stands = await walk.tools.journal.get(job.id)
+                stands = await context.services.journal.get(job.id)
                 if stands is not None and stands.task_id == task_id:
                     return stands
             if tries_left:
-                await walk.tools.sleep(2.0)
+                await context.services.sleep(2.0)
                 continue
             text = (
-                f"{walk.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
+                f"{context.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
                 f"written ({error}). Attach it by hand: grok-imagine attach {job.id} {task_id}"
             )
             logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more

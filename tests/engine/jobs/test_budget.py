@@ -90,7 +90,7 @@ async def test_the_ledger_follows_the_job(open_session: Open, sandbox: Sandbox) 
             await session.generate(request_for("reapi", prompt="[sandbox:401]"), "paid")
         (refused, *_) = await session.journal.recent()
         assert await kinds(session, refused.id) == ["estimate", "release"]
-        spend = await session.spend()
+        spend = await session.spend_summary()
         assert (spend.today.spent, spend.today.pending, spend.month.spent) == (CLIP, 0, CLIP)
     charged = sum(Decimal(entry["usd"]) for entry in sandbox.ledger()["entries"])
     assert charged == CLIP
@@ -113,7 +113,7 @@ async def test_without_a_price_a_budget_asks_for_one(open_session: Open, sandbox
     async with open_session(connections=priced, budget={"per_day": "5"}) as session:
         result = await session.generate(request_for("openai_videos"), "paid")
         assert result.job.estimate_usd == Decimal("0.11")
-        assert (await session.spend()).today.spent == Decimal("0.11")
+        assert (await session.spend_summary()).today.spent == Decimal("0.11")
 
 
 async def test_what_the_provider_billed_takes_the_estimates_place(open_session: Open, sandbox: Sandbox) -> None:
@@ -121,7 +121,7 @@ async def test_what_the_provider_billed_takes_the_estimates_place(open_session: 
     async with open_session(connections=priced, budget={"per_day": "10"}) as session:
         result = await session.generate(request_for("xai"), "paid")
         assert result.job.billed_usd is not None
-        assert (await session.spend()).today.spent == result.job.billed_usd
+        assert (await session.spend_summary()).today.spent == result.job.billed_usd
         assert await kinds(session, result.job.id) == ["estimate", "charge", "refund"]
 
 
@@ -133,11 +133,11 @@ async def test_an_unknown_outcome_stays_counted_and_is_submitted_again_only_know
         with pytest.raises(SubmitUncertain, match="grok-imagine again"):
             await session.generate(request, "paid")
         (job,) = await session.journal.recent()
-        assert (await session.spend()).today.pending == CLIP
-        anew = await session.again(job.id)
+        assert (await session.spend_summary()).today.pending == CLIP
+        anew = await session.resubmit(job.id)
         with pytest.raises(SettingsError, match="only a job of unknown outcome"):
-            await session.again(job.id)
-        assert (await session.spend()).today.total == 2 * CLIP
+            await session.resubmit(job.id)
+        assert (await session.spend_summary()).today.total == 2 * CLIP
         with pytest.raises(SubmitUncertain):  # the marker in the prompt acts again
             await session.resume(anew.id)
         assert sandbox.ledger()["posts"] == 2

@@ -130,7 +130,7 @@ async def test_a_call_changes_nothing_but_the_next_poll(
 
     def call() -> None:
         tokens = {"other": hints.token("another-job"), "stranger": CallbackRegistry(home / "elsewhere").token(ids[0])}
-        hints.call(hints.token(ids[0]) if whose == "own" else tokens.get(whose, ""))
+        hints.wake(hints.token(ids[0]) if whose == "own" else tokens.get(whose, ""))
 
     ids: list[str] = []
     async with open_scene(hints) as session:
@@ -179,7 +179,7 @@ async def test_a_call_when_the_task_is_done_brings_the_clip_sooner_and_a_late_on
         called = (await session.generate(again, "aivideoapi")).job
         assert scene.polls[-1] == began + 22
         count = len(scene.polls)
-        hints.call(hints.token(called.id))
+        hints.wake(hints.token(called.id))
         call_all(hints)
         assert await session.journal.get(called.id) == called
         assert len(scene.polls) == count
@@ -286,7 +286,7 @@ async def test_a_resumed_job_is_woken_after_a_restart(home: Path, scene: Scene, 
     )  # of another process, also where the address has changed
     began = scene.seconds
     scene.polls.clear()
-    scene.at(began + 3, lambda: later.call(token))
+    scene.at(began + 3, lambda: later.wake(token))
     async with open_scene(later) as session:
         with pytest.raises(JobTimedOut):
             await session.resume(job.id)

@@ -276,7 +276,7 @@ async def test_a_saved_clip_whose_url_has_expired(open_session: Open, sandbox: S
         first = await session.generate(wish, "sandbox")
         first.file.unlink()
         sandbox.wind(8 * 86400)  # its task is still there, and names the URL that was good for seven days
-        with pytest.raises(ResultNotFetched, match=r"HTTP 403.*Resume the job.*no longer, change the seed"):
+        with pytest.raises(ResultNotFetched, match=r"HTTP 403.*Resume the job.*attach .* --url URL"):
             await session.generate(wish, "sandbox")
     stated = Settings(sandbox_url=sandbox.url)
     async with Session(tmp_path / "home", stated, sleep=hurried, now=lambda: time.time() + 31 * 86400) as session:

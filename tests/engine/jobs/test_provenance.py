@@ -140,7 +140,7 @@ async def test_every_clip_says_how_it_was_made(dialect: str, session: Session) -
 
 async def test_the_stamped_file_is_the_providers_clip(session: Session, sandbox: Sandbox, tmp_path: Path) -> None:
     result = await session.generate(request_for("reapi"), "sandbox")
-    await session.bring(result.job.result_url or "", tmp_path / "as-served.mp4")
+    await session.download_url(result.job.result_url or "", tmp_path / "as-served.mp4")
     assert streams(result.file) == streams(tmp_path / "as-served.mp4")
 
 

@@ -312,7 +312,7 @@ async def test_a_job_is_not_asked_about_at_another_host_than_it_was_submitted_at
                 session.resume(job.id),
                 session.generate(KITE, "mine", owner="n"),
                 session.collect("mine", "task_1"),
-                session.drop(job.id),
+                session.abandon(job.id),
             ):
                 with pytest.raises(SettingsError, match="was submitted at http://127"):
                     await again

@@ -160,7 +160,7 @@ class Walked:
         await self.good(session.collect("xai", made.job.task_id))
         for name in (*KEYS, "revoked"):
             await self.good(session.try_connection(name))
-        self.texts += [repr(quotes(session.settings, sent)), repr(await session.spend())]
+        self.texts += [repr(quotes(session.settings, sent)), repr(await session.spend_summary())]
         self.texts += [repr(await session.check_store("bucket"))]
 
     async def decisions(self) -> None:
@@ -168,9 +168,9 @@ class Walked:
         jobs = await self.session.journal.recent(limit=200)
         unknown = [job for job in jobs if job.is_uncertain]
         assert len(unknown) >= 4
-        await self.good(self.session.again(unknown[0].id))
+        await self.good(self.session.resubmit(unknown[0].id))
         await self.good(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
-        await self.good(self.session.drop(unknown[1].id))
+        await self.good(self.session.abandon(unknown[1].id))
         for state in (JobState.SUBMITTING, JobState.SUCCEEDED, JobState.FAILED):
             await self.bad(self.session.resume(next(job.id for job in jobs if job.state is state)))
         for job in await self.session.journal.recent(limit=200):
