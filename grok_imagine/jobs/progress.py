@@ -14,7 +14,8 @@ BUDGET_RUN_ID: ContextVar[str] = ContextVar("grok_imagine_run", default="")
 
 @dataclass(frozen=True)
 class ProgressUpdate:
-    """One moment of a job. ``elapsed`` is in seconds since this run of the job began; ``percent`` is the provider's own, if any.
+    """One moment of a job. ``elapsed`` is in seconds since this run of the job began; ``percent`` is the provider's
+    own, if any.
 
     ``cost`` is what the provider takes for it; on the sandbox nobody takes anything.
     ``step`` is one of preparing, uploading, submitting, queued, generating, downloading, done.
