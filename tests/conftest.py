@@ -46,13 +46,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One process runs all tests of a folder that starts a server or a browser, from the beginning."""
+    """One process runs all tests that share a server, a browser or the file that is packed, from the beginning."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.partition("/")[0]
-            return folder if folder in ("postgres", "web") else nodeid
+            first = nodeid.partition("::")[0].partition("/")[0]
+            return first if first in ("postgres", "web", "test_registry.py") else nodeid
 
     return Scheduler(config, log)
 
