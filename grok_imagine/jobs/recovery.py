@@ -40,6 +40,8 @@ class AbandonResult:
 
 async def attach(job: Job, task_id: str, services: SessionServices) -> Job:
     """Give a job of unknown outcome the task id that its user found at the provider. Raises SettingsError."""
+    if job.task_id is not None and job.task_id == task_id.strip():
+        return job
     is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == TaskNotFound.__name__
     is_waiting = job.state is JobState.SUBMITTING and services.in_flight(job.id) is None
     if not (is_waiting or _was_replaced(job) or is_mistaken):

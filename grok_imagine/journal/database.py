@@ -26,6 +26,7 @@ from ..errors import SettingsError
 from ..privacy import ensure_private
 from ..settings import private_folder
 from .recovery_hints import DamagedError
+from .schema import NEWEST_VERSION, version_table
 
 FILE_NAME = "journal.db"
 _LOCK = 0x67726F6B
@@ -122,8 +123,9 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in (f"busy_timeout={_WAIT_SECONDS}000", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
         _enable_wal(connection)
-        # A damaged index could hide a request's job, which would then be paid again. 25 ms for ten thousand jobs.
-        (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        # A damaged index could hide a request's job, which would then be paid again. quick_check does not compare
+        # indexes with their tables. 0.14 s for ten thousand jobs.
+        (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if result != "ok":
             raise DamagedError(str(result))
         on_fault.pop_all()
@@ -164,6 +166,26 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
 def _begin_file(connection: sa.Connection) -> None:
     """Take the write lock at the start: a transaction that reads first could fail to upgrade its lock."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Upgrade the tables to the newest version. Imports Alembic only if needed, as that is slow."""
+    if sa.inspect(connection).has_table(version_table.name):
+        version = connection.execute(sa.select(version_table.c.version_num)).scalar()
+        if version == NEWEST_VERSION:
+            return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ValueError(str(error)) from error
 
 
 def _begin_server(connection: sa.Connection) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import StaticPool
 from ..errors import JournalError
 from ..models import JobState
 from .database import DatabaseLocation
+from .durability.generation import JournalGuard
 from .recovery_hints import CHECK_SERVER, DAMAGED, hint_for
 from .schema import NEWEST_VERSION, jobs, version_table
 
@@ -40,13 +41,19 @@ class Health:
 
 def check_health(location: DatabaseLocation) -> Health:
     """Check the journal at ``location``. Blocks. Raises JournalError, with advice, if it cannot be read."""
-    if location.file is not None and not location.file.exists():
-        return Health()
+    guard = JournalGuard(location.file) if location.file else None
     try:
+        if guard is not None:
+            guard.check_presence()
+        if location.file is not None and not location.file.exists():
+            return Health()
         engine = _open_read_only(location.file) if location.file else location.create_engine()
         try:
             with engine.connect() as connection:
-                return _read_health(connection, location)
+                health = _read_health(connection, location)
+                if guard is not None and health.is_current and health.version and not health.fault:
+                    guard.check_generation(connection)
+                return health
         finally:
             engine.dispose()
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,15 +25,19 @@ from ..models.job import ABANDONED
 from ..models.money import Limits
 from . import database, ledger
 from .db_thread import DatabaseThread
-from .disk_reserve import DiskReserve
+from .durability.disk_reserve import AnswerReserve, DiskReserve
+from .durability.generation import JournalGuard
 from .ledger import Ledger
-from .recovery_hints import CHECK_SERVER, hint_for, is_full
-from .schema import NEWEST_VERSION, events, jobs, version_table
+from .recovery_hints import CHECK_SERVER, DamagedError, hint_for, is_full
+from .schema import events, jobs
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
 _FINAL_ERRORS = (ABANDONED, ContentRejected.__name__)
 """Failed jobs that an equal request still finds: abandoned ones that are billed, and those refused by moderation."""
+_PAID_STEPS = (JobState.SUBMITTING, JobState.SUBMITTED)
+_NO_ERROR = {"error": None, "error_kind": None}
+_FAULTS = (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError)
 _COLUMNS = tuple(each.name for each in fields(Job))
 
 
@@ -54,6 +58,10 @@ class Journal:
     ) -> None:
         self.place = database.database_location(folder, database_url)
         self._reserve = DiskReserve(folder) if self.place.file else None
+        self._guard = JournalGuard(self.place.file) if self.place.file else None
+        self._answers = AnswerReserve(folder)
+        self._has_answers = False
+        """Whether a task id was stored in the reserve and may not be in the journal yet."""
         self._now = now
         self._limits = limits or Limits()
         self.ledger = Ledger(self.transaction, self._limits, now)
@@ -144,7 +152,7 @@ class Journal:
         """Run ``change(connection)`` in one transaction and return its result."""
 
         def transaction() -> T:
-            with self._db.begin() as connection:
+            with self._begin() as connection:
                 return change(connection)
 
         return await self._run(transaction)
@@ -154,7 +162,7 @@ class Journal:
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
             return await self._thread.run(lambda: work(*arguments))
-        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError) as error:
+        except _FAULTS as error:
             cause = getattr(error, "orig", None) or error
             raise JournalError(
                 f"The journal {self.place} cannot be used: {type(cause).__name__}: {cause}. "
@@ -162,12 +170,19 @@ class Journal:
             ) from error
 
     def _open(self) -> None:
+        if self._guard:
+            self._guard.check_presence()
         self._engine = self.place.create_engine()
         with self._engine.begin() as connection:
-            _upgrade(connection)
+            database.upgrade(connection)
+            if self._guard:
+                self._guard.check_generation(connection)
+        if self._guard:
+            self._guard.remember_files()
         if self._reserve:
             with suppress(OSError):  # required only before a POST
                 self._reserve.fill()
+        self._apply_answers()
 
     def _close(self) -> None:
         if self._engine is not None:
@@ -180,15 +195,28 @@ class Journal:
             raise JournalError("the journal is closed")
         return self._engine
 
-    def _add(self, job: Job) -> Job:
+    @contextmanager
+    def _begin(self) -> Generator[sa.Connection]:
+        """A transaction, in the files that were opened."""
+        if self._has_answers:
+            self._apply_answers()
         with self._db.begin() as connection:
+            if self._guard:
+                self._guard.check_files()
+            yield connection
+
+    def _add(self, job: Job) -> Job:
+        with self._begin() as connection:
             return self._insert(connection, job)
 
     def _claim(self, job: Job, run: str | None) -> Job:
-        with self._db.begin() as connection:
+        with self._begin() as connection:
             query = jobs.select().where(_has_fingerprint(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
             row = connection.execute(query).mappings().first()
             if row is None:
+                if self._guard:
+                    self._guard.check_generation(connection)
+                    _check_index(connection, job)
                 return self._insert(connection, job, run)
             existing = job_from_row(row)
             if existing.state is JobState.PREPARED:
@@ -196,13 +224,13 @@ class Journal:
             return existing
 
     def _supersede(self, job: Job, by: Job, note: str) -> Job:
-        with self._db.begin() as connection:
+        with self._begin() as connection:
             account = ledger.read_account(connection, job.id)
             self._move(connection, job, JobState.FAILED, note, {"finished_at": self._now()})
             return self._insert(connection, by, account.run if account else None)
 
     def _release(self, job: Job) -> None:
-        with self._db.begin() as connection:
+        with self._begin() as connection:
             state = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job.id)).scalar_one_or_none()
             if state == JobState.PREPARED.value:
                 ledger.release(connection, job.id, self._now())
@@ -217,17 +245,60 @@ class Journal:
         return job
 
     def _advance(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
-        """Store one change. Before a POST the disk reserve must exist; if the disk is full later, it is released."""
-        if self._reserve and to is JobState.SUBMITTING:
-            self._reserve.fill()
+        """Store one change. What could prevent storing the answer to a POST must be ruled out before it is sent."""
+        if to is JobState.SUBMITTING:
+            if self._reserve:
+                self._reserve.fill()
+            self._answers.prepare(job.id)
         try:
-            with self._db.begin() as connection:
-                return self._move(connection, job, to, note, changes)
+            moved = self._store(job, to, note, changes)
+        except BaseException as error:
+            if to is JobState.SUBMITTED and isinstance(error, _FAULTS):
+                self._answers.store(job.id, changes)
+                self._has_answers = True
+            elif to is JobState.SUBMITTING:
+                self._answers.discard(job.id)
+            raise
+        if job.state is JobState.SUBMITTING:
+            self._answers.discard(job.id)
+        return moved
+
+    def _store(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
+        """Store one change. If the disk is full after a POST, the disk reserve is released."""
+        try:
+            moved = self._store_once(job, to, note, changes)
         except SQLAlchemyError as error:
             if to is JobState.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.release()):
                 raise
-        with self._db.begin() as connection:
+            moved = self._store_once(job, to, note, changes)
+        if self._guard and to in _PAID_STEPS:
+            try:
+                self._guard.confirm(self._db)
+            except (SQLAlchemyError, OSError):
+                if to is JobState.SUBMITTING:  # nothing was sent yet
+                    self._store_once(moved, JobState.PREPARED, "the journal's mark could not be written", {})
+                    raise
+        return moved
+
+    def _store_once(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
+        with self._begin() as connection:
+            if self._guard and to in _PAID_STEPS:
+                self._guard.check_generation(connection)
+                self._guard.count(connection)
             return self._move(connection, job, to, note, changes)
+
+    def _apply_answers(self) -> None:
+        """Store the task ids that could not be stored when they were received, as far as that is possible now."""
+        self._has_answers = False  # also meanwhile, as the transactions below would come here again
+        for answer in self._answers.read():
+            try:
+                for job in self._select(jobs.c.id == answer.job_id, 1):
+                    if job.state is JobState.SUBMITTING:
+                        changes = {"task_id": answer.task_id, "submitted_at": answer.submitted_at}
+                        self._store(job, JobState.SUBMITTED, "stored later", {**changes, **_NO_ERROR})
+                    answer.path.unlink(missing_ok=True)
+            except (*_FAULTS, JobConflict):
+                self._has_answers = True
 
     def _move(
         self, connection: sa.Connection, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]
@@ -249,13 +320,13 @@ class Journal:
         connection.execute(events.insert().values(note=note, **row))
 
     def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
-        with self._db.begin() as connection:
+        with self._begin() as connection:
             rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
         return [job_from_row(row) for row in rows]
 
     def _history(self, job_id: str) -> list[dict[str, Any]]:
         query = sa.select(events.c.at, events.c.before, events.c.after, events.c.note)
-        with self._db.begin() as connection:
+        with self._begin() as connection:
             rows = connection.execute(query.where(events.c.job_id == job_id).order_by(events.c.number)).mappings()
             return [dict(row) for row in rows]
 
@@ -264,28 +335,16 @@ def _has_fingerprint(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_current()
 
 
+def _check_index(connection: sa.Connection, job: Job) -> None:
+    """Look for an equal job over another index (5 ms for 1,000 jobs of one owner). Raises DamagedError if it exists."""
+    without_index = jobs.c.fingerprint.op("||")("") == job.fingerprint
+    where = (jobs.c.owner == job.owner) & without_index & _is_current()
+    if connection.execute(sa.select(jobs.c.id).where(where).limit(1)).first() is not None:
+        raise DamagedError("an index lacks a job")
+
+
 def _is_current() -> sa.ColumnElement[bool]:
     return (jobs.c.state != JobState.FAILED.value) | jobs.c.error_kind.in_(_FINAL_ERRORS)
-
-
-def _upgrade(connection: sa.Connection) -> None:
-    """Upgrade the tables to the newest version. Imports Alembic only if needed, as that is slow."""
-    if sa.inspect(connection).has_table(version_table.name):
-        version = connection.execute(sa.select(version_table.c.version_num)).scalar()
-        if version == NEWEST_VERSION:
-            return
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util.exc import CommandError
-
-    config = Config()
-    folder = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", folder.replace("%", "%%"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise ValueError(str(error)) from error
 
 
 def _row(job: Job) -> dict[str, Any]:

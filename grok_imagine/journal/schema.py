@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-NEWEST_VERSION = "0009"
+NEWEST_VERSION = "0010"
 """The newest revision in ``migrations/versions``."""
 version_table = Table("alembic_version", MetaData(), Column("version_num", String))
 """Alembic's table: the revision of the schema."""
@@ -70,11 +70,21 @@ jobs = Table(
     Column("submitted_at", Float),
     Column("finished_at", Float),
     Column("origin", String(300)),
+    Column("file_size", BigInteger),
+    Column("file_sha256", String(64)),
     Index("jobs_by_wish", "fingerprint", "owner"),
     Index("jobs_by_state", "state"),
     Index("jobs_by_owner", "owner"),
     Index("jobs_by_task", "connection", "task_id"),
 )
+
+generation = Table(
+    "generation",
+    metadata,
+    Column("journal", String(32), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+"""One row: the journal's random id, and how many paid steps it has stored. See :mod:`.durability.generation`."""
 
 events = Table(
     "events",

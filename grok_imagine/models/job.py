@@ -81,6 +81,9 @@ class Job:
     submitted_at: float | None = None
     finished_at: float | None = None
     origin: str | None = None
+    file_size: int | None = None
+    """Bytes. This and ``file_sha256`` are those of the saved clip; None for clips saved by older versions."""
+    file_sha256: str | None = None
 
     @property
     def is_abandoned(self) -> bool:

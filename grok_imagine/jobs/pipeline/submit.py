@@ -210,7 +210,8 @@ async def _keep_id(job: Job, context: JobContext, task_id: str) -> Job:
                 continue
             text = (
                 f"{context.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
-                f"written ({error}). Attach it by hand: grok-imagine attach {job.id} {task_id}"
+                f"written ({error}). The id is kept beside the journal and stored as soon as that works. If the job "
+                f"is then still of unknown outcome: grok-imagine attach {job.id} {task_id}"
             )
             logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more
             raise SubmitUncertain(text, job_id=job.id, task_id=task_id) from error

@@ -18,7 +18,7 @@ import pytest
 from grok_imagine.errors import JournalError, ResultNotFetched, SubmitUncertain
 from grok_imagine.jobs import ProgressUpdate, Session
 from grok_imagine.journal import database
-from grok_imagine.journal.disk_reserve import SIZE
+from grok_imagine.journal.durability.disk_reserve import SIZE
 from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, JobState
 from grok_imagine.privacy import is_open_to_others

@@ -1,0 +1,1 @@
+"""What keeps paid jobs known when the disk is full or the journal's file is replaced."""
