@@ -78,7 +78,8 @@ async def download_result(job: Job, context: JobContext) -> Job:
             break
         except (TransportError, OSError) as error:
             job = await _after_failure(error, job, context, state)
-    await keep_provenance(job, context, target)
+    if services.writes_metadata:
+        await keep_provenance(job, context, target)
     return await services.journal.advance(
         job, JobState.SAVED, file=target, finished_at=services.now(), error=None, error_kind=None
     )
