@@ -119,15 +119,23 @@ class FetchFailed(TransportError):
     """A file could not be downloaded. ``status`` is the HTTP status, where there was one.
 
     ``is_refused``: we blocked the URL (SSRF protection). ``is_wrong_file``: what came is not a whole video.
+    ``is_slow``: it arrived too slowly to wait for.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, is_refused: bool = False, is_wrong_file: bool = False
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        is_refused: bool = False,
+        is_wrong_file: bool = False,
+        is_slow: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.is_refused = is_refused
         self.is_wrong_file = is_wrong_file
+        self.is_slow = is_slow
 
     @property
     def is_useless(self) -> bool:

@@ -168,7 +168,7 @@ def _is_unknown(job: Job, services: SessionServices) -> bool:
     """Whether nobody knows, nor can still learn from the POST's own answer, if the provider took the job."""
     if job.state is not JobState.SUBMITTING or services.in_flight(job.id) is not None:
         return False
-    return job.error_kind is not None or services.now() - job.updated_at >= services.answer_seconds
+    return job.error_kind is not None or job.seconds_since_update(services.now()) >= services.answer_seconds
 
 
 def _was_replaced(job: Job) -> bool:

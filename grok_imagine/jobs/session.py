@@ -66,6 +66,7 @@ class Session:
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         heard: JobListener = lambda _job: None,
+        writes_metadata: bool = True,
     ) -> None:
         self.home = home
         self.settings = settings or load(home)
@@ -95,6 +96,7 @@ class Session:
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
+            writes_metadata=writes_metadata,
             shared_results=SharedResults(self.journal, kept_in) if kept_in else None,
             callbacks=hints,
             monotonic=monotonic,

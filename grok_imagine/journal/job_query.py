@@ -21,13 +21,15 @@ _FINAL = [state.value for state in JobState if state.is_final]
 @dataclass(frozen=True)
 class JobQuery:
     """A filter for jobs. ``before`` is the ``next`` of the previous page. A request that was sent before
-    ``unanswered_since`` (Unix seconds) and has no answer counts as of unknown outcome."""
+    ``unanswered_since`` (Unix seconds) and has no answer counts as of unknown outcome; so does one of after
+    ``latest``, from before the clock was set back."""
 
     group: str = "all"
     search: str = ""
     before: str = ""
     limit: int = 100
     unanswered_since: float = 0.0
+    latest: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def query_jobs(connection: sa.Connection, query: JobQuery) -> JobPage:
 
     The cursor is the time and id of the last job, not an offset, so jobs that are added meanwhile do not shift pages.
     """
-    groups = _groups(query.unanswered_since)
+    groups = _groups(query)
     if query.group not in groups:
         raise ValueError(f"unknown group {query.group!r}; expected one of: {', '.join(groups)}")
     matches = _matches(query.search) & jobs.c.id.not_in(_REMOVED)
@@ -66,9 +68,10 @@ def query_jobs(connection: sa.Connection, query: JobQuery) -> JobPage:
     )
 
 
-def _groups(unanswered_since: float) -> dict[str, sa.ColumnElement[bool]]:
+def _groups(query: JobQuery) -> dict[str, sa.ColumnElement[bool]]:
     is_final = jobs.c.state.in_(_FINAL)
-    is_unanswered = (jobs.c.state == JobState.SUBMITTING.value) & (jobs.c.updated_at < unanswered_since)
+    is_old = (jobs.c.updated_at < query.unanswered_since) | (jobs.c.updated_at > query.latest)
+    is_unanswered = (jobs.c.state == JobState.SUBMITTING.value) & is_old
     has_stopped = ~is_final & jobs.c.error_kind.is_not(None)
     return {
         "all": sa.true(),

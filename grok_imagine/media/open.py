@@ -26,7 +26,7 @@ SAFE_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 # On opening, FFmpeg decodes the first frames on one core to detect parameters: most of the time that opening takes.
 # This option skips it. PyAV passes it to every stream.
-SKIP_PROBING = {"options": {"skip_frame": "all"}}
+SKIP_PROBING = {"skip_frame": "all"}
 
 # PyAV 17 crashes the process when streams are given options.
 _CRASHES_ON_OPTIONS = 17
@@ -65,6 +65,7 @@ def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Gener
         with closing(_open_quickly(file) if is_quick else open_container(file)) as container:
             audio = next((stream for stream in container.streams.audio if _has_decoder(stream)), None)
             video = _find_video(container, file.name)
+            _check_picture_size(video, file)
             try:
                 yield OpenVideo(file.name, size, container, video, audio)
             finally:
@@ -85,24 +86,33 @@ def _stop_decoder(video: VideoStream) -> None:
     video.codec_context.flush_buffers()
 
 
-def check_picture_size(source: OpenVideo) -> None:
+def _check_picture_size(video: VideoStream, file: Path) -> None:
     """Raise DecodeError for a picture larger than any video, before memory for a frame is allocated."""
-    context = source.video.codec_context
+    context = video.codec_context
     width, height = context.width or 0, context.height or 0
-    if width * height > MAX_PIXELS:
+    # An MP4's header states the size; where FFmpeg then has none, it refused what it would have had to allocate.
+    if width * height > MAX_PIXELS or (not width and _is_mp4(file)):
+        size = f"{width} × {height}" if width else f"more than {MAX_PIXELS}"
         raise DecodeError(
-            f"{source.name} claims to be {width} × {height} pixels, more than any video. It is damaged or malicious "
+            f"{file.name} claims to be {size} pixels, more than any video. It is damaged or malicious "
             "and was not decoded."
         )
     # A frame may be larger than the header says.
-    cast(Any, context).options = {"max_pixels": str(MAX_PIXELS)}
+    cast(Any, context).options = _size_limit()
 
 
-def open_container(file: Path, **options: Any) -> InputContainer:
-    """Open a file with the safe options and further ``options`` of PyAV. Raises PyAV's errors."""
+def _size_limit() -> dict[str, str]:
+    return {"max_pixels": str(MAX_PIXELS)}
+
+
+def open_container(file: Path, **options: str) -> InputContainer:
+    """Open a file with the safe options, and with ``options`` for its streams. Raises PyAV's errors."""
     # Metadata that is not UTF-8 must not prevent reading. PyAV 19 handles it itself.
-    tolerant = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
-    arguments = {**tolerant, **options, "container_options": dict(SAFE_OPTIONS)}
+    arguments: dict[str, Any] = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
+    if pyav_version() != _CRASHES_ON_OPTIONS:
+        # On opening, FFmpeg decodes the first frames: without the limit a small file takes gigabytes there.
+        arguments["options"] = {**_size_limit(), **options}
+    arguments["container_options"] = dict(SAFE_OPTIONS)
     return cast(InputContainer, cast(Any, av.open)(os.path.abspath(file), **arguments))
 
 

@@ -91,6 +91,11 @@ class Job:
         again instead of being paid twice."""
         return self.state is JobState.FAILED and self.error_kind == ABANDONED
 
+    def seconds_since_update(self, now: float) -> float:
+        """How long the job has stood as it is. An update that lies in the future was written before the clock was
+        set back, and counts as that long ago."""
+        return abs(now - self.updated_at)
+
     @property
     def is_uncertain(self) -> bool:
         """Whether it is unknown if the provider accepted the job."""

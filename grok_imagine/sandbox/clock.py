@@ -1,4 +1,4 @@
-"""The sandbox's clock: wall time plus an offset, or a clock that stands still until it is wound."""
+"""The sandbox's clock: time that passes from the wall time at its start, plus an offset, or a clock that stands still until it is wound."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ class Clock:
     def __init__(self, mode: ClockMode = "wall", *, offset: float = 0.0, stopped_at: float | None = None) -> None:
         self.mode: ClockMode = mode
         self.offset = offset
+        self._began = time.time() - time.monotonic()  # a system clock that is set back holds no task
         self._stopped_at = time.time() + offset if stopped_at is None else stopped_at
 
     def now(self) -> float:
-        return self._stopped_at if self.mode == "manual" else time.time() + self.offset
+        return self._stopped_at if self.mode == "manual" else self._began + time.monotonic() + self.offset
 
     def advance(self, seconds: float) -> float:
         """Wind the clock on, and say what it shows. Time never runs backwards here."""

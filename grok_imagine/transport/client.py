@@ -263,7 +263,7 @@ async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: Secret
         async with client.stream(call.method, url, json=call.body, headers=headers, extensions=extensions) as response:
             body = await _bounded(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            delay = retry_after(headers.get("retry-after"))
+            delay = retry_after(headers.get("retry-after"), headers.get("date"))
     # Should the server echo the key, it goes no further than here.
     body = conceal(body.decode("latin-1"), secret).encode("latin-1")
     headers = {name: conceal(value, secret) for name, value in headers.items()}

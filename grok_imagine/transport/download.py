@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -19,6 +21,9 @@ from .partial_download import PartialDownload
 
 MAX_REDIRECTS = 3
 _HEAD = 12
+WINDOW_SECONDS = 60.0
+LEAST_RATE = 4096
+"""Bytes per second, over each window. A read timeout alone lets a server that drips hold a download for days."""
 _PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 """Content encodings that httpx unpacks. Other words there (``aws-chunked``, ``utf-8``) change nothing in the bytes."""
 _FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pdin"})
@@ -45,26 +50,40 @@ async def download(
     connection's base URL, on every hop anew. With ``keep`` a try that breaks off leaves what it got, and the next
     one asks for the rest. Raises FetchFailed, ConnectFailed or another TransportError; OSError from the disk.
     """
-    url = endpoint.url(call)
     part = await asyncio.to_thread(PartialDownload.open, target, keep=keep)
+    rate = _RateWatch()
     try:
-        for _ in range(MAX_REDIRECTS + 1):
-            pool = client.files if _check_hop(url, endpoint, client.allowed_networks) else client.pool
-            hop = endpoint.signed(Call("GET", url, authorized=call.authorized))
-            headers = {**hop.headers, "Accept": "*/*", "Accept-Encoding": "identity", **_range(part)}
-            with mapped_errors(url, endpoint.key.get_secret_value()):
-                async with pool.stream("GET", url, headers=headers) as response:
-                    if response.is_redirect:
-                        url = urljoin(url, response.headers.get("location", "").strip().replace(" ", "%20"))
-                        continue
-                    _check_answer(response, part, limit, endpoint)
-                    size = await _receive(response, part, limit, on_bytes, endpoint)
-            await _check_file(part, check)
-            await asyncio.to_thread(part.finish)
-            return size
-        raise FetchFailed(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+        size = await rate.run(_receive_from(client, call, endpoint, part, limit, on_bytes, rate))
+        await _check_file(part, check)
+        await asyncio.to_thread(part.finish)
+        return size
     finally:
         await asyncio.shield(asyncio.to_thread(part.close))
+
+
+async def _receive_from(
+    client: Client,
+    call: Call,
+    endpoint: Endpoint,
+    part: PartialDownload,
+    limit: int,
+    on_bytes: OnBytes | None,
+    rate: _RateWatch,
+) -> int:
+    """Receive the file into ``part``, over redirects, and return its size."""
+    url = endpoint.url(call)
+    for _ in range(MAX_REDIRECTS + 1):
+        pool = client.files if _check_hop(url, endpoint, client.allowed_networks) else client.pool
+        hop = endpoint.signed(Call("GET", url, authorized=call.authorized))
+        headers = {**hop.headers, "Accept": "*/*", "Accept-Encoding": "identity", **_range(part)}
+        with mapped_errors(url, endpoint.key.get_secret_value()):
+            async with pool.stream("GET", url, headers=headers) as response:
+                if response.is_redirect:
+                    url = urljoin(url, response.headers.get("location", "").strip().replace(" ", "%20"))
+                    continue
+                _check_answer(response, part, limit, endpoint)
+                return await _receive(response, part, limit, on_bytes, endpoint, rate)
+    raise FetchFailed(f"the result's URL redirects more than {MAX_REDIRECTS} times")
 
 
 def _check_hop(url: str, endpoint: Endpoint, allowed: Sequence[Network]) -> bool:
@@ -148,12 +167,18 @@ def _validator(response: httpx.Response) -> str:
 
 
 async def _receive(
-    response: httpx.Response, part: PartialDownload, limit: int, on_bytes: OnBytes | None, endpoint: Endpoint
+    response: httpx.Response,
+    part: PartialDownload,
+    limit: int,
+    on_bytes: OnBytes | None,
+    endpoint: Endpoint,
+    rate: _RateWatch,
 ) -> int:
     size = part.file.tell()
     head = b"" if not size else None
     async for chunk in response.aiter_bytes():  # as they come: what a larger chunk waits for may never arrive
         size += len(chunk)
+        rate.received += len(chunk)
         if size > limit:
             part.forget()
             raise FetchFailed(f"the result is larger than the limit of {limit / 2**20:.0f} MiB")
@@ -170,6 +195,31 @@ async def _receive(
     if size < _HEAD or (part.total is not None and size != part.total):
         raise FetchFailed(f"the download broke off after {size} of {part.total or '?'} bytes")
     return size
+
+
+@dataclass
+class _RateWatch:
+    """Ends a download that arrives too slowly, from its headers on."""
+
+    received: int = 0
+
+    async def run(self, work: Coroutine[Any, Any, int]) -> int:
+        """What ``work`` gives. Cancels it and raises FetchFailed if fewer bytes come within a window than must."""
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                before = self.received
+                await asyncio.wait({task}, timeout=WINDOW_SECONDS)
+                if task.done():
+                    return task.result()
+                got = self.received - before
+                if got < LEAST_RATE * WINDOW_SECONDS:
+                    text = f"only {got / 1024:.0f} KiB of the result came within {WINDOW_SECONDS:.0f} s"
+                    raise FetchFailed(text, is_slow=got > 0)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
 
 
 def _not_a_video(response: httpx.Response, endpoint: Endpoint) -> FetchFailed:

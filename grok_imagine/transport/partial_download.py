@@ -80,6 +80,8 @@ class PartialDownload:
         """Let go of it. What another try can go on from stays."""
         if self.file.closed:
             return
+        with suppress(OSError):
+            self.file.flush()  # the size is the file's own
         is_of_use = self.is_kept and self.size > 0
         self._let_go()
         if not is_of_use:

@@ -29,17 +29,22 @@ class Backoff:
         return step * random.uniform(0.5, 1.0)
 
 
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """A Retry-After header in seconds: a number, or an HTTP date (RFC 9110, 10.2.3). None when unreadable."""
+def retry_after(value: str | None, date: str | None = None) -> float | None:
+    """A Retry-After header in seconds: a number, or an HTTP date (RFC 9110, 10.2.3). None when unreadable.
+
+    A date is compared with the answer's own ``date``, since this machine's clock may be wrong.
+    """
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), 86400.0)
     try:
-        moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+        return max(0.0, (_moment(text) - (_moment(date) if date else datetime.now(timezone.utc))).total_seconds())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
+
+
+def _moment(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)

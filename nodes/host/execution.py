@@ -34,8 +34,15 @@ def runtime() -> Runtime:
     with _lock:
         if _runtime is None:
             home = _home()
-            _runtime = Runtime(home, partial(job_events.publish, home=home))
+            _runtime = Runtime(home, partial(job_events.publish, home=home), writes_metadata=_writes_metadata())
         return _runtime
+
+
+def _writes_metadata() -> bool:
+    """False where ComfyUI was started with --disable-metadata."""
+    from comfy.cli_args import args
+
+    return not getattr(args, "disable_metadata", False)
 
 
 def _home() -> Path:

@@ -48,10 +48,26 @@ def _saved(video: Any, folder: str) -> Path:
 
 
 def video_from_file(path: Path) -> Any:
-    """ComfyUI's VIDEO on a file. It reads the file when it is used, so the file stays."""
+    """ComfyUI's VIDEO on a file. It reads the file when it is used, so the file stays.
+
+    Save Video copies a file's metadata. With --disable-metadata an older clip, which has some, is therefore copied
+    without it. Raises EncodeError if that fails.
+    """
     from comfy_api.latest import InputImpl
 
-    return InputImpl.VideoFromFile(str(path))
+    return InputImpl.VideoFromFile(str(path if execution.runtime().writes_metadata else _without_facts(path)))
+
+
+def _without_facts(path: Path) -> Path:
+    from ...grok_imagine.media.mux import metadata
+    from ...grok_imagine.settings import private_folder
+
+    if metadata.read(path) is None:
+        return path
+    target = private_folder(Path(folder_paths.get_temp_directory()) / "grok_imagine") / path.name
+    if not target.is_file():
+        metadata.copy_without_facts(path, target)
+    return target
 
 
 def whole_file(video: Any) -> Path | None:

@@ -28,7 +28,8 @@ def view(job: Job, home: Path, *, answer_seconds: float = UNANSWERED_SECONDS, wh
     cost = cost_of(job)
     provider = PROVIDERS.get(job.provider)
     video = clip(job, home)
-    is_unknown = job.is_uncertain and (job.error_kind is not None or time.time() - job.updated_at > answer_seconds)
+    is_unanswered = job.seconds_since_update(time.time()) > answer_seconds
+    is_unknown = job.is_uncertain and (job.error_kind is not None or is_unanswered)
     return {
         "id": job.id,
         "state": job.state.value,

@@ -48,8 +48,11 @@ class Runtime:
     connections need a loop that neither ends nor stands still.
     """
 
-    def __init__(self, home: Path, on_job: Callable[[Job], None] = lambda _job: None) -> None:
+    def __init__(
+        self, home: Path, on_job: Callable[[Job], None] = lambda _job: None, *, writes_metadata: bool = True
+    ) -> None:
         self.home = home
+        self.writes_metadata = writes_metadata
         self._on_job = on_job
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,6 +208,7 @@ class Runtime:
             pacers=self._limiters,
             hints=self._callbacks,
             heard=self._on_job,
+            writes_metadata=self.writes_metadata,
         )
         await session.__aenter__()
         self._sessions.append(session)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...grok_imagine.jobs.pipeline.callbacks import ROUTE
 from ...grok_imagine.transport.timeouts import wait_with_timeout
+from .security import read_body
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -37,18 +38,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
 
 async def _is_small(request: web.Request) -> bool:
     """Read the body and discard it. Its content is never used."""
-    if (request.content_length or 0) > _LARGEST_BODY:
-        return False
     try:
-        return await wait_with_timeout(_BODY_SECONDS, _dropped(request))
+        return await wait_with_timeout(_BODY_SECONDS, read_body(request, _LARGEST_BODY)) is not None
     except asyncio.TimeoutError:
         return False
-
-
-async def _dropped(request: web.Request) -> bool:
-    size = 0
-    async for chunk in request.content.iter_chunked(8192):
-        size += len(chunk)
-        if size > _LARGEST_BODY:
-            return False
-    return True

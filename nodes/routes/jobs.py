@@ -71,7 +71,8 @@ class JobHandlers:
             try:
                 limit = max(1, min(int(query.get("limit", 100)), _LONGEST_PAGE))
                 words = (query.get("group", "all"), query.get("search", "")[:200], query.get("before", ""))
-                wanted = JobQuery(*words, limit, time.time() - wait)
+                now = time.time()
+                wanted = JobQuery(*words, limit, now - wait, now + wait)
                 if wanted.group not in GROUPS:
                     raise ValueError(f"group must be one of {', '.join(GROUPS)}")
                 if wanted.before:

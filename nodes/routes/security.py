@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from ...grok_imagine.errors import GrokImagineError
 from ...grok_imagine.models.url import is_loopback, is_private_host
 from ...grok_imagine.redact import redact
+from ...grok_imagine.transport.timeouts import wait_with_timeout
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HEADER = "X-Grok-Imagine"
 _LARGEST_BODY = 256 * 1024
+_BODY_SECONDS = 30.0
 _PRIVATE = {
     "Cache-Control": "private, no-store",
     "X-Content-Type-Options": "nosniff",
@@ -148,10 +150,11 @@ async def _run(work: Work, api_request: ApiRequest) -> Any:
 async def _json(request: web.Request) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise ApiError(415, "Send JSON.")
-    if (request.content_length or 0) > _LARGEST_BODY:
-        raise ApiError(413, "That is too much.")
-    data = await request.content.read(_LARGEST_BODY + 1)
-    if len(data) > _LARGEST_BODY:
+    try:
+        data = await wait_with_timeout(_BODY_SECONDS, read_body(request, _LARGEST_BODY))
+    except asyncio.TimeoutError:
+        raise ApiError(408, "The request took too long to arrive.") from None
+    if data is None:
         raise ApiError(413, "That is too much.")
     try:
         body: Any = json.loads(data)
@@ -160,6 +163,18 @@ async def _json(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ApiError(400, "Send a JSON object.")
     return cast("dict[str, Any]", body)
+
+
+async def read_body(request: web.Request, limit: int) -> bytes | None:
+    """The whole body, in however many pieces it arrives; None if it has more than ``limit`` bytes."""
+    if (request.content_length or 0) > limit:
+        return None
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        data += chunk
+        if len(data) > limit:
+            return None
+    return bytes(data)
 
 
 def _error(status: int, kind: str, message: str) -> web.Response:

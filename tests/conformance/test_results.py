@@ -186,3 +186,22 @@ async def test_terminal_words_end_the_wait(
     world.submit, world.polls = id_answer(dialect, TASK), [task(dialect, word, **beside)]
     job, _ = await make(world, dialect, tmp_path, error, times=1)
     assert job.state is JobState.FAILED
+
+
+async def test_a_file_that_drips_leaves_the_job_paid_and_resumable(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for it ends though bytes come, and also though more came than ever before."""
+    monkeypatch.setattr("grok_imagine.transport.download.WINDOW_SECONDS", 0.3)
+    monkeypatch.setattr("grok_imagine.jobs.pipeline.download._PROGRESS", 1)
+    world.submit, world.polls, world.drips = id_answer("reapi", TASK), [done("reapi")], True
+    world.files = {"clip.mp4": (200, {"ETag": '"one"'}, CLIP)}
+    job, said = await make(world, "reapi", tmp_path, ResultNotFetched, times=1)
+    assert job.state is JobState.SUCCEEDED
+    assert "came within" in said
+    assert "nothing is submitted or paid again" in said
+    assert world.asked("clip.mp4") == 3
+    world.drips = False
+    async with Session(tmp_path, settings(world, "reapi"), sleep=hurry) as session:
+        assert (await session.resume(job.id)).job.state is JobState.SAVED
+    assert world.posts == 1

@@ -6,11 +6,12 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
 from grok_imagine.errors import EncodeError
+from grok_imagine.media.images import compress
 from grok_imagine.media.images.compress import similarity
-from grok_imagine.media.images.encode import encode_image, read_image, sniff
+from grok_imagine.media.images.encode import MAX_BYTES, encode_image, read_image, sniff
 from grok_imagine.media.images.image_format import is_bare
 from grok_imagine.media.images.pixels import to_uint8
 
@@ -106,10 +107,10 @@ class TestLimit:
         ("side", "megabytes"), [(700, 1), pytest.param(2200, 10, marks=pytest.mark.slow, id="default limit")]
     )
     def test_noise_that_is_too_large_as_png(self, side, megabytes):
-        limit = {"max_bytes": megabytes * 2**20} if megabytes != 10 else {}
+        limit = {"max_bytes": megabytes * 10**6} if megabytes != 10 else {}
         pixels = noise(side, side)
         blob = encode_image(pixels, **limit)
-        assert megabytes * 2**19 < len(blob) <= megabytes * 2**20
+        assert megabytes * 10**6 // 2 < len(blob) <= megabytes * 10**6
         assert opened(blob).size == (side, side)
         # Noise has its colours in each pixel, which WebP does not store.
         webp = encode_image(pixels, formats=("image/webp",), **limit)
@@ -121,6 +122,28 @@ class TestLimit:
         blob = encode_image(pixels, max_bytes=len(png) - 1)
         assert (png.media_type, blob.media_type) == ("image/png", "image/webp")
         np.testing.assert_array_equal(values(blob), values(png))
+
+    def test_the_limit_lies_below_ten_million_bytes(self):
+        """"10 MB" may mean 10,000,000 bytes or 10 MiB: what lies between may be refused."""
+        assert MAX_BYTES < 10_000_000
+
+    @pytest.mark.parametrize("channels", [3, 4])
+    def test_a_large_picture_is_not_given_to_an_encoder_that_needs_much_memory(self, monkeypatch, channels):
+        """Lossless WebP, and WebP with alpha, take 20 bytes for each pixel, so only pictures that are small enough."""
+        pixels = noise(150, 150, channels).repeat(2, 0).repeat(2, 1)
+        monkeypatch.setattr(compress, "MOST_WEBP_PIXELS", 200 * 200)
+        areas, save = list[int](), compress._saved
+
+        def watched(picture, kind, **options):
+            if kind == "WEBP" and (options.get("lossless") or picture.mode == "RGBA"):
+                areas.append(picture.width * picture.height)
+            return save(picture, kind, **options)
+
+        monkeypatch.setattr(compress, "_saved", watched)
+        png = len(encode_image(pixels, formats=("image/png",)))
+        blob = encode_image(pixels, max_bytes=png * 3 // 4)
+        assert len(opened(blob).getbands()) == channels
+        assert all(area <= 200 * 200 for area in areas)
 
     def test_exact_webp_keeps_the_colours_of_what_is_transparent(self):
         pixels = noise(64, 64, 4)
@@ -180,7 +203,7 @@ class TestLimit:
     def test_a_photo_of_forty_megapixels(self, scenery):
         pixels = scenery.photo(7728, 5152)
         blob = encode_image(pixels)
-        assert 5_000_000 < len(blob) <= 10 * 1024 * 1024
+        assert 5_000_000 < len(blob) < 10_000_000
         picture = opened(blob).convert("RGB")
         assert picture.size == (7728, 5152)
         middle = np.asarray(picture.crop((3000, 3000, 4000, 4000)))
@@ -351,6 +374,18 @@ class TestFiles:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(EncodeError):
             read_image(path)
+
+    @pytest.mark.parametrize(("mode", "kind"), [("1", "PNG"), ("L", "GIF"), ("1", "TIFF")])
+    def test_a_small_file_of_a_huge_picture_is_not_decoded(self, tmp_path, monkeypatch, mode, kind):
+        path = tmp_path / "huge.png"
+        Image.new(mode, (9600, 9400)).save(path, format=kind)
+        assert path.stat().st_size < 2_000_000
+        loaded: list[object] = []
+        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: loaded.append(picture))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as other node packs set it
+        with pytest.raises(EncodeError, match=r"huge\.png is 9600 × 9400 pixels; use at most 89 million"):
+            read_image(path)
+        assert loaded == []
 
     def test_no_file(self, tmp_path):
         for path in (tmp_path / "nothing.png", tmp_path):

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import torch
 from PIL import Image
@@ -213,3 +214,30 @@ async def test_a_page_that_wants_the_prompts_id_first_gets_it(run: Any, host: An
     await run("GIVTextToVideo", "12", **SHORT, prompt="a kite")
     assert (3, b"\0\0\0\6prompt\0\0\0\x0212Starting", "page") in host.sent
     assert len([event for event, *_ in host.sent if event == 3]) == len(host.texts)
+
+
+async def test_nothing_of_the_prompt_is_in_a_clip_where_metadata_is_disabled(
+    run: Any, part: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ComfyUI is started with --disable-metadata; clips of before, too, since Save Video copies what they say."""
+    from comfy.cli_args import args
+
+    wish = {"prompt": "an unmistakable lantern", **SHORT}
+    before = await run("GIVTextToVideo", **wish)
+    stamped = Path(before[0].get_stream_source())
+    assert b"unmistakable" in stamped.read_bytes()
+    bridge = part("nodes.host.execution")
+    bridge._runtime.close()
+    bridge._runtime = None
+    monkeypatch.setattr(args, "disable_metadata", True)
+    fresh = await run("GIVTextToVideo", **wish, seed=7)
+    reused = await run("GIVTextToVideo", **wish)
+    assert reused[1] == before[1]
+    for made in (fresh, reused):
+        file = Path(made[0].get_stream_source())
+        assert b"unmistakable" not in file.read_bytes()
+        assert made[2].encode() not in file.read_bytes()
+        with av.open(str(file)) as clip:
+            assert not {"grok_imagine", "description"} & set(clip.metadata)
+            assert sum(1 for _ in clip.decode(video=0)) == 24
+    assert b"unmistakable" in stamped.read_bytes(), "the result itself is left as it is"

@@ -234,6 +234,22 @@ async def test_only_json_changes_anything_and_never_a_get(desk: Any) -> None:
         assert (await desk.ask("GET", path))[0] == 405
 
 
+async def test_a_body_that_arrives_in_pieces_is_read_whole(desk: Any) -> None:
+    body = json.dumps({"client_id": "page-in-pieces"}).encode()
+    port = int(desk.url.split(":")[2].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = ("POST /grok_imagine/face HTTP/1.1", f"Host: 127.0.0.1:{port}", "X-Grok-Imagine: 1", "Connection: close")
+    fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
+    writer.write("\r\n".join((*lines, *fields)).encode())
+    for at in range(0, len(body), 10):
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(body[at : at + 10])
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
 async def _jobs(part: Any, prompts: list[str], state: str = "prepared", **fields: Any) -> list[str]:
     """Jobs, written into the journal as they are."""
     models, wishes = part("grok_imagine.models"), part("grok_imagine.jobs.new_job")

@@ -37,6 +37,8 @@ class SessionServices:
     answer_seconds: float
     """How long a POST may take to be answered, before its outcome counts as unknown."""
     max_download_bytes: int
+    writes_metadata: bool = True
+    """Whether a finished clip says inside how it was made."""
     shared_results: SharedResults | None = None
     """Where finished clips go too, for the other machines that share the journal."""
     callbacks: CallbackRegistry | None = None

@@ -27,6 +27,8 @@ _SCHEDULE = Backoff(first=1, longest=30, tries=8)
 """About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
 
 _DISK_TRIES = 3
+_SLOW_TRIES = 3
+"""A server that drips is not waited for any longer, whatever it has sent: the part is kept for a later run."""
 _PROGRESS = 1 << 16
 """Bytes more than ever before, so that the schedule begins anew."""
 
@@ -36,6 +38,7 @@ class _DownloadState:
     """What one fetch remembers between its tries."""
 
     failures: int = 0
+    slow: int = 0
     received: int = 0
     is_forgotten: bool = False
     """The provider knows neither a good URL nor the task any longer."""
@@ -75,7 +78,8 @@ async def download_result(job: Job, context: JobContext) -> Job:
             break
         except (TransportError, OSError) as error:
             job = await _after_failure(error, job, context, state)
-    await keep_provenance(job, context, target)
+    if services.writes_metadata:
+        await keep_provenance(job, context, target)
     return await services.journal.advance(
         job, JobState.SAVED, file=target, finished_at=services.now(), error=None, error_kind=None
     )
@@ -84,7 +88,9 @@ async def download_result(job: Job, context: JobContext) -> Job:
 async def _after_failure(error: TransportError | OSError, job: Job, context: JobContext, state: _DownloadState) -> Job:
     """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
     state.failures += 1
-    if state.failures >= (_DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries):
+    state.slow += isinstance(error, FetchFailed) and error.is_slow
+    most = _DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries
+    if state.failures >= most or state.slow >= _SLOW_TRIES:
         raise await _give_up(job, context, error, is_stale=state.is_stale) from error
     if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, context, state):
         state.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day

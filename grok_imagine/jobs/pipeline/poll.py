@@ -37,6 +37,8 @@ _TICK = 1.0
 class _PollState:
     """What one wait remembers between its polls."""
 
+    submitted_at: float
+    """By the monotonic clock: the system's may be set back meanwhile."""
     unknown_words: set[str] = field(default_factory=set[str])
     hint: WakeSignal = field(default_factory=WakeSignal)
     done_without_url: int = 0
@@ -49,7 +51,9 @@ async def poll(job: Job, context: JobContext) -> Job:
     The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
     but when the next poll goes out.
     """
-    state, hints = _PollState(), context.services.callbacks
+    services = context.services
+    age = max(0.0, services.now() - job.submitted_at) if job.submitted_at else _REPLICATION_SECONDS
+    state, hints = _PollState(services.monotonic() - age), services.callbacks
     with ExitStack() as listening:
         if hints is not None and context.connection.provider.takes_callbacks:
             with suppress(OSError):  # no secret, no callback
@@ -96,7 +100,7 @@ async def _ask(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
         status = provider.status(reply)
         state.unreadable = 0
     except TaskNotFound as error:
-        if services.now() - (job.submitted_at or 0) < _REPLICATION_SECONDS:
+        if services.monotonic() - state.submitted_at < _REPLICATION_SECONDS:
             return TaskStatus(TaskPhase.UNKNOWN)
         raise await _stop(job, context, error) from error
     except UnreadableReply as error:
@@ -125,9 +129,7 @@ async def _pause(job: Job, context: JobContext, status: TaskStatus, state: _Poll
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
         note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
-    seconds = context.connection.provider.poll_schedule.interval(
-        max(0.0, services.now() - (job.submitted_at or services.now()))
-    )
+    seconds = context.connection.provider.poll_schedule.interval(services.monotonic() - state.submitted_at)
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
     asked = services.monotonic()

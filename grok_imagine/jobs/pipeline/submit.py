@@ -90,7 +90,9 @@ async def handle_uncertain(job: Job, context: JobContext) -> Job:
         except _NotAccepted as refused:
             return refused.job
     if job.error_kind is None:
-        while context.services.now() - job.updated_at < context.services.answer_seconds:
+        services = context.services
+        sent_at = services.monotonic() - max(0.0, services.now() - job.updated_at)
+        while services.monotonic() - sent_at < services.answer_seconds:
             context.report(job, "submitting", note="sent by another run; waiting for its answer")
             await context.services.sleep(1.0)
             found = await context.services.journal.get(job.id)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ENCODER = "2"
+_ENCODER = "3"
 """Raised whenever the encoder's output changes, so that what is remembered of it is not used any more."""
 
 ROOM = 48_000_000

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from ...errors import DecodeError
 from ..audio import AudioCollector, read_audio
 from ..clip import Audio, Clip
-from ..open import OpenVideo, check_picture_size, fraction, frame_rate, header_frame_count, open_video, stream_duration
+from ..open import OpenVideo, fraction, frame_rate, header_frame_count, open_video, stream_duration
 from ..orientation import Orientation
 from .buffer import FrameBuffer, check_fits
 from .convert import FrameConverter
@@ -61,7 +61,6 @@ def decode(
     and frames outside it are skipped by seeking.
     """
     with open_video(path, is_quick=True) as source:
-        check_picture_size(source)
         # PyAV's default is slice threads, which decode most of x264's output on one core. 0 means one per core.
         context = source.video.codec_context
         context.thread_type, context.thread_count = ThreadType.FRAME, 0

@@ -39,6 +39,9 @@ LEAST_OF_PNG = 0.5
 # Of the structural similarity: its constants for 8 bits.
 WINDOW, C1, C2 = 7, (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
+# WebP's lossless encoder, and its lossy one with alpha, take 20 bytes of memory for each pixel; PNG and JPEG take 3.
+MOST_WEBP_PIXELS = 24_000_000
+
 # The longest side that the format can store.
 LONGEST = {WEBP: 16383, JPEG: 65535, PNG: 2**31 - 1}
 
@@ -88,7 +91,8 @@ class _Attempt:
             if blob is not None:
                 return blob
             self._saw(size)
-        if WEBP not in self._allowed or size * LEAST_OF_PNG > self._max_bytes:
+        is_large = _area(self._picture) > MOST_WEBP_PIXELS
+        if WEBP not in self._allowed or is_large or size * LEAST_OF_PNG > self._max_bytes:
             return None
         estimate = len(_exact_webp(self._sample)) * self._scale
         return self._kept(_exact_webp(self._picture)) if estimate <= HOPELESS * self._max_bytes else None
@@ -98,6 +102,8 @@ class _Attempt:
         kinds = [kind for kind in (WEBP, JPEG) if kind in self._allowed]
         if self._picture.mode == "RGBA":
             kinds = kinds[:1]
+            if WEBP in kinds and _area(self._picture) > MOST_WEBP_PIXELS:
+                return None  # smaller, but with its alpha
         finest = {kind: quality for kind in kinds if (quality := self._finest(kind)) is not None}
         if len(finest) > 1:  # of equals, the sort keeps the order
             kinds.sort(key=lambda kind: -self._likeness(kind, finest[kind]))
@@ -225,8 +231,9 @@ def _lossy(picture: Image.Image, media_type: str, quality: int) -> Blob:
     if media_type == WEBP:
         return Blob(_saved(picture, "WEBP", quality=quality), WEBP)
     if picture.mode == "RGBA":
-        ground = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(ground, picture).convert("RGB")
+        ground = Image.new("RGB", picture.size, "white")
+        ground.paste(picture, mask=picture)
+        picture = ground
     # Colours in full resolution: the next model looks at them.
     return Blob(_saved(picture, "JPEG", quality=quality, subsampling=0), JPEG)
 

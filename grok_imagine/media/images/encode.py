@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -19,8 +20,11 @@ from .pixels import plain, to_picture
 
 __all__ = ["FORMATS", "MAX_BYTES", "encode_image", "read_image", "sniff"]
 
-# The strictest documented limit of a provider.
-MAX_BYTES = 10 * 1024 * 1024
+# The strictest documented limit of a provider is 10 MB, which may mean 10,000,000 bytes or 10 MiB.
+MAX_BYTES = 9_999_999
+
+# More than 8,192 × 8,192, and what Pillow itself warns of. Each step of reading takes 3 to 4 bytes for each pixel.
+MAX_PIXELS = 89_478_485
 
 # Pillow knows more, but among them are kinds that start other programs (EPS) or are no pictures.
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "TGA", "PPM")
@@ -46,7 +50,7 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
     Its own bytes if they are one of ``formats``, at most ``max_bytes``, and hold no metadata; else it is turned
     upright, converted to sRGB, and encoded as by :func:`encode_image`. Of an animation, the first picture is taken.
 
-    Raises EncodeError if the file cannot be read as a picture.
+    Raises EncodeError if the file cannot be read as a picture, or has more than ``MAX_PIXELS``.
     """
     name = Path(path).name
     try:
@@ -59,7 +63,9 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
         if media_type in formats and len(data) <= max_bytes and picture.mode in SENDABLE_MODES and is_bare(data):
             return Blob(data, media_type)
         picture = plain(_to_srgb(_upright(picture)))
-    # Pillow's readers raise nearly anything for a damaged file; a picture of absurd size is refused here, too.
+    except EncodeError as error:
+        raise EncodeError(f"{name} {error}") from None
+    # Pillow's readers raise nearly anything for a damaged file.
     except Exception as error:
         raise EncodeError(f"{name} cannot be read as a picture. Use a JPEG, PNG or WebP file.") from error
     return compress(picture, max_bytes, formats)
@@ -67,7 +73,14 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
 
 def _open(data: bytes) -> Image.Image:
     Image.init()
-    picture = Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+        picture = Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
+    if picture.width * picture.height > MAX_PIXELS:
+        raise EncodeError(
+            f"is {picture.width} × {picture.height} pixels; use at most {MAX_PIXELS / 1e6:.0f} million pixels. "
+            "It was not decoded."
+        )
     picture.load()
     return picture
 

@@ -52,8 +52,7 @@ def to_picture(pixels: NDArray[Any]) -> Image.Image:
 def plain(picture: Image.Image) -> Image.Image:
     """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata."""
     if picture.mode.startswith("I"):
-        # Pillow cuts 16 bits off at 255 instead of scaling them.
-        picture = Image.fromarray(to_uint8(np.asarray(picture, dtype=np.float32) / 65535))
+        picture = Image.fromarray(_from_16_bits(picture))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         lowest, _ = cast("tuple[int, int]", picture.getchannel("A").getextrema())
@@ -65,3 +64,14 @@ def plain(picture: Image.Image) -> Image.Image:
     # Pillow writes some of these into a new file by itself.
     picture.info = {}
     return picture
+
+
+def _from_16_bits(picture: Image.Image) -> NDArray[np.uint8]:
+    """0..65535 as 0..255; Pillow would cut them off at 255. A few lines at a time, as in :func:`to_uint8`."""
+    values = np.empty((picture.height, picture.width), np.uint8)
+    step = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(top + step, picture.height)
+        strip = picture.crop((0, top, picture.width, bottom))
+        values[top:bottom] = to_uint8(np.asarray(strip, dtype=np.float32) / 65535)
+    return values

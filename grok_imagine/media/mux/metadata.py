@@ -27,6 +27,8 @@ from .mp4_writer import copy_stream, new_mp4
 KEY = "grok_imagine"
 _OF_THE_FILE = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 """What the muxer writes itself: it belongs to the file, not to the clip."""
+_FACTS = frozenset({KEY, "description"})
+"""What :func:`stamp` writes."""
 Packet = tuple[int, Fraction | None, Fraction, bool]
 
 
@@ -55,6 +57,19 @@ def stamp(path: Path, facts: Mapping[str, Any], description: str = "") -> None:
         part.unlink(missing_ok=True)
 
 
+def copy_without_facts(path: Path, target: Path) -> None:
+    """Write the MP4 to ``target`` without its facts and their description. Raises EncodeError."""
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(path, part, {}, dropped=_FACTS)
+        replace_file(part, target)
+    except (FFmpegError, OSError, ValueError) as error:
+        raise EncodeError(f"metadata cannot be removed from the clip: {type(error).__name__}: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def read(path: Path) -> dict[str, Any] | None:
     """The facts in an MP4; None where there are none. Raises DecodeError for a file that cannot be opened."""
     try:
@@ -69,20 +84,18 @@ def read(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _copy(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
+def _copy(
+    source: Path, target: Path, metadata: Mapping[str, str], *, dropped: frozenset[str] = frozenset()
+) -> None:
     with closing(open_container(source)) as clip:
         options = {"movflags": "use_metadata_tags+faststart"}
         for stream in clip.streams.video[:1]:
             # PyAV 14 cannot set a stream's time base; without the clip's own, its times would be rounded.
             options["video_track_timescale"] = str((stream.time_base or Fraction(1, 90000)).denominator)
-        _copy_clip(clip, target, options, metadata)
-
-
-def _copy_clip(clip: InputContainer, target: Path, options: dict[str, str], metadata: Mapping[str, str]) -> None:
-    with new_mp4(target, options) as copy:
-        kept = {name: value for name, value in clip.metadata.items() if name not in _OF_THE_FILE}
-        copy.metadata.update({**kept, **metadata})
-        _copy_streams(clip, copy)
+        kept = {name: value for name, value in clip.metadata.items() if name not in _OF_THE_FILE | dropped}
+        with new_mp4(target, options) as copy:
+            copy.metadata.update({**kept, **metadata})
+            _copy_streams(clip, copy)
 
 
 def _copy_streams(clip: InputContainer, copy: OutputContainer) -> None:

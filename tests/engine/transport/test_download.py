@@ -232,6 +232,54 @@ async def test_a_packed_answer_is_unpacked_within_the_limit(client: Client, tmp_
     assert names(tmp_path) == ["clip.mp4"]
 
 
+@pytest.mark.parametrize("piece", [0, 100])
+async def test_a_download_that_drips_has_an_end(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """No timeout between two bytes runs out: the least rate over a window ends it, and what came is kept."""
+    monkeypatch.setattr("grok_imagine.transport.download.WINDOW_SECONDS", 0.4)
+    server, target = Server(), tmp_path / "clip.mp4"
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=server.headers)
+        response.content_length = len(VIDEO)
+        await response.prepare(request)
+        sent = 0
+        while request.transport is not None and not request.transport.is_closing():
+            await response.write(VIDEO[sent : sent + piece])
+            sent += piece
+            await asyncio.sleep(0.02)
+        return response
+
+    async with serving(x=drip) as url:
+        with pytest.raises(FetchFailed, match="of the result came within") as ended:
+            await fetch(client, url, target)
+    assert ended.value.is_slow == (piece > 0)
+    assert names(tmp_path) == ([".clip.mp4.part", ".clip.mp4.part.json"] if piece else [])
+    async with serving(x=server.answer) as url:
+        assert await fetch(client, url, target) == len(VIDEO)
+    assert bool(server.asked[0][0]) == (piece > 0), "only the rest is asked for"
+
+
+async def test_a_fast_download_of_several_windows_goes_on(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grok_imagine.transport.download.WINDOW_SECONDS", 0.2)
+    server = Server()
+
+    async def steady(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=server.headers)
+        response.content_length = len(VIDEO)
+        await response.prepare(request)
+        for at in range(0, len(VIDEO), 10_000):
+            await response.write(VIDEO[at : at + 10_000])
+            await asyncio.sleep(0.02)
+        return response
+
+    async with serving(x=steady) as url:
+        assert await fetch(client, url, tmp_path / "clip.mp4") == len(VIDEO)
+
+
 async def test_two_walkers_do_not_write_one_part(client: Client, tmp_path: Path) -> None:
     """As two processes on one job: each gets the film whole, and nothing else is left."""
     target, both = tmp_path / "clip.mp4", asyncio.Event()
