@@ -61,8 +61,8 @@ def whole_file(video: Any) -> Path | None:
         return None
     # ComfyUI does not say what a VIDEO changes of its file: a part, a crop, and what later versions add. A fresh VIDEO
     # of that file changes nothing, so one that is equal to it in every attribute does not either.
-    fresh: dict[str, object] = vars(type(video)(source))
-    return Path(source) if fresh == vars(video) else None
+    fresh: object = type(video)(source)
+    return Path(source) if vars(fresh) == vars(video) else None
 
 
 def find_file(text: str) -> Path:
