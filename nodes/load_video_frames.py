@@ -142,7 +142,7 @@ async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple
 
 
 def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
-    """Of a VIDEO that is no whole file: trimmed, or made by another node and in memory already."""
+    """Of a VIDEO that is no whole file: trimmed, cropped, or made by another node and in memory already."""
     from ..grok_imagine.media.frames.selection import moments
 
     parts = video.get_components()

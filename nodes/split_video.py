@@ -85,7 +85,7 @@ def _load(
 
     path = files.whole_file(video)
     if path is None:
-        raise RequestError("Can't split an unsaved or trimmed video. Save it first, then load the file.")
+        raise RequestError("Can't split an unsaved, trimmed or cropped video. Save it first, then load the file.")
     with open_video(path) as source:
         frames = read_index(source, stop)
     part = chunk(index, len(frames.times), size, overlap)

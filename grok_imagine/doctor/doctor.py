@@ -106,6 +106,9 @@ async def _network(
     checks: list[Check] = []
     skews: list[float] = []
     async with Client(allowed_networks=settings.allowed_networks) as client:
+        if client.environment.fault:
+            advice = "No provider can be reached until then."
+            return [Check("network", "environment", client.environment.fault, "fault", advice)]
         probes = [_probe(client, profile, now, skews) for profile in known.values() if not profile.is_sandbox]
         if settings.sandbox_url:
             probes.append(_probe(client, replace(known["sandbox"], base_url=settings.sandbox_url), now, skews))

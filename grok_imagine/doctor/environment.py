@@ -176,7 +176,7 @@ def _requirements() -> list[tuple[str, str]]:
             lines = [line for line in metadata.requires("grok-imagine-video") or [] if ";" not in line]
         except metadata.PackageNotFoundError:
             lines = []
-    matches = (re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)", line) for line in lines)
+    matches = (re.match(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?\s*>=\s*([0-9.]+)", line) for line in lines)
     return [(match[1], match[2]) for match in matches if match]
 
 

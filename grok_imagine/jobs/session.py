@@ -135,7 +135,9 @@ class Session:
         """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
         profile = connections.profile(self.settings, name)
         url = await self._sandbox.url() if profile.is_sandbox else None
-        return connections.connect(profile, self._pacers, url)
+        connection = connections.connect(profile, self._pacers, url)
+        self._client.environment.check(connection.endpoint.base_url)
+        return connection
 
     def check(self, request: VideoRequest, connection: Connection) -> CheckResult:
         """Every rule of the connection's contract, before anything is sent. Raises RequestError."""

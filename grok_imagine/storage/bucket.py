@@ -22,6 +22,7 @@ from typing import Any
 from ..errors import StorageError
 from ..models import Blob
 from ..models.url import is_loopback
+from ..proxies import Proxies
 from ..redact import redact
 from ..settings import StoreSettings
 from .base import PublicFile, least_life
@@ -31,6 +32,13 @@ LONGEST_SIGNATURE = 7 * 24 * 3600.0
 
 # One slow or broken store must not hold a job for minutes: obstore's own default is ten tries.
 _RETRY: dict[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=60)}
+# As in NO_PROXY. obstore reads the variables itself, and has no other way to be told not to.
+_DIRECT = {"proxy_url": "http://localhost", "proxy_excludes": "localhost,127.0.0.0/8,::1"}
+_HOSTS = {
+    "s3": "https://s3.amazonaws.com",
+    "gcs": "https://storage.googleapis.com",
+    "azure": "https://blob.core.windows.net",
+}
 _TIMES: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
 
 
@@ -143,7 +151,7 @@ class BucketStore:
     def _store(self) -> Any:
         if self._opened is None:
             with map_errors(self.name):
-                self._opened = _open(self._stated)
+                self._opened = _open(self.name, self._stated)
         return self._opened
 
 
@@ -155,13 +163,22 @@ async def _threaded(work: Callable[..., Any], *arguments: Any, **options: Any) -
     return await asyncio.to_thread(work, *arguments, **options)
 
 
-def _open(stated: StoreSettings) -> Any:
-    """obstore's store. It reads missing values from the cloud's usual environment variables."""
+def _open(name: str, stated: StoreSettings) -> Any:
+    """obstore's store. It reads missing values from the cloud's usual environment variables, and the proxies too.
+
+    Raises SettingsError for a bad proxy variable, StorageError for a SOCKS proxy.
+    """
     from obstore.store import AzureStore, GCSStore, S3Store
 
     options: dict[str, Any] = dict(_TIMES)
     if stated.endpoint and is_loopback(stated.endpoint):
-        options["allow_http"] = True
+        options |= {"allow_http": True, **_DIRECT}
+    proxy = Proxies.from_environment().choose(stated.endpoint or _HOSTS[stated.kind])
+    if proxy is not None and proxy.kind == "socks5":
+        raise StorageError(
+            f"The store {name!r} cannot be reached through the SOCKS proxy of {proxy.variable}: uploads need an "
+            "HTTP proxy. Set HTTPS_PROXY, or add the store's host to NO_PROXY. Nothing was sent or charged."
+        )
     shared: dict[str, Any] = {"client_options": options, "retry_config": _RETRY}
     if stated.kind == "gcs":
         return GCSStore(stated.bucket, **_known(service_account_key=stated.service_account_key), **shared)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,7 +29,7 @@ from ..errors import (
 from ..models import Call, Reply, RetryPolicy
 from ..models.url import Network, is_below
 from ..redact import conceal, redact
-from .proxies import proxy_mounts
+from .proxies import NetworkEnvironment
 from .rate_limit import RateLimiter
 from .retry import Backoff, retry_after
 from .ssrf_guard import GuardedTransport, Resolve, resolve
@@ -38,9 +37,6 @@ from .timeouts import wait_with_timeout
 
 BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
-# A proxy from the environment is for the internet; this machine is reached directly, with or without NO_PROXY.
-_DIRECT = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-
 _HEADERS = {"User-Agent": f"comfyui-grok-imagine/{__version__}"}
 
 # httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
@@ -114,7 +110,7 @@ class Client:
     """How the names of other people's URLs are resolved."""
     _pool: httpx.AsyncClient | None = None
     _files: httpx.AsyncClient | None = None
-    _tls: ssl.SSLContext | None = None
+    _environment: NetworkEnvironment | None = None
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READS_AT_ONCE))
 
     async def __aenter__(self) -> Client:
@@ -125,13 +121,11 @@ class Client:
         return self
 
     async def _open_pools(self) -> None:
-        # Made once: loading the certificates takes tens of milliseconds. It reads SSL_CERT_FILE and SSL_CERT_DIR.
-        self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        self._environment = await asyncio.to_thread(NetworkEnvironment.read)
         self._pool = self._new_pool(httpx.Limits(max_connections=100, max_keepalive_connections=20))
-        guarded = GuardedTransport(self._tls, self.allowed_networks, self.resolve)
-        self._files = httpx.AsyncClient(
-            transport=guarded, mounts=proxy_mounts(self._tls, guarded), timeout=_TIMEOUT, headers=_HEADERS
-        )
+        guarded = GuardedTransport(self._environment.tls, self.allowed_networks, self.resolve)
+        transport = self._environment.transport(guarded, httpx.Limits(max_connections=50, max_keepalive_connections=10))
+        self._files = httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, headers=_HEADERS)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -140,6 +134,13 @@ class Client:
             if one is not None:
                 await one.aclose()
         self._pool = self._files = None
+
+    @property
+    def environment(self) -> NetworkEnvironment:
+        """The proxies and certificates that are used. Only inside ``async with``."""
+        if self._environment is None:
+            raise RuntimeError("the client is not open")
+        return self._environment
 
     @property
     def pool(self) -> httpx.AsyncClient:
@@ -187,15 +188,12 @@ class Client:
                 await endpoint.rest(self.backoff.delay(failures, retry_after_of(error)), error, self.sleep)
 
     def _new_pool(self, limits: httpx.Limits) -> httpx.AsyncClient:
-        tls = self._tls or True
         with _unlogged():
-            direct = httpx.AsyncHTTPTransport(limits=limits, verify=tls)
+            direct = httpx.AsyncHTTPTransport(limits=limits, verify=self.environment.tls)
             return httpx.AsyncClient(
                 timeout=_TIMEOUT,
-                limits=limits,
-                verify=tls,
                 follow_redirects=False,
-                mounts=dict.fromkeys(_DIRECT, direct),
+                transport=self.environment.transport(direct, limits),
                 headers={**_HEADERS, "Accept": "application/json"},
             )
 

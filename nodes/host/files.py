@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
-    """A VIDEO as an MP4 that can be uploaded: its file as it is where that fits, nothing of its metadata."""
+    """What a VIDEO shows as an MP4 that can be uploaded: its file as it is where that fits, without metadata."""
     from ...grok_imagine.media.mux.source_video import prepare_video
 
     with tempfile.TemporaryDirectory(prefix="grok-imagine-") as folder:
@@ -30,7 +30,7 @@ def source_video(video: Any, should_stop: Callable[[], bool]) -> SourceVideo:
 
 @asynccontextmanager
 async def file_of(video: Any) -> AsyncGenerator[tuple[Path, Callable[[], bool]], None]:
-    """The file of a VIDEO, saved for this block if there is none, and a function that says when to stop."""
+    """A file of what a VIDEO shows, saved for this block if there is none, and a function that says when to stop."""
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="grok-imagine-", ignore_cleanup_errors=True) as folder:
         try:
@@ -71,13 +71,14 @@ def _without_facts(path: Path) -> Path:
 
 
 def whole_file(video: Any) -> Path | None:
-    """The file that a VIDEO shows from its beginning to its end; None for one that is trimmed or in memory."""
+    """The file that a VIDEO shows as it is; None for one that is trimmed, cropped or in memory, to be saved first."""
     source = video.get_stream_source() if type(video).__name__ == "VideoFromFile" else None
     if not isinstance(source, str):
         return None
-    # ComfyUI has no question for "is it trimmed"; the same file untrimmed has the same length only if it is not.
-    is_whole = type(video)(source).get_duration() == video.get_duration()
-    return Path(source) if is_whole else None
+    # ComfyUI does not say what a VIDEO changes of its file: a part, a crop, and what later versions add. A fresh VIDEO
+    # of that file changes nothing, so one that is equal to it in every attribute does not either.
+    fresh: object = type(video)(source)
+    return Path(source) if vars(fresh) == vars(video) else None
 
 
 def find_file(text: str) -> Path:

@@ -33,6 +33,49 @@ KEYS = {
     "GROK_IMAGINE_CONNECTIONS__STUDIO__API_KEY": f"sk-{MARK}6studio",
 }
 
+CROP_NODE = """
+from comfy_api.latest import InputImpl, Types, io
+
+Base = InputImpl.VideoFromFile
+
+class Cropped(Base):
+    # What as_cropped gives since 0.35, for the versions before it.
+    def __init__(self, file, *, start_time=0, duration=0, crop=None):
+        super().__init__(file, start_time=start_time, duration=duration)
+        self.crop = crop
+
+    def get_dimensions(self):
+        return self.crop[2:] if self.crop else super().get_dimensions()
+
+    def get_components(self):
+        parts = super().get_components()
+        x, y, width, height = self.crop
+        images = parts.images[:, y:y + height, x:x + width]
+        return Types.VideoComponents(images=images, audio=parts.audio, frame_rate=parts.frame_rate)
+
+    def save_to(self, path, **options):
+        InputImpl.VideoFromComponents(self.get_components()).save_to(path, **options)
+
+Cropped.__name__ = "VideoFromFile"
+
+class CropForTests(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        numbers = [io.Int.Input(name, default=0) for name in ("x", "y", "width", "height")]
+        return io.Schema("CropForTests", "Crop", "tests", inputs=[io.Video.Input("video"), *numbers],
+                         outputs=[io.Video.Output()])
+
+    @classmethod
+    def execute(cls, video, x, y, width, height):
+        if hasattr(video, "as_cropped"):
+            return io.NodeOutput(video.as_cropped(x, y, width, height))
+        start, duration = video._VideoFromFile__start_time, video._VideoFromFile__duration
+        crop = (x, y, width, height)
+        return io.NodeOutput(Cropped(video.get_stream_source(), start_time=start, duration=duration, crop=crop))
+
+NODE_CLASS_MAPPINGS = {"CropForTests": CropForTests}
+"""
+
 
 class Comfy:
     """The running server, driven as its own page drives it."""
@@ -120,6 +163,7 @@ def new_folder(base: Path) -> Path:
     for name in ("custom_nodes", "input", "output", "user", "temp", "models"):
         (base / name).mkdir()
     (base / "custom_nodes" / FOLDER).symlink_to(ROOT)
+    (base / "custom_nodes" / "crop_for_tests.py").write_text(CROP_NODE, "utf-8")
     return base
 
 

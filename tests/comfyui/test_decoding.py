@@ -16,6 +16,7 @@ import aiohttp
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
@@ -121,6 +122,41 @@ async def test_save_video_remuxes_bit_by_bit(comfy: Any, sandbox: Any, text: Any
             return sorted((one.stream.type, bytes(one)) for one in container.demux() if one.size)
 
     assert packets(saved) == packets(kept)
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True], ids=["whole", "part"])
+@pytest.mark.parametrize("is_cropped", [False, True], ids=["full", "crop"])
+async def test_what_a_video_shows_is_what_is_read_and_sent(
+    comfy: Any, sandbox: Any, tmp_path: Path, is_trimmed: bool, is_cropped: bool
+) -> None:
+    """LoadVideo, Video Slice and a crop, none of which writes a file."""
+    _make_film(comfy.base / "input" / "edited.mp4", 320, 240, 48)
+    prompt: dict[str, Any] = {"1": {"class_type": "LoadVideo", "inputs": {"file": "edited.mp4"}}}
+    last = "1"
+    if is_trimmed:
+        part = {"start_time": 0.5, "duration": 1.0, "strict_duration": False}
+        prompt["2"] = {"class_type": "Video Slice", "inputs": {"video": [last, 0], **part}}
+        last = "2"
+    if is_cropped:
+        crop = {"x": 32, "y": 16, "width": 160, "height": 128}
+        prompt["3"] = {"class_type": "CropForTests", "inputs": {"video": [last, 0], **crop}}
+        last = "3"
+    prompt["4"] = {"class_type": "GIVUploadMedia", "inputs": {"connection": "sandbox-xai", "video": [last, 0]}}
+    prompt |= {"5": _show("4", 1), "6": _load(video=[last, 0]), "7": _show("6", 3)}
+    prompt["8"] = {"class_type": "SaveImage", "inputs": {"images": ["6", 4], "filename_prefix": "edited"}}
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    frames, size = 24 if is_trimmed else 48, (160, 128) if is_cropped else (320, 240)
+    assert result.outputs["7"]["text"][0] == str(frames)
+    with Image.open(comfy.file(result, "8")) as first:
+        assert first.size == size
+    sent = tmp_path / "sent.mp4"
+    async with aiohttp.ClientSession() as http, http.get(result.outputs["5"]["text"][0]) as answer:
+        sent.write_bytes(await answer.read())
+    with av.open(str(sent)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == size
+        assert sum(1 for _ in container.decode(stream)) == frames
 
 
 AGREE = """

@@ -16,16 +16,34 @@ from contextlib import suppress
 from pathlib import Path
 import av.logging
 from grok_imagine.media.frames.decode import DecodeStopped, decode
-from grok_imagine.media.join.segments import read_format
+from grok_imagine.media.frames.selection import FrameSelection
+from grok_imagine.media.images.thumbnail import thumbnail
+from grok_imagine.media.join.segments import pictures, read_format
+from grok_imagine.media.mux.source_video import prepare_video
+from grok_imagine.media.probe import probe
+from grok_imagine.sandbox.render.media import SourceVideo
 
 # Every decoder's thread has something to say, and nobody reads it.
 av.logging.set_level(av.logging.TRACE)
 logging.getLogger("libav").setLevel(logging.CRITICAL)
 film = Path(sys.argv[1])
-for number in range(30):
+for number in range(int(sys.argv[2])):
 """
 LEAVES = {
     "after the first frame": "    read_format(film)",
+    "after a frame without threads": """
+    probe(film)
+    film.with_suffix(".jpg").unlink(True)
+    thumbnail(film, film.with_suffix(".jpg"))
+    SourceVideo(film.read_bytes())
+""",
+    "after the first of its pictures": "    next(iter(pictures(film, read_format(film))))",
+    "after a part": "    decode(film, window=FrameSelection(frame_load_cap=1))",
+    "while it is encoded": """
+    asked = iter(range(10_000))
+    with suppress(DecodeStopped):
+        prepare_video(film, max_bytes=100_000, should_stop=lambda: next(asked) > number % 40)
+""",
     "where the user stops it": """
     asked = iter(range(100))
     with suppress(DecodeStopped):
@@ -37,6 +55,6 @@ LEAVES = {
 @pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES.keys())
 def test_a_film_that_is_left_early_ends_at_once(film: Callable[..., Path], leave: str) -> None:
     """In a process of its own: a deadlock in FFmpeg holds Python's lock, so that no timeout of pytest is heard."""
-    path = film(frames=60, size=(640, 480))
-    command = [sys.executable, "-c", BEGINNING + leave, str(path)]
+    path = film(frames=60, size=(320, 240))
+    command = [sys.executable, "-c", BEGINNING + leave, str(path), "30"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=60)

@@ -132,6 +132,10 @@ class SandboxClient:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def fetch(self, url: str) -> bytes:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.read()
+
     def wind(self, seconds: float) -> None:
         self.ask("/_sandbox/clock", {"advance": seconds})
 

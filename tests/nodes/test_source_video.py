@@ -9,12 +9,19 @@ from typing import Any
 import av
 import pytest
 
+from .edited_video import EditedVideo
+
 SHORT = {"connection": "sandbox-xai", "duration": 2}
 
 
 def _frames(path: str) -> int:
     with av.open(path) as container:
         return sum(1 for _ in container.decode(video=0))
+
+
+def _size(path: str) -> tuple[int, int]:
+    with av.open(path) as container:
+        return container.streams.video[0].width, container.streams.video[0].height
 
 
 def _posts(sandbox: Any) -> list[dict[str, Any]]:
@@ -105,3 +112,31 @@ async def test_a_clip_goes_on_line_by_line(clip: Any, run: Any, sandbox: Any, ho
 async def test_no_line_is_no_wish(clip: Any, run: Any, part: Any) -> None:
     with pytest.raises(part("grok_imagine.errors").RequestError, match="at least one prompt"):
         await run("GIVContinueVideo", prompts=" \n ", video=clip[0])
+
+
+PART, CROP = {"start_time": 0.5, "duration": 1.0}, {"crop": (32, 16, 320, 240)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "frames"),
+    [(PART, None, 24), (CROP, (320, 240), 48), ({**PART, **CROP}, (320, 240), 24), ({}, None, 48)],
+    ids=["part", "crop", "both", "whole"],
+)
+async def test_what_a_video_shows_is_what_is_sent(
+    clip: Any, run: Any, sandbox: Any, part: Any, tmp_path: Path, changes: Any, size: Any, frames: int
+) -> None:
+    """A VIDEO may show a part and a rectangle of its file; neither the rest of it is sent nor paid for."""
+    video = EditedVideo(clip[0].get_stream_source(), **changes)
+    width, height = size or video.get_dimensions()
+    await run("GIVEditVideo", connection="sandbox-xai", prompt="at night", video=video)
+    loaded = await run("GIVLoadVideoFrames", video=video)
+    assert tuple(loaded[0].shape[:3]) == (frames, height, width)
+    uploaded = await run("GIVUploadMedia", connection="sandbox-xai", video=video)
+    for url in (_posts(sandbox)[1]["body"]["video"]["url"], uploaded[1]):
+        file = tmp_path / "sent.mp4"
+        file.write_bytes(sandbox.fetch(url))
+        assert _frames(str(file)) == frames
+        assert _size(str(file)) == (width, height)
+    if changes:
+        with pytest.raises(part("grok_imagine.errors").RequestError, match="trimmed or cropped"):
+            await run("GIVSplitVideo", video=video)

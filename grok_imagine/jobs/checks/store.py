@@ -45,7 +45,7 @@ async def check_store(name: str, stores: Stores, client: Client) -> list[CheckSt
     blob = Blob(_PIXEL + secrets.token_bytes(8), "image/png")
     try:
         file = await store.publish(blob)
-    except StorageError as error:
+    except (StorageError, SettingsError) as error:
         return [CheckStep("put", str(error))]
     found = [CheckStep("put"), await _fetch(file.url, blob, client)]
     try:

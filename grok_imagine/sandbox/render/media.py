@@ -67,6 +67,8 @@ class SourceVideo:
             with self._open() as container:
                 stream = container.streams.video[0]
                 self.seconds = float(stream.duration * stream.time_base)
+                # The decoder is dropped after one frame. Threads that log then would wait for the GIL for ever.
+                stream.codec_context.thread_count = 1
                 first = next(container.decode(stream))
         except (FFmpegError, ValueError, IndexError, TypeError, StopIteration) as error:
             raise UnusableMediaError(f"the video cannot be read: {type(error).__name__}") from None
