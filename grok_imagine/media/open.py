@@ -202,8 +202,16 @@ def stream_duration(source: OpenVideo) -> Fraction | None:
     base = fraction(source.video.time_base)
     if source.video.duration and base:
         return source.video.duration * base
-    length = source.container.duration
-    return Fraction(length, av.time_base) if length and length > 0 else None
+    return file_duration(source) or None
+
+
+def file_duration(source: OpenVideo) -> Fraction:
+    """The seconds from the beginning of the first stream to the end of the last by the header; 0 if unknown."""
+    container = source.container
+    length = container.duration or 0
+    if "matroska" in container.format.name:
+        length -= container.start_time or 0  # counted from 0
+    return Fraction(max(length, 0), av.time_base)
 
 
 def header_frame_count(source: OpenVideo) -> tuple[int, bool]:

@@ -104,6 +104,9 @@ def write(video: Video, folder: Path) -> Path:
         if video.silent_track_first:
             sounds[0].disposition, sounds[1].disposition = 0, 1
         packets = [*_pictures(picture_stream, video)]
+        for packet in packets:
+            # PyAV 14 says the shortest time there is.
+            packet.duration = max(packet.duration or 0, round(1 / video.rate / packet.time_base))
         for stream in sounds:
             is_silent = video.silent_track_first and stream is sounds[0]
             packets += _kept(_samples(stream, video, is_silent), video)
@@ -116,7 +119,7 @@ def write(video: Video, folder: Path) -> Path:
 
 
 def _video_stream(film: Any, video: Video) -> Any:
-    stream = film.add_stream(video.codec, rate=video.rate)
+    stream: Any = film.add_stream(video.codec, rate=video.rate)
     stream.width, stream.height, stream.pix_fmt = *video.size, video.pixel_format
     stream.options = dict(video.encoder)
     context = stream.codec_context

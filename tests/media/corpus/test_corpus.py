@@ -11,14 +11,18 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from grok_imagine.errors import EncodeError
 from grok_imagine.media.clip import Clip
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.selection import FrameSelection
+from grok_imagine.media.mux import mp4_writer, source_video
+from grok_imagine.media.mux.source_video import prepare_video
 
-from .generate import CLICK_AFTER, PATCH, click_in, has_flash, number_in, patch_in, write
+from .generate import CLICK_AFTER, PATCH, Video, click_in, has_flash, number_in, patch_in, write
 from .rows import ROWS, Row
 
 MOST_APART = 0.002
@@ -106,6 +110,42 @@ def test_its_own_rate_forced(row: Row, path: Path) -> None:
     assert numbers(clip) == list(range(row.frames))
     if row.video.sound:
         assert abs(apart(clip, row.shown)) <= MOST_APART
+
+
+def test_it_can_be_uploaded(row: Row, path: Path, tmp_path: Path) -> None:
+    if not row.video.sound:
+        pytest.skip("has no sound")
+    prepared = tmp_path / "prepared.mp4"
+    prepared.write_bytes(prepare_video(path).blob.data)
+    clip = decode(prepared)
+    assert numbers(clip) == list(range(row.frames))
+    assert abs(apart(clip, row.shown)) <= MOST_APART
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_an_avi_with_mp3_can_be_uploaded(tmp_path: Path, codec: str) -> None:
+    """FFmpeg writes its first picture late, so click and flash are apart in the file, too."""
+    path, prepared = write(Video("video.avi", codec=codec, sound="libmp3lame"), tmp_path), tmp_path / "prepared.mp4"
+    prepared.write_bytes(prepare_video(path).blob.data)
+    before, after = decode(path), decode(prepared)
+    assert numbers(after) == numbers(before) == list(range(48))
+    assert before.audio is not None
+    assert after.audio is not None
+    clicks = [click_in(clip.audio.samples[0], clip.audio.rate) for clip in (before, after)]
+    assert clicks[0] == pytest.approx(clicks[1], abs=MOST_APART)
+
+
+def test_a_muxer_that_fails_is_no_damaged_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(Video("video.avi", codec="mpeg4", sound="pcm_s16le"), tmp_path)
+
+    class BrokenFilm:
+        def mux_one(self, packet: object) -> None:
+            raise av.error.ArgumentError(22, "Invalid argument")
+
+    real = mp4_writer.write
+    monkeypatch.setattr(source_video, "write", lambda source, _film, *rest: real(source, BrokenFilm(), *rest))
+    with pytest.raises(EncodeError, match=r"video\.avi cannot be written as an MP4: Invalid argument"):
+        prepare_video(path)
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="FFmpeg's program is not installed")
