@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any, cast
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -16,58 +17,143 @@ from numpy.typing import NDArray
 
 from .clip import Audio
 from .frames.index import DecodeStopped
-from .open import OpenVideo, fraction
+from .open import OpenVideo, fraction, is_read_in_order
 
 # In samples. Encoders pad their last block: 1024 samples for AAC, 2048 for HE-AAC.
 LONGEST_PADDING = 2048
 # Seconds of audio to decode before the wanted range: AAC and Opus overlap their blocks, and Opus needs 80 ms.
 # Source: RFC 7845, section 4.6.
 PREROLL = Fraction(1, 10)
+# In seconds. Time stamps that differ less from the samples before are rounded or jitter, and are ignored.
+JITTER = Fraction(1, 50)
+# In seconds. A time stamp that goes back further begins anew, as after a splice, and overlaps nothing.
+LONGEST_OVERLAP = Fraction(1)
+
+Samples = NDArray[np.float32]
+"""Planar, ``[channels, length]``."""
+Piece = tuple[int, Samples]
+"""Samples, and where they belong: the number of samples since the first one."""
+
+
+class AudioDecoder:
+    """Decodes the packets of one audio stream to planar float32, each piece where its time stamps put it.
+
+    Packets that cannot be decoded are skipped. All samples are converted to ``layout`` and ``rate``, by default those
+    of the first frame. ``start`` is the time of the first sample in seconds of file time; None without time stamps.
+    """
+
+    def __init__(self, layout: str = "", rate: int = 0) -> None:
+        self.rate = rate
+        self.start: Fraction | None = None
+        self._layout = layout
+        self._resampler: AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
+        # Of the next sample: its place, and its time in seconds after the first one as the samples so far say.
+        self._place = 0
+        self._time = Fraction(0)
+        # What is subtracted from time stamps, in seconds.
+        self._zero: Fraction | None = None
+        self._overlap = 0
+
+    def decode(self, packet: Packet[AudioStream]) -> Iterator[Piece]:
+        """The samples of a packet; of the last, empty one those that are held back, too."""
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            frames = []
+        for frame in frames:
+            yield from self._convert(frame)
+        if packet.dts is None and not packet.size:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Piece]:
+        """The samples that the conversion holds back."""
+        if self._resampler is not None:
+            yield from self._cut(self._resampler.resample(None))
+        self._resampler = None
+
+    def _convert(self, frame: AudioFrame) -> Iterator[Piece]:
+        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if not self.rate or not self._layout:
+            self._layout, self.rate = self._layout or frame.layout.name, self.rate or frame.sample_rate
+        jump = self._jump(frame)
+        if self._resampler is None or audio_format != self._format or jump:
+            yield from self.flush()
+            self._resampler, self._format = self._new_resampler(frame), audio_format
+            self._time += jump
+            place = round(self._time * self.rate)
+            # Back to samples that are there already: those stay.
+            self._overlap = max(self._place - place, 0)
+            self._place = max(self._place, place)
+        self._time += Fraction(frame.samples, frame.sample_rate)
+        yield from self._cut(self._resampler.resample(frame))
+
+    def _new_resampler(self, frame: AudioFrame) -> AudioResampler:
+        # FFmpeg takes no name for a layout without one, such as "4 channels".
+        layout = None if frame.layout.name == self._layout else self._layout
+        return AudioResampler(format="fltp", layout=layout, rate=None if frame.sample_rate == self.rate else self.rate)
+
+    def _jump(self, frame: AudioFrame) -> Fraction:
+        """By how many seconds the frame does not follow the samples before it: a gap is positive, an overlap not."""
+        base = fraction(frame.time_base)
+        if frame.pts is None or base is None:
+            return Fraction(0)
+        time = frame.pts * base
+        if self._zero is None:
+            self._zero = time - self._time
+            self.start = self._zero
+        jump = time - self._zero - self._time
+        if jump < -LONGEST_OVERLAP:
+            self._zero, jump = time - self._time, Fraction(0)
+        tolerance = max(min(JITTER, Fraction(frame.samples, 2 * frame.sample_rate)), 2 * base)
+        return jump if abs(jump) > tolerance else Fraction(0)
+
+    def _cut(self, frames: Sequence[AudioFrame | None]) -> Iterator[Piece]:
+        # A resampler without a conversion returns its input unchanged, including the None that flushes it.
+        for frame in frames:
+            if frame is None:
+                continue
+            samples = cast(Any, frame.to_ndarray()).astype(np.float32, copy=False)
+            cut = min(self._overlap, samples.shape[1])
+            self._overlap -= cut
+            if cut < samples.shape[1]:
+                yield self._place, samples[:, cut:]
+            self._place += samples.shape[1] - cut
 
 
 class AudioCollector:
-    """Collects the samples of one audio stream as planar float32.
-
-    Packets that cannot be decoded are skipped. If the format changes, later samples are converted to the first one's
-    channels and rate.
-    """
+    """Collects the samples of one audio stream. Gaps, such as lost packets, become silence."""
 
     def __init__(self, stream: AudioStream) -> None:
         base = fraction(stream.time_base)
         self._header_duration = stream.duration * base if stream.duration and base else None
-        self._chunks: list[NDArray[np.float32]] = []
-        self._resampler = AudioResampler(format="fltp")
-        self._format: tuple[str, str, int] | None = None
-        self._layout = ""
-        self._rate = 0
-        self._start: Fraction | None = None
+        self._decoder = AudioDecoder()
+        self._pieces: list[Piece] = []
 
     def add(self, packet: Packet[AudioStream]) -> None:
         """Decodes one packet."""
-        try:
-            frames = packet.decode()
-        except InvalidDataError:
-            return
-        for frame in frames:
-            self._adapt(frame)
-            self._append(self._resampler.resample(frame))
+        self._pieces += self._decoder.decode(packet)
 
     @property
     def end_time(self) -> Fraction | None:
         """The end of the samples so far, in seconds of file time; None without samples or time stamps."""
-        if self._start is None or not self._rate:
+        if self._decoder.start is None or not self._pieces:
             return None
-        return self._start + Fraction(sum(piece.shape[1] for piece in self._chunks), self._rate)
+        place, samples = self._pieces[-1]
+        return self._decoder.start + Fraction(place + samples.shape[1], self._decoder.rate)
 
     def read_range(self, start: Fraction, duration: Fraction) -> Audio | None:
         """The audio from ``start`` for ``duration``, both in seconds; None if the audio ends before ``start``."""
-        self._append(self._resampler.resample(None))
-        if not self._chunks:
-            return None
-        samples = np.concatenate(self._chunks, axis=1)
-        offset = (self._start if self._start is not None else start) - start
-        samples = _shift(samples, round(offset * self._rate))[:, : round(duration * self._rate)]
-        return Audio(samples[np.newaxis], self._rate) if samples.shape[1] else None
+        self._pieces += self._decoder.flush()
+        rate = self._decoder.rate
+        first, length = self._place_at(start), round(duration * rate)
+        inside = [piece for piece in self._pieces if piece[0] < first + length]
+        samples = _assemble(inside, first, first + length)
+        if len(inside) < len(self._pieces):
+            # The range ends in a gap.
+            samples = samples if samples is not None else self._pieces[0][1][:, :0]
+            samples = np.pad(samples, ((0, 0), (0, max(length - samples.shape[1], 0))))
+        return Audio(samples[np.newaxis, :, :length], rate) if samples is not None and length else None
 
     def finish(self, start: Fraction, duration: Fraction) -> Audio | None:
         """All audio, aligned to a picture of ``duration`` that begins at ``start``, both in seconds; None if empty.
@@ -75,37 +161,38 @@ class AudioCollector:
         Audio that begins later gets silence before it; audio before the picture is cut. An offset longer than
         ``duration`` is treated as a damaged time stamp and ignored.
         """
-        self._append(self._resampler.resample(None))
-        if not self._chunks:
+        self._pieces += self._decoder.flush()
+        rate = self._decoder.rate
+        first, length = self._place_at(start), round(duration * rate)
+        first = first if abs(first) <= length else 0
+        samples = _assemble(self._pieces, first, first + length)
+        if samples is None:
             return None
-        samples = np.concatenate(self._chunks, axis=1)
-        samples = samples[:, : self._length_without_padding(samples.shape[1])]
-        offset = (self._start if self._start is not None else start) - start
-        if abs(offset) <= duration:
-            samples = _shift(samples, round(offset * self._rate))
-        return Audio(samples[np.newaxis], self._rate) if samples.shape[1] else None
+        # The header does not count the padding of the last block.
+        known = round(self._header_duration * rate) - first if self._header_duration else samples.shape[1]
+        if 0 < samples.shape[1] - known <= LONGEST_PADDING:
+            samples = samples[:, :known]
+        return Audio(samples[np.newaxis], rate) if samples.shape[1] else None
 
-    def _adapt(self, frame: AudioFrame) -> None:
-        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._format is None:
-            _, self._layout, self._rate = audio_format
-            base = fraction(frame.time_base)
-            self._start = frame.pts * base if frame.pts is not None and base else None
-        elif audio_format != self._format:
-            self._append(self._resampler.resample(None))
-            self._resampler = AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
-        self._format = audio_format
+    def _place_at(self, start: Fraction) -> int:
+        """The place of the sample at ``start``, a time in seconds of file time."""
+        known = self._decoder.start
+        return round((start - known) * self._decoder.rate) if known is not None else 0
 
-    def _append(self, frames: Sequence[AudioFrame | None]) -> None:
-        # A resampler without a conversion returns its input unchanged, including the None that flushes it.
-        for frame in frames:
-            if frame is not None:
-                self._chunks.append(frame.to_ndarray().astype(np.float32, copy=False))
 
-    def _length_without_padding(self, length: int) -> int:
-        """The number of samples without the padding of the last block, which the header does not count."""
-        header_length = round(self._header_duration * self._rate) if self._header_duration else length
-        return header_length if 0 < length - header_length <= LONGEST_PADDING else length
+def _assemble(pieces: Sequence[Piece], first: int, end: int) -> Samples | None:
+    """All samples from the place ``first`` on, with silence in gaps that end before ``end``; None for none."""
+    made: list[Samples] = []
+    place = first
+    for at, samples in pieces:
+        if place < at < end:
+            made.append(np.zeros((samples.shape[0], at - place), np.float32))
+            place = at
+        cut = max(min(place - at, samples.shape[1]), 0) if at < end else 0
+        made.append(samples[:, cut:])
+        place += samples.shape[1] - cut
+    joined = np.concatenate(made, axis=1) if made else None
+    return joined if joined is not None and joined.shape[1] else None
 
 
 def read_audio(
@@ -118,7 +205,7 @@ def read_audio(
     if source.audio is None:
         return None
     track, end, base = AudioCollector(source.audio), start + duration, fraction(source.audio.time_base)
-    if base and start > PREROLL:
+    if base and start > PREROLL and not is_read_in_order(source):
         # A file that cannot seek is read from its beginning.
         with suppress(FFmpegError):
             source.container.seek(int((start - PREROLL) / base), stream=source.audio, backward=True)
@@ -129,9 +216,3 @@ def read_audio(
         if (reached := track.end_time) is not None and reached >= end:
             break
     return track.read_range(start, duration)
-
-
-def _shift(samples: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
-    if offset <= 0:
-        return samples[:, -offset:]
-    return np.pad(samples, ((0, 0), (offset, 0)))

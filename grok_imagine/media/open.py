@@ -31,7 +31,7 @@ SKIP_PROBING = {"skip_frame": "all"}
 # PyAV 17 crashes the process when streams are given options.
 _CRASHES_ON_OPTIONS = 17
 
-# A higher rate in a header is a time base (such as 90000), not a frame rate.
+# A higher rate in a header may be a time base (such as 1000 in a browser's WebM) and not a frame rate.
 MAX_RATE = 240
 
 # 16K, the largest that any codec here is made for, is 15360 × 8640.
@@ -63,7 +63,7 @@ def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Gener
     try:
         size = _file_size(file)
         with closing(_open_quickly(file) if is_quick else open_container(file)) as container:
-            audio = next((stream for stream in container.streams.audio if _has_decoder(stream)), None)
+            audio = _find_audio(container)
             video = _find_video(container, file.name)
             _check_picture_size(video, file)
             try:
@@ -169,6 +169,12 @@ def _find_video(container: InputContainer, name: str) -> VideoStream:
     raise DecodeError(f"{name} uses a video codec that FFmpeg cannot decode here. Convert it to H.264.")
 
 
+def _find_audio(container: InputContainer) -> AudioStream | None:
+    """The default sound track, as players choose it, else the first."""
+    streams = [stream for stream in container.streams.audio if _has_decoder(stream)]
+    return next((stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None))
+
+
 def _has_decoder(stream: VideoStream | AudioStream) -> bool:
     # PyAV sets no context if FFmpeg has no decoder, unlike its stubs say.
     context: Any = stream.codec_context
@@ -196,20 +202,41 @@ def frame_rate(video: VideoStream) -> Fraction | None:
     return fraction(video.average_rate) or fraction(video.guessed_rate)
 
 
+def is_read_in_order(source: OpenVideo) -> bool:
+    """Whether seeking would change the packets' times: MPEG program streams lack most, and FFmpeg derives them."""
+    return source.container.format.name == "mpeg"
+
+
 def stream_duration(source: OpenVideo) -> Fraction | None:
     """The video stream's duration in seconds by the header, else the file's; None if neither is known."""
     base = fraction(source.video.time_base)
     if source.video.duration and base:
         return source.video.duration * base
-    length = source.container.duration
-    return Fraction(length, av.time_base) if length and length > 0 else None
+    return file_duration(source) or None
+
+
+def file_duration(source: OpenVideo) -> Fraction:
+    """The seconds from the beginning of the first stream to the end of the last by the header; 0 if unknown."""
+    container = source.container
+    length = container.duration or 0
+    if "matroska" in container.format.name:
+        length -= container.start_time or 0  # counted from 0
+    return Fraction(max(length, 0), av.time_base)
 
 
 def header_frame_count(source: OpenVideo) -> tuple[int, bool]:
-    """The number of frames by the header, and whether it is exact; if not, it is duration times rate."""
+    """The number of frames by the header, and whether it is exact.
+
+    If not, it is duration times rate; where the header lacks these, the number of packets in the file.
+    """
     if source.video.frames > 0:
         return source.video.frames, True
     duration, rate = stream_duration(source), frame_rate(source.video)
-    if duration and rate:
-        return max(1, round(duration * min(rate, MAX_RATE))), False
-    return 1, False
+    if duration and rate and rate <= MAX_RATE:
+        return max(1, round(duration * rate)), False
+    return max(1, _count_packets(Path(source.container.name), source.video.index)), False
+
+
+def _count_packets(file: Path, stream: int) -> int:
+    with closing(open_container(file)) as container:
+        return sum(1 for packet in container.demux(container.streams[stream]) if packet.size)

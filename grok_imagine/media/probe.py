@@ -10,7 +10,7 @@ from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 
 from ..errors import DecodeError
-from .open import OpenVideo, frame_rate, header_frame_count, open_video, stream_duration
+from .open import MAX_RATE, OpenVideo, frame_rate, header_frame_count, open_video, stream_duration
 from .orientation import Orientation
 
 BYTES_PER_PIXEL = 3 * 4
@@ -58,6 +58,8 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         count, is_exact = header_frame_count(source)
         rate = frame_rate(source.video)
         duration = stream_duration(source) or (count / rate if rate else Fraction(count))
+        if rate and rate > MAX_RATE and not is_exact:
+            rate = None  # a time base
         audio = source.audio
         return VideoInfo(
             width=width,

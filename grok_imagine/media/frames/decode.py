@@ -14,6 +14,7 @@ from av.codec.context import ThreadType
 from av.error import InvalidDataError
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from ...errors import DecodeError
 from ..audio import AudioCollector, read_audio
@@ -22,7 +23,7 @@ from ..open import OpenVideo, fraction, frame_rate, header_frame_count, open_vid
 from ..orientation import Orientation
 from .buffer import FrameBuffer, check_fits
 from .convert import FrameConverter
-from .index import DecodeStopped, FrameIndex, read_index
+from .index import DecodeStopped, FrameIndex, PacketTimes, read_index
 from .plan import Plan
 from .resize import Resize
 from .seek import FrameReader, Picked
@@ -89,11 +90,10 @@ class _Callbacks:
 
 @dataclass
 class _PictureTimes:
-    """Start and end of the picture in units of its time base, and the time base in seconds."""
+    """The times of the first and the last frame in units of its time base, and the time base in seconds."""
 
     base: Fraction | None = None
     start: int | None = None
-    end: int = 0
     last: int = 0
 
     def add(self, frame: VideoFrame) -> None:
@@ -101,18 +101,13 @@ class _PictureTimes:
             return
         if self.start is None:
             self.base, self.start, self.last = fraction(frame.time_base), frame.pts, frame.pts
-        # Frames of PyAV 14 have no duration.
-        self.end = max(self.end, frame.pts + cast(int, getattr(frame, "duration", 0) or 0))
         self.start, self.last = min(self.start, frame.pts), max(self.last, frame.pts)
 
-    def span(self, frames: int, rate: Fraction | None) -> tuple[Fraction, Fraction]:
+    def span(self, frames: int, index: FrameIndex) -> tuple[Fraction, Fraction]:
         """Start and duration in seconds."""
-        usual = 1 / rate if rate else Fraction(0)
         if self.start is None or self.base is None:
-            return Fraction(0), frames * usual
-        length = (self.end - self.start) * self.base
-        shown = (self.last - self.start) * self.base
-        return self.start * self.base, length if length > shown else shown + usual
+            return index.start, frames / index.rate
+        return self.start * self.base, (self.last - self.start) * self.base + index.last
 
 
 class _DecodeRun:
@@ -158,7 +153,7 @@ class _WholeRun(_DecodeRun):
         super().__init__(source, resize, calls, max_bytes)
         self._promised, self._exact = header_frame_count(source)
         self._sound = AudioCollector(source.audio) if source.audio else None
-        self._times = _PictureTimes()
+        self._times, self._packets = _PictureTimes(), PacketTimes(source)
         self._damaged = 0
 
     def clip(self) -> Clip:
@@ -166,8 +161,9 @@ class _WholeRun(_DecodeRun):
         rate = frame_rate(self._source.video)
         canvas = self._fill_buffer(self._frames(), self._promised, self._exact, rate or Fraction(24))
         frames = canvas.frames()
-        start, duration = self._times.span(len(frames), rate)
-        rate = rate or (len(frames) / duration if duration else Fraction(1))
+        index = self._packets.index()
+        rate = index.rate
+        start, duration = self._times.span(len(frames), index)
         return Clip(
             frames=frames,
             rate=rate,
@@ -187,6 +183,7 @@ class _WholeRun(_DecodeRun):
                 if self._sound is not None:
                     self._sound.add(cast("Packet[AudioStream]", packet))
                 continue
+            self._packets.add(cast("Packet[VideoStream]", packet))
             try:
                 frames = cast("list[VideoFrame]", cast(Any, packet).decode())
             except InvalidDataError:
@@ -215,7 +212,7 @@ class _WindowRun(_DecodeRun):
 
     def clip(self, path: str | os.PathLike[str]) -> Clip:
         index = read_index(self._source, self._calls.should_stop)
-        choice = self._window.choose(index.times, index.end, index.rate)
+        choice = self._window.choose(index.times, index.end, index.rate, index.rounding)
         count = len(choice.positions)
         self._check_memory(count)
         is_last = self._window.which == "last"

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ...errors import DecodeError
 from ..open import OpenVideo, fraction, frame_rate
 
+_COARSEST_ROUNDING = Fraction(1, 500)
+"""In seconds. In a coarser time base, such as AVI's, times are whole frames and not rounded."""
+_LARGEST_DENOMINATOR = 100_000
 _CODED_SLICES = range(1, 6)
 """NAL unit types of H.264 that contain parts of a picture. Source: ITU-T H.264, table 7-1."""
 
@@ -29,15 +32,22 @@ class FrameIndex:
 
     ``times`` are in seconds after the first frame, float64 ``[N]``; ``end`` is the end of the last one. ``pts`` are the
     same in the stream's time base, ``keys`` those of key frames. Both are empty if the packets have no times; such a
-    file can be decoded only from its beginning.
+    file can be decoded only from its beginning. ``last`` is for how many seconds the last frame is shown, and
+    ``rounding`` by how many the times may be rounded.
     """
 
     times: NDArray[np.float64]
-    end: float
+    last: Fraction
     rate: Fraction
     start: Fraction
     pts: NDArray[np.int64]
     keys: NDArray[np.int64]
+    rounding: float = 0
+
+    @property
+    def end(self) -> float:
+        """When the last frame ends, in seconds after the first one begins."""
+        return float(self.times[-1]) + float(self.last)
 
     @property
     def is_timed(self) -> bool:
@@ -50,37 +60,79 @@ def read_index(source: OpenVideo, should_stop: Callable[[], bool] | None = None)
 
     Raises DecodeError if there is no frame, or DecodeStopped.
     """
-    pts: list[int | None] = []
-    keys: list[int] = []
-    longest = 0
+    collected = PacketTimes(source)
     for packet in source.container.demux(source.video):
         if should_stop is not None and should_stop():
             raise DecodeStopped
-        # Frames that an edit list cuts off are decoded but not shown.
+        collected.add(packet)
+    return collected.index()
+
+
+class PacketTimes:
+    """Collects the times of a video's packets, in the order of the file."""
+
+    def __init__(self, source: OpenVideo) -> None:
+        self._source = source
+        self._pts: list[int | None] = []
+        self._keys: list[int] = []
+        self._last = (-1, 0)
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Adds a packet, unless an edit list cuts it off: then it is decoded but not shown."""
         if not packet.size or packet.is_discard:
-            continue
-        pts.append(packet.pts)
-        longest = packet.duration or longest
-        if packet.is_keyframe and packet.pts is not None:
-            keys.append(packet.pts)
-    if not pts:
-        raise DecodeError(f"{source.name} has no frame that can be decoded.")
-    return _index(source, pts, sorted(keys), longest)
+            return
+        self._pts.append(packet.pts)
+        if packet.pts is None:
+            return
+        self._last = max(self._last, (packet.pts, packet.duration or 0))
+        if packet.is_keyframe:
+            self._keys.append(packet.pts)
+
+    def index(self) -> FrameIndex:
+        """The index of all packets. Raises DecodeError if there is none."""
+        count, video = len(self._pts), self._source.video
+        if not count:
+            raise DecodeError(f"{self._source.name} has no frame that can be decoded.")
+        base, header = fraction(video.time_base), frame_rate(video)
+        known: NDArray[np.int64] = np.unique(np.array([one for one in self._pts if one is not None], np.int64))
+        start = int(known[0]) * base if base and len(known) else Fraction(0)
+        if base is None or not self._keys or len(known) < count:
+            rate = header or Fraction(24)
+            none: NDArray[np.int64] = np.zeros(0, np.int64)
+            return FrameIndex(np.arange(count) / float(rate), 1 / rate, rate, start, none, none)
+        rate, last = _average_rate(header, count, int(known[-1] - known[0]) * base, self._last[1] * base, base)
+        times = (known - known[0]).astype(np.float64) * float(base)
+        return FrameIndex(
+            times, last, rate, start, known, np.array(sorted(self._keys), np.int64), _rounding(base, times)
+        )
 
 
-def _index(source: OpenVideo, pts: list[int | None], keys: list[int], last_duration: int) -> FrameIndex:
-    base = fraction(source.video.time_base)
-    rate = frame_rate(source.video) or Fraction(24)
-    known = [one for one in pts if one is not None]
-    none: NDArray[np.int64] = np.zeros(0, np.int64)
-    if base is None or len(known) < len(pts) or not keys or len(set(known)) < len(known):
-        times = np.arange(len(pts)) / float(rate)
-        return FrameIndex(times, len(pts) / float(rate), rate, Fraction(0), none, none)
-    ordered: NDArray[np.int64] = np.sort(np.array(known, np.int64))
-    times = (ordered - ordered[0]).astype(np.float64) * float(base)
-    lasts = last_duration * float(base) if last_duration else 1 / float(rate)
-    start = int(ordered[0]) * base
-    return FrameIndex(times, float(times[-1]) + lasts, rate, start, ordered, np.array(keys, np.int64))
+def _average_rate(
+    header: Fraction | None, count: int, span: Fraction, last: Fraction, base: Fraction
+) -> tuple[Fraction, Fraction]:
+    """Frames per second of ``count`` frames, and for how many seconds the last one is shown.
+
+    ``span`` seconds are from the first to the last, which is shown for ``last`` or, if that is 0, for an unknown time.
+    The rate is the header's, unless it is wrong by more than a quarter of a frame over all of them: for a WebM without
+    a rate FFmpeg takes its time base, 1/1000 s, and for others it guesses from the first frames.
+    """
+    if count < 2 or not span:
+        rate = header or Fraction(24)
+        return rate, last or 1 / rate
+    usual = span / (count - 1)
+    if header and header * usual > 2:
+        last = Fraction(0)  # FFmpeg derives it from that rate
+    seconds = span + (last or usual)
+    if not header or abs(count / header - seconds) > max(2 * base, 1 / header / 4):
+        header = (count / seconds).limit_denominator(_LARGEST_DENOMINATOR)
+    return header, last or 1 / header
+
+
+def _rounding(base: Fraction, times: NDArray[np.float64]) -> float:
+    """Matroska and FLV round times to 1/1000 s, and the first one, from which the others are counted, too."""
+    if base > _COARSEST_ROUNDING or len(times) < 2:
+        return 0
+    return min(float(base), 0.4 * float(np.diff(times).min()))
 
 
 class UnreferencedPackets:

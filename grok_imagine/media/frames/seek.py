@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import DecodeError
-from ..open import OpenVideo
+from ..open import OpenVideo, is_read_in_order
 from .index import DecodeStopped, FrameIndex, UnreferencedPackets
 
 Picked = tuple[VideoFrame, int]
@@ -97,7 +97,7 @@ class FrameReader:
     def _from(self, key: int) -> Iterator[Packet[VideoStream]]:
         """The packets from a key frame on. A file can only be seeked roughly, and some land behind the aim."""
         keys = self._index.keys
-        for back in (0, 1, 2, 4, 8):
+        for back in () if is_read_in_order(self._source) else (0, 1, 2, 4, 8):
             aim = key - back
             if aim <= 0:
                 break
@@ -112,10 +112,13 @@ class FrameReader:
     def _seek(self, pts: int | None) -> Iterator[Packet[VideoStream]]:
         """The packets from about ``pts`` on, or from the beginning, which not every format calls by the same time."""
         container, video = self._source.container, self._source.video
-        aims = [-(2**62), 0, container.start_time or 0] if pts is None else [pts]
-        for aim in aims:
+        aims: list[tuple[int, VideoStream | None]] = [(aim, video) for aim in self._index.keys[:1].tolist()]
+        aims = (
+            [(-(2**62), None), (0, None), (container.start_time or 0, None), *aims] if pts is None else [(pts, video)]
+        )
+        for aim, stream in aims:
             with suppress(FFmpegError):
-                container.seek(aim, stream=None if pts is None else video, backward=True)
+                container.seek(aim, stream=stream, backward=True)
                 return (packet for packet in container.demux(video) if packet.size)
         if pts is not None:
             return self._seek(None)

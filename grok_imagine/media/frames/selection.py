@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ...errors import RequestError
 
 HIGHEST_RATE = 1000
-# Times of 1/90000 s and of 1/24 s never meet exactly.
+# In seconds: the error of times as floats.
 _NEARLY = 1e-6
 
 Which = Literal["all", "first", "last"]
+_Shown = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Positions of frames, and when each is shown."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,17 @@ class FrameSelection:
         """Whether it is the whole film as it is."""
         return self == FrameSelection()
 
-    def choose(self, times: NDArray[np.float64], end: float, rate: Fraction) -> SelectedFrames:
+    def choose(self, times: NDArray[np.float64], end: float, rate: Fraction, rounding: float = 0) -> SelectedFrames:
         """Chooses from frames shown at ``times``, in seconds from the first one on; the last one ends at ``end``.
 
-        Raises RequestError if nothing is left, naming the setting that is to blame.
+        ``rounding`` is by how many seconds the times may be rounded. Raises RequestError if nothing is left, naming the
+        setting that is to blame.
         """
+        nearly = max(_NEARLY, rounding)
         stop = min(end, self.start_seconds + self.duration_seconds) if self.duration_seconds else end
         if self.start_seconds > end - _NEARLY:
             raise RequestError(f"start_seconds is {self.start_seconds:g}, but the video ends at {end:.2f} s.")
-        positions, shown = self._forced(times, stop) if self.force_rate else self._between(times, stop)
+        positions, shown = self._forced(times, stop, nearly) if self.force_rate else self._between(times, stop, nearly)
         if self.skip_first_frames >= len(positions):
             raise RequestError(
                 f"skip_first_frames is {self.skip_first_frames}, but there are only {len(positions)} frames"
@@ -99,18 +103,18 @@ class FrameSelection:
         start = float(shown[0])
         return SelectedFrames(positions, forced / self.select_every_nth, start, max(stop - start, 0.0))
 
-    def _between(self, times: NDArray[np.float64], stop: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _between(self, times: NDArray[np.float64], stop: float, nearly: float) -> _Shown:
         """The frames that begin in the span; if none does, the one that is seen then."""
-        inside = np.flatnonzero((times >= self.start_seconds - _NEARLY) & (times < stop - _NEARLY))
+        inside = np.flatnonzero((times >= self.start_seconds - nearly) & (times < stop - nearly))
         if not len(inside):
-            inside = _seen_at(times, np.array([self.start_seconds]))
+            inside = _seen_at(times, np.array([self.start_seconds]), nearly)
         return inside, times[inside]
 
-    def _forced(self, times: NDArray[np.float64], stop: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _forced(self, times: NDArray[np.float64], stop: float, nearly: float) -> _Shown:
         """The frame that is seen at each tick of the new rate."""
         count = max(1, round((stop - self.start_seconds) * self.force_rate))
         ticks = self.start_seconds + np.arange(count) / self.force_rate
-        return _seen_at(times, ticks), ticks
+        return _seen_at(times, ticks, nearly), ticks
 
 
 def moments(count: int, rate: Fraction) -> tuple[NDArray[np.float64], float]:
@@ -118,5 +122,5 @@ def moments(count: int, rate: Fraction) -> tuple[NDArray[np.float64], float]:
     return np.arange(count) / float(rate), count / float(rate)
 
 
-def _seen_at(times: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.maximum(np.searchsorted(times, moments + _NEARLY, side="right") - 1, 0)
+def _seen_at(times: NDArray[np.float64], moments: NDArray[np.float64], nearly: float) -> NDArray[np.int64]:
+    return np.maximum(np.searchsorted(times, moments + nearly, side="right") - 1, 0)

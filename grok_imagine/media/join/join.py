@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from ...errors import DecodeError
 from ..frames.decode import DecodeStopped, ShouldStop
 from ..mux.mp4_writer import OPTIONS, new_mp4
-from ..mux.transcode import LIMITED, THREADS, X264
+from ..mux.transcode import LIMITED, THREADS, X264, AacEncoder
 from .color_match import ColorMatch, Ending, fade, match
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
@@ -166,13 +165,8 @@ class SoundLine:
     def __init__(self, film: OutputContainer, rate: int) -> None:
         self.rate = rate
         self._film = film
-        self._stream: Any = film.add_stream("aac", rate=rate)
-        self._stream.layout = "stereo"
-        self._stream.bit_rate = SOUND_BITS
-        # Else the encoder writes its name into the first packet.
-        self._stream.options = {"flags": "+bitexact"}
+        self._encoder = AacEncoder(film, rate, "stereo", SOUND_BITS)
         self._held: NDArray[np.float32] = np.zeros((2, 0), np.float32)
-        self._written = 0
 
     def add(self, part: Part, begin: int, end: int, frame_rate: float) -> float:
         """The sound of a part that the film shows from ``begin`` to ``end``, in samples. Gives the fade's seconds."""
@@ -191,15 +185,12 @@ class SoundLine:
     def finish(self) -> None:
         """All that is held back."""
         self._write(self._held)
-        self._film.mux(self._stream.encode())
+        for packet in self._encoder.finish():
+            self._film.mux_one(packet)
 
     def _write(self, samples: NDArray[np.float32]) -> None:
-        for at in range(0, samples.shape[1], 1024):
-            piece = np.ascontiguousarray(samples[:, at : at + 1024])
-            frame = AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
-            frame.sample_rate, frame.pts, frame.time_base = self.rate, self._written, Fraction(1, self.rate)
-            self._film.mux(self._stream.encode(frame))
-            self._written += piece.shape[1]
+        for packet in self._encoder.encode(samples):
+            self._film.mux_one(packet)
 
 
 def _padded(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.float32]:

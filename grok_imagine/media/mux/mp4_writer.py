@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
+from ...errors import EncodeError
 from ..frames.decode import DecodeStopped, ShouldStop
 from ..open import OpenVideo, fraction
 
@@ -33,7 +34,16 @@ class TooLarge(Exception):
 
 
 class Uncopyable(Exception):
-    """The packets do not fit into an MP4 as they are, so the stream must be encoded anew."""
+    """The packets do not fit into an MP4 as they are. Those of a copied stream must be encoded anew."""
+
+
+@contextmanager
+def encoding() -> Generator[None, None, None]:
+    """Raises FFmpeg's errors as EncodeError, so that they are not taken for damage in the source."""
+    try:
+        yield
+    except FFmpegError as error:
+        raise EncodeError(f"The video cannot be encoded: {error.strerror or type(error).__name__}.") from error
 
 
 class Track(Protocol):
@@ -77,7 +87,10 @@ def write(
             written += made.size
             if written > max_bytes:
                 raise TooLarge((made.pts or 0) * (fraction(made.time_base) or Fraction(0)))
-            film.mux_one(made)
+            try:
+                film.mux_one(made)
+            except FFmpegError as error:
+                raise Uncopyable(error.strerror or type(error).__name__) from error
 
 
 class CopyTrack:

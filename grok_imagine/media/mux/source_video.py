@@ -9,18 +9,18 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import av
 from av.video.frame import VideoFrame
 
 from ...errors import DecodeError, EncodeError, MediaError
 from ...models.blob import Blob
 from ..frames.decode import ShouldStop
+from ..frames.index import FrameIndex, read_index
 from ..images.image_format import MP4
-from ..open import OpenVideo, fraction, frame_rate, open_video
+from ..open import OpenVideo, file_duration, fraction, open_video
 from ..orientation import Orientation
 from ..probe import first_frame
 from .mp4_writer import CopyTrack, TooLarge, Track, Uncopyable, new_mp4, start_of, write
-from .transcode import USUAL_RATE, AudioTrack, EncodeSettings, VideoTrack
+from .transcode import AudioTrack, EncodeSettings, VideoTrack
 
 MAX_BYTES = 50 * 1024 * 1024
 COPIED_PICTURES, COPIED_SOUNDS = ("h264", "hevc"), ("aac",)
@@ -87,7 +87,6 @@ class _Facts:
     codecs: tuple[str, str | None]
     first: VideoFrame
     orientation: Orientation
-    rate: Fraction
     seconds: Fraction
     whole: Fraction
     promised: Fraction
@@ -108,7 +107,6 @@ def _examine(file: Path, exactly: bool = False) -> _Facts:
             codecs=(source.video.codec_context.name, audio.codec_context.name if audio else None),
             first=frame,
             orientation=Orientation.from_frame(frame),
-            rate=frame_rate(source.video) or USUAL_RATE,
             seconds=seconds,
             whole=whole,
             promised=promised,
@@ -116,32 +114,21 @@ def _examine(file: Path, exactly: bool = False) -> _Facts:
 
 
 def _lengths(source: OpenVideo, file: Path, exactly: bool) -> tuple[Fraction, Fraction, Fraction]:
-    base, microseconds = fraction(source.video.time_base), source.container.duration
-    whole = Fraction(max(microseconds or 0, 0), av.time_base)
+    base, whole = fraction(source.video.time_base), file_duration(source)
     promised = source.video.duration * base if source.video.duration and base else Fraction(0)
     if not promised and len(source.container.streams) == (2 if source.audio else 1):
         promised = whole
     seconds = promised or whole
     if exactly or not seconds:
-        seconds = max(promised, _measured(file))
+        seconds = max(promised, Fraction(_index(file).end).limit_denominator(1_000_000))
     return seconds, whole if whole > seconds + OVERHANG else seconds, promised
 
 
-def _measured(file: Path) -> Fraction:
-    """The length of the picture, from the first of its frames to the end of the last."""
+def _index(file: Path) -> FrameIndex:
+    """The times of all frames."""
     # Opened anew: seeking back to the beginning would lose what comes before the first keyframe.
     with open_video(file) as source:
-        usual, base = 1 / (frame_rate(source.video) or USUAL_RATE), fraction(source.video.time_base) or Fraction(0)
-        packets = source.container.demux(source.video)
-        times = [
-            (each.pts, each.pts + (each.duration or 0))
-            for each in packets
-            if each.pts is not None and not each.is_discard
-        ]
-    if not times:
-        return usual
-    first, last, end = min(times)[0], max(times)[0], max(end for _, end in times)
-    return (end - first) * base if end > last else (last - first) * base + usual
+        return read_index(source)
 
 
 @dataclass(frozen=True)
@@ -198,23 +185,31 @@ class _PrepareRun:
     def encoded(self) -> _Facts:
         """Encodes the picture, coarser and then smaller each time, until it fits."""
         bits = self.max_bytes * 8 / max(float(self.facts.whole), 0.1)
-        plan = EncodeSettings(self._size_for(bits), FINEST, max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8))))
-        for attempt in range(ATTEMPTS):
+        rate, keeps_sound = _index(self.file).rate, True
+        sound_rate = max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8)))
+        plan = EncodeSettings(self._size_for(bits, rate), FINEST, sound_rate, rate)
+        for _ in range(ATTEMPTS):
             try:
-                self._make(plan, keeps_sound=attempt == 0)
+                self._make(plan, keeps_sound)
                 size = self.target.stat().st_size
                 if size <= self.max_bytes:
                     return _examine(self.target, exactly=True)
                 excess = size / self.max_bytes
             except TooLarge as error:
                 excess = float(self.facts.whole / max(error.at, Fraction(1, 10)))
-            plan = _coarser(plan, max(excess, 1.05))
+            except Uncopyable as error:
+                if not keeps_sound:
+                    raise EncodeError(f"{self.file.name} cannot be written as an MP4: {error}.") from error
+                excess = 0
+            keeps_sound = False
+            if excess:
+                plan = _coarser(plan, max(excess, 1.05))
         raise EncodeError(f"{self.file.name} cannot be made to fit into {self.max_bytes / 1e6:.2f} MB. Trim it first.")
 
-    def _size_for(self, bits: float) -> tuple[int, int]:
+    def _size_for(self, bits: float, rate: Fraction) -> tuple[int, int]:
         """The size of picture for which so many bits per second suffice: the full one, its half, and so on."""
         size = self.facts.size
-        while _can_halve(size) and bits < LEAST_BITS * size[0] * size[1] * self.facts.rate:
+        while _can_halve(size) and bits < LEAST_BITS * size[0] * size[1] * rate:
             size = _halved(size)
         return max(2, size[0]), max(2, size[1])
 
@@ -229,7 +224,7 @@ class _PrepareRun:
             if audio and keeps_sound and self.facts.codecs[1] in COPIED_SOUNDS:
                 tracks[audio.index] = CopyTrack(film, audio, start)
             elif audio:
-                tracks[audio.index] = AudioTrack(film, audio, plan.sound_rate if plan else BEST_SOUND, start)
+                tracks[audio.index] = AudioTrack(film, source, audio, plan.sound_rate if plan else BEST_SOUND, start)
             write(source, film, tracks, self.max_bytes, self.should_stop)
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.codec.context import ThreadType
@@ -20,10 +21,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ...errors import EncodeError
+from ..audio import AudioDecoder
 from ..frames.scale import one_thread, source_colours
-from ..open import MAX_RATE, OpenVideo, fraction, frame_rate
+from ..open import OpenVideo, file_duration, fraction
 from ..orientation import Orientation
-from .mp4_writer import is_end
+from .mp4_writer import encoding, is_end
 
 # x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
 # bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
@@ -33,6 +35,8 @@ X264 = {"preset": "medium", "mbtree": "0"}
 THREADS = 4
 
 SOUND_RATES = (44_100, 48_000)
+_BLOCK = 1024
+"""Samples in a packet of AAC."""
 USUAL_RATE = Fraction(30)
 
 # Numbers of AVColorSpace and AVColorRange. Source: libavutil/pixfmt.h.
@@ -41,11 +45,16 @@ BT709, LIMITED = 1, 1
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How the film is encoded: the stored picture in pixels, x264's rate factor, and the sound in bits per second."""
+    """How the film is encoded.
+
+    ``size`` of the stored picture in pixels, x264's rate factor, the sound in bits per second, and ``rate`` in frames
+    per second.
+    """
 
     size: tuple[int, int]
     rate_factor: float
     sound_rate: int
+    rate: Fraction
 
 
 class VideoTrack:
@@ -59,10 +68,8 @@ class VideoTrack:
         self._reformatter = VideoReformatter()
         self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
         self._late, self._next = round(start / self._base), 0
-        rate = frame_rate(source.video)
-        rate = rate if rate and rate <= MAX_RATE else USUAL_RATE
-        self._usual = max(1, round(1 / rate / self._base))
-        self._stream = _h264(film, rate)
+        self._usual = max(1, round(1 / plan.rate / self._base))
+        self._stream = _h264(film, plan.rate)
         self._configure(plan)
         self._colours(first, source.video)
 
@@ -91,9 +98,12 @@ class VideoTrack:
         """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
         made: list[Packet[Any]] = []
         for frame in _decoded(packet):
-            made += self._stream.encode(self._prepared(frame))
+            prepared = self._prepared(frame)
+            with encoding():
+                made += self._stream.encode(prepared)
         if is_end(packet):
-            made += self._stream.encode()
+            with encoding():
+                made += self._stream.encode()
         for each in made:
             # The last frame lasts as long as this says. PyAV 14 says the shortest time there is.
             each.duration = max(each.duration or 0, self._usual)
@@ -133,28 +143,62 @@ class VideoTrack:
             yield upright[: tall // shrink, : wide // shrink, 0]
 
 
-class AudioTrack:
-    """A track of AAC in mono or stereo."""
+class AacEncoder:
+    """A stream of AAC that is fed with samples, each right after the one before."""
 
-    def __init__(self, film: OutputContainer, audio: AudioStream, bit_rate: int, start: Fraction) -> None:
-        self._start = start
-        given: Any = audio.codec_context
-        rate = given.sample_rate if given.sample_rate in SOUND_RATES else SOUND_RATES[-1]
+    def __init__(self, film: OutputContainer, rate: int, layout: str, bit_rate: int) -> None:
+        self._rate, self._layout = rate, layout
         self._stream: Any = film.add_stream("aac", rate=rate)
-        self._stream.layout = "mono" if len(given.layout.channels) == 1 else "stereo"
+        self._stream.layout = layout
         self._stream.bit_rate = bit_rate
         # Else the encoder writes its name into the first packet.
         self._stream.options = {"flags": "+bitexact"}
+        self.written = 0
+
+    def encode(self, samples: NDArray[np.float32]) -> Iterator[Packet[Any]]:
+        """The packets that are complete with ``samples``, ``[channels, length]``. Raises EncodeError."""
+        for at in range(0, samples.shape[1], _BLOCK):
+            piece = np.ascontiguousarray(samples[:, at : at + _BLOCK])
+            frame = AudioFrame.from_ndarray(piece, format="fltp", layout=self._layout)
+            frame.sample_rate, frame.pts, frame.time_base = self._rate, self.written, Fraction(1, self._rate)
+            self.written += piece.shape[1]
+            yield from self._packets(frame)
+
+    def finish(self) -> list[Packet[Any]]:
+        """The packets that are held back."""
+        return self._packets(None)
+
+    def _packets(self, frame: AudioFrame | None) -> list[Packet[Any]]:
+        with encoding():
+            return self._stream.encode(frame)
+
+
+class AudioTrack:
+    """A track of AAC in mono or stereo. Gaps in the source become silence."""
+
+    def __init__(
+        self, film: OutputContainer, source: OpenVideo, audio: AudioStream, bit_rate: int, start: Fraction
+    ) -> None:
+        given: Any = audio.codec_context
+        rate = given.sample_rate if given.sample_rate in SOUND_RATES else SOUND_RATES[-1]
+        layout = "mono" if len(given.layout.channels) == 1 else "stereo"
+        self._decoder = AudioDecoder(layout, rate)
+        self._encoder = AacEncoder(film, rate, layout, bit_rate)
+        self._channels = 1 if layout == "mono" else 2
+        self._start = start
+        # A time stamp beyond the end of the file is damaged.
+        self._end = round(file_duration(source) * rate)
 
     def take(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """What the encoder makes of the sound in ``packet``. A packet that cannot be decoded is left out."""
-        for frame in _decoded(packet):
-            base = fraction(frame.time_base)
-            if frame.pts is not None and base:
-                frame.pts -= round(self._start / base)
-            yield from self._stream.encode(frame)
+        for place, samples in self._decoder.decode(packet):
+            begin = self._decoder.start if self._decoder.start is not None else self._start
+            at = place + round((begin - self._start) * self._decoder.rate)
+            if self._encoder.written < at < self._end:
+                yield from self._encoder.encode(np.zeros((self._channels, at - self._encoder.written), np.float32))
+            yield from self._encoder.encode(samples)
         if is_end(packet):
-            yield from self._stream.encode()
+            yield from self._encoder.finish()
 
 
 def _decoded(packet: Packet[Any]) -> list[Any]:
