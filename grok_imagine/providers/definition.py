@@ -33,7 +33,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")]
 Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~{}-][A-Za-z0-9._~{}-]*)+$", max_length=200)]
-Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,7}$")]
 """A dotted path in an answer."""
 
@@ -73,10 +72,6 @@ class Submit(_Table):
     path: Path
     body: Template
     variants: tuple[Variant, ...] = ()
-    idempotency_header: Header | None = None
-    """Sent with an id of the job: a repeated submit with the same id starts no second task."""
-    idempotency_hours: float = 0
-    """How long the provider remembers such an id."""
 
 
 class Billed(_Table):
@@ -126,8 +121,6 @@ class Definition(_Table):
     prices_seen: date | None = None
     """The day on which the prices below were read."""
     key: Key
-    result_hosts: tuple[Host, ...] = ()
-    """The only hosts that clips are fetched from, beside the base URL's. Empty: any public host."""
     poll_schedule: tuple[tuple[float, float], ...] = Field(min_length=1)
     """(age of the task, seconds until the next poll), interpolated between the points."""
     longest_job_hours: int = Field(default=24, gt=0)
