@@ -1,7 +1,7 @@
 """The words of the engine, as values: request, capability, call and reply, blob, task status, job."""
 
 from .blob import Blob
-from .capability import Capability, Cost, Duration, Price
+from .capability import Capability, Cost, Duration, Price, SourceLimits
 from .http import Call, Reply, RetryPolicy
 from .job import TRANSITIONS, Job, JobState
 from .request import MediaInput, Mode, VideoRequest
@@ -21,6 +21,7 @@ __all__ = [
     "Price",
     "Reply",
     "RetryPolicy",
+    "SourceLimits",
     "TaskError",
     "TaskPhase",
     "TaskStatus",

@@ -67,6 +67,20 @@ class Duration:
 
 
 @dataclass(frozen=True)
+class SourceLimits:
+    """How long the source video may be, in seconds, both ends included.
+
+    ``is_warning``: the limit is upstream's, so a request beyond it is sent with a warning. ``is_billed``: the provider
+    bills by this length, and it should be known.
+    """
+
+    shortest: float | None = None
+    longest: float | None = None
+    is_warning: bool = False
+    is_billed: bool = False
+
+
+@dataclass(frozen=True)
 class Capability:
     """What one model can do in one mode.
 
@@ -90,6 +104,7 @@ class Capability:
     max_images: int = 0
     image_bytes: int | None = None
     takes_video: bool = False
+    source: SourceLimits | None = None
     prompt_required: bool = True
     prompt_limit: int | None = None
     price: Price | None = None

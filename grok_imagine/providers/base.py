@@ -1,21 +1,23 @@
-"""What a provider is: one pure file that turns wishes into Calls and Replies into statuses.
+"""What a provider does: it turns requests into Calls, and Replies into statuses, as its definition says.
 
-Values in, values out: no I/O, no clock, no settings. To add a provider, write its file, add one line to
-``registry.py``, and a folder of recorded replies under ``tests/providers/replies``.
+Values in, values out: no I/O, no clock, no settings. To add a provider, write a file into ``definitions/``, and a
+folder of recorded replies into ``tests/providers/replies``.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 from ..errors import ProviderError, RequestError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
 from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
-from .error_parsing import ErrorCodes
+from .body import fill, merge, uses, values
+from .definition import Definition
+from .error_parsing import KINDS, ErrorCodes
 
 
 @dataclass(frozen=True)
@@ -58,41 +60,39 @@ _TYPE_RULES = {"mode": "C9", "prompt": "C3", "reference_images_type": "C6"}
 """The rules that a wrong type breaks where a capability names none."""
 
 
-class Provider(ABC):
-    """One dialect. Subclasses are stateless; ``name`` is journaled and never renamed."""
+class Provider:
+    """One provider, as its :class:`~.definition.Definition` describes it. ``name`` is journaled and never renamed."""
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    default_base_url: ClassVar[str | None]
-    key_variable: ClassVar[str]
-    """The environment variable in which users of this API keep their key."""
-    key_prefix: ClassVar[str] = ""
-    """How the provider's keys begin."""
-    pricing_url: ClassVar[str | None] = None
-    capabilities: ClassVar[tuple[Capability, ...]]
-    poll_schedule: ClassVar[PollSchedule]
-    longest_job_hours: ClassVar[int] = 24
-    """The provider's own wall-clock limit for one task; a day where none is documented."""
-    result_lifetime_hours: ClassVar[int]
-    """How long result URLs live, as documented (or the shortest that public evidence shows)."""
-    refunds_failures: ClassVar[bool] = False
-    """Whether it is documented that a failed task costs nothing, one that moderation refused included."""
-    takes_data_uris: ClassVar[bool] = False
-    takes_callbacks: ClassVar[bool] = False
-    """Whether it is documented that an address may be sent along, to be called when the task has ended."""
-    documents_tokens: ClassVar[frozenset[Mode]] = frozenset()
-    """The modes in which ``@imageN`` in a prompt means something to the provider."""
-    reasons: ClassVar[Mapping[str, str]] = {}
-    """Why a value is refused, where the list of what is offered would not tell."""
-    id_paths: ClassVar[tuple[str, ...]]
-    """Where a submit's answer holds the task id: the documented place first, then those seen in the wild."""
-    video_paths: ClassVar[tuple[str, ...]]
-    """Where a finished task holds its video URL, in the same order."""
-    fallback_paths: ClassVar[tuple[str, ...]] = ()
-    """Fields that mean something else, and hold the URL only in the finished answers of some builds."""
-    error_codes: ClassVar[ErrorCodes] = ErrorCodes()
-    moderation_codes: ClassVar[frozenset[str]] = frozenset()
-    """Codes of a failed task that mean moderation, beside the words that say so themselves."""
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.name = definition.name
+        self.label = definition.label
+        self.default_base_url = definition.base_url
+        self.key_variable = definition.key.variable
+        """The environment variable in which users of this API keep their key."""
+        self.key_prefix = definition.key.prefix
+        """How the provider's keys begin."""
+        self.pricing_url = definition.pricing_url
+        self.capabilities = definition.capabilities
+        self.poll_schedule = PollSchedule(definition.poll_schedule)
+        self.longest_job_hours = definition.longest_job_hours
+        """The provider's own wall-clock limit for one task; a day where none is documented."""
+        self.result_lifetime_hours = definition.result_lifetime_hours
+        """How long result URLs live, as documented (or the shortest that public evidence shows)."""
+        self.refunds_failures = definition.refunds_failures
+        """Whether it is documented that a failed task costs nothing, one that moderation refused included."""
+        self.takes_data_uris = definition.takes_data_uris
+        self.takes_callbacks = uses(definition.submit.body, "callback")
+        """Whether it is documented that an address may be sent along, to be called when the task has ended."""
+        self.documents_tokens = definition.tokens.modes
+        """The modes in which ``@imageN`` in a prompt means something to the provider."""
+        self.reasons = definition.reasons
+        self.video_paths = definition.read.video
+        """Where a finished task holds its video URL: the documented place first, then those seen in the wild."""
+        errors = definition.errors
+        codes = {code: KINDS[kind] for kind, listed in errors.codes.items() for code in listed}
+        phrases = {phrase: KINDS[kind] for kind, listed in errors.phrases.items() for phrase in listed}
+        self._error_codes = ErrorCodes(codes, phrases)
 
     # -- before any money moves
 
@@ -126,7 +126,6 @@ class Provider(ABC):
         if capability is not None:
             found += rules.check(capability, self.rendered(request, capability.mode), self.reasons)
             found += image_tokens.check(request, documented=capability.mode in self.documents_tokens)
-            found += self.extra_violations(request, capability)
         return capability, found
 
     def _verdict(self, capability: Capability | None, found: list[Violation]) -> CheckResult:
@@ -136,10 +135,6 @@ class Provider(ABC):
             kind = UnsupportedOption if capability is None else RequestError
             raise kind(f"{self.label}: {count} with this request; nothing was sent or charged.", faults)
         return CheckResult(capability, tuple(violation for violation in found if violation.is_warning))
-
-    def extra_violations(self, request: VideoRequest, capability: Capability) -> Iterable[Violation]:
-        """Rules of this dialect that its capabilities cannot say."""
-        return ()
 
     def estimate(self, request: VideoRequest, capability: Capability) -> Cost | None:
         """What the clip will cost, or None where the provider publishes no number ("see pricing")."""
@@ -161,35 +156,42 @@ class Provider(ABC):
         capability = self.capability(request)
         return self.build(self.rendered(request, capability.mode), capability, urls)
 
-    @abstractmethod
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
-        """Write the body in this dialect: documented fields only, nothing null, nothing empty."""
+        """The POST, in the provider's own words: documented fields only, nothing null, nothing empty."""
+        submit, count = self.definition.submit, len(urls.images)
+        variants = [one for one in submit.variants if capability.mode in one.modes and one.images in (None, count)]
+        template = merge(submit.body, *(one.body for one in variants))
+        path = next((one.path for one in variants if one.path), submit.path)
+        known = values(request, capability, images=urls.images, video=urls.video, callback=urls.callback)
+        return Call.submit(path, fill(template, known))
 
-    @abstractmethod
     def poll(self, task_id: str) -> Call:
         """The GET that reads the task."""
+        return Call.get(_with_id(self.definition.poll, task_id))
 
     def content(self, task_id: str) -> Call | None:
-        """A GET for the file itself, where the dialect has one beside the result URL."""
-        return None
+        """A GET for the file itself, where the provider has one beside the result URL."""
+        path = self.definition.content
+        return None if path is None else Call.get(_with_id(path, task_id))
 
     def cancel(self, task_id: str) -> Call | None:
-        """The call that ends a task at the provider. None: no dialect here documents one (November 2026)."""
+        """The call that ends a task at the provider. None: no provider here documents one (November 2026)."""
         return None
 
     def authorize(self, call: Call, secret: str) -> Call:
-        """The call with the key. Every dialect here uses a bearer token."""
-        return call.with_header("Authorization", f"Bearer {secret}")
+        """The call with the key."""
+        key = self.definition.key
+        return call.with_header(key.header, f"{key.scheme} {secret}".strip())
 
     def rendered(self, request: VideoRequest, mode: Mode) -> VideoRequest:
-        """The request with ``@imageN`` in this dialect's spelling; untouched where none is documented."""
+        """The request with ``@imageN`` in the provider's spelling; untouched where none is documented."""
         if mode not in self.documents_tokens:
             return request
         return request.model_copy(update={"prompt": image_tokens.render(request.prompt, self.token)})
 
     def token(self, number: int) -> str:
-        """The dialect's spelling of the canonical ``@image1``."""
-        return f"@image{number}"
+        """The provider's spelling of ``@image1``."""
+        return self.definition.tokens.spelling.replace("{n}", str(number))
 
     # -- reading
 
@@ -205,12 +207,13 @@ class Provider(ABC):
         said = error_parsing.hidden_refusal(body)
         # An id makes a task, whatever code stands beside it ("code": 429): to call that refused would pay twice. Only
         # a request's id is also given for a refusal.
-        paths = self.id_paths if said is None else [path for path in self.id_paths if "request_id" not in path]
+        paths = self.definition.read.task_id
+        paths = paths if said is None else [path for path in paths if "request_id" not in path]
         found = status_parsing.task_id(body, paths)
         if found is not None:
             return found
         said = said or error_parsing.failed_submit(body)
-        raise self._unidentified(reply) if said is None else self.error_codes.error(said, reply)
+        raise self._unidentified(reply) if said is None else self._error_codes.error(said, reply)
 
     def _unidentified(self, reply: Reply) -> UnreadableReply:
         shown = envelope.plain(reply.body[:2000].decode("utf-8", "replace"), limit=200)
@@ -221,27 +224,24 @@ class Provider(ABC):
         )
 
     def status(self, reply: Reply) -> TaskStatus:
-        """The task's state in a poll's 2xx answer."""
-        places = status_parsing.UrlPaths(self.video_paths, self.fallback_paths)
-        return status_parsing.status(reply, places, words=self.error_codes, moderation_codes=self.moderation_codes)
+        """The task's state in a poll's 2xx answer, with what it cost where the answer says so."""
+        read, codes = self.definition.read, self.definition.errors.moderation_codes
+        places = status_parsing.UrlPaths(read.video, read.video_fallback)
+        found = status_parsing.status(reply, places, words=self._error_codes, moderation_codes=codes)
+        if read.billed is None:
+            return found
+        amount = envelope.at(envelope.json_object(reply.body.decode("utf-8", "replace")), read.billed.path)
+        if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
+            return found
+        return replace(found, cost=Cost(None, Decimal(amount) / read.billed.units_per_usd, is_estimate=False))
 
     def refusal(self, reply: Reply) -> ProviderError:
         """The error that a non-2xx answer stands for."""
-        return self.error_codes.error(error_parsing.refusal(reply), reply)
+        return self._error_codes.error(error_parsing.refusal(reply), reply)
 
 
-def with_id(path: str, task_id: str) -> str:
-    """``path`` with ``{}`` replaced by the percent-encoded task id."""
+def _with_id(path: str, task_id: str) -> str:
+    """``path`` with the percent-encoded task id."""
     if not task_id.strip("."):
         raise RequestError(f"{task_id!r} is not a task id")  # dots alone would climb out of the path
-    return path.format(quote(task_id, safe=""))
-
-
-def compact(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """``fields`` without those that are None, empty text or an empty list: optionals are left out, never null."""
-    return {name: value for name, value in fields.items() if value is not None and value not in ("", [], ())}
-
-
-def format_list(prompt: str) -> str | None:
-    """The prompt as it is, untrimmed; None where it is blank, which counts as none (rule C3)."""
-    return prompt if prompt.strip() else None
+    return path.replace("{task_id}", quote(task_id, safe=""))

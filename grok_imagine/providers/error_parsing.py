@@ -30,6 +30,18 @@ def normalize_code(table: Mapping[Kind, str]) -> dict[str, Kind]:
     return {code: kind for kind, codes in table.items() for code in codes.split()}
 
 
+KINDS: dict[str, Kind] = {
+    "auth_rejected": AuthRejected,
+    "bad_request": BadRequest,
+    "content_refused": ContentRefused,
+    "out_of_credit": OutOfCredit,
+    "provider_down": ProviderDown,
+    "rate_limited": RateLimited,
+    "task_not_found": TaskNotFound,
+}
+"""The kinds of error as a provider's file names them."""
+
+
 _MODERATION = re.compile(
     r"(?i)moderation|moderated|content[ _-]polic|polic(?:y|ies)[ _-]violat|violat\w*[^.]{0,40}polic"
     r"|nsfw|safety[ _-](?:system|filter|check)|sensitive[ _-](?:content|word)|content[ _-]filter|prohibited[ _-]content"
@@ -71,7 +83,10 @@ class ErrorDetails:
 
 @dataclass(frozen=True)
 class ErrorCodes:
-    """A dialect's own error codes, and telling phrases where it has no codes. The rest is judged by HTTP status."""
+    """A provider's own error codes, and telling phrases where it has no codes, in lower case.
+
+    The rest is judged by HTTP status.
+    """
 
     codes: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
     phrases: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
@@ -94,7 +109,8 @@ class ErrorCodes:
         code = refusal.code or ""
         named = self.codes.get(code) or _SHARED_CODES.get(code.lower())
         if named is None:
-            found = (kind for words, kind in self.phrases.items() if re.search(words, refusal.message, re.IGNORECASE))
+            message = refusal.message.lower()
+            found = (kind for words, kind in self.phrases.items() if words in message)
             named = next(found, None)
         if named is None and (refusal.type == "billing_error" or status < 300):
             named = _SHARED_CODES.get((refusal.type or "").lower())

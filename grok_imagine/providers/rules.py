@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ def check(capability: Capability, request: VideoRequest, reasons: Mapping[str, s
     yield from _check_duration(capability, request.duration_seconds)
     yield from _check_images(capability, request)
     yield from _check_video(capability, request.source_video)
+    yield from _check_source_length(capability, request.source_seconds)
 
 
 def utf16_length(text: str) -> int:
@@ -134,6 +136,26 @@ def _check_video(capability: Capability, video: MediaInput | None) -> Iterator[V
         yield Violation(rule, field, f"{label} takes no video; disconnect it or choose another mode")
     elif isinstance(video, Blob) and not video.media_type.startswith("video/"):
         yield Violation(rule, field, f"is {video.media_type[:40]}, which is no video; use MP4")
+
+
+def _check_source_length(capability: Capability, seconds: float | None) -> Iterator[Violation]:
+    limits, field = capability.source, "source_seconds"
+    if limits is None or (seconds is None and not limits.is_billed):
+        return
+    rule = _rule(capability, field)
+    if seconds is None:
+        message = "the video's length is unknown, so the provider measures it or bills a default"
+        yield Violation(rule, field, message, is_warning=True)
+        return
+    if not (math.isfinite(seconds) and seconds > 0):
+        yield Violation(rule, field, f"must be a length above 0, got {seconds}")
+        return
+    low, high = limits.shortest, limits.longest
+    if (low is None or low <= seconds) and (high is None or seconds <= high):
+        return
+    wanted = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+    message = f"the source has {round(seconds, 2):g} s; {capability.mode.label} takes {wanted} s, trim or replace it"
+    yield Violation(rule, field, message, is_warning=limits.is_warning)
 
 
 def check_urls(request: VideoRequest, *, allow_private: bool, allow_data: bool) -> Iterator[Violation]:

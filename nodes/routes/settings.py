@@ -144,7 +144,7 @@ class SettingsHandlers:
         if found is not None and found.is_sandbox:
             raise SettingsError("The sandbox needs no settings.")
         dialect = fields.get("dialect") or (found.provider.name if found else None)
-        if dialect not in PROVIDERS:
+        if dialect is None or dialect not in PROVIDERS:
             raise SettingsError(f"Not saved: choose what the connection speaks: {', '.join(PROVIDERS)}.")
         if not (fields.get("base_url") or PROVIDERS[dialect].default_base_url or (found and found.base_url)):
             raise SettingsError(f"Not saved: {PROVIDERS[dialect].label} needs a base URL.")

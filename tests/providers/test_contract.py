@@ -155,7 +155,10 @@ def test_tells_what_others_need_to_know(dialect: Provider) -> None:
 
 @every_provider
 def test_is_stateless(dialect: Provider) -> None:
-    assert not vars(dialect)
+    before = dict(vars(dialect))
+    submit(dialect, barest(dialect.capabilities[0]))
+    dialect.status(Reply(200, b'{"id": "t", "status": "running"}'))
+    assert vars(dialect) == before
 
 
 @every_provider

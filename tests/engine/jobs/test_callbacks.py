@@ -16,7 +16,7 @@ from grok_imagine.errors import JobTimedOut, SettingsError
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, LEAST_GAP, CallbackRegistry, WakeSignal
 from grok_imagine.models import Call, Job, JobState
-from grok_imagine.providers.aivideoapi import AiVideoApi
+from grok_imagine.providers import Provider
 from grok_imagine.redact import redact
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings, load
@@ -58,13 +58,14 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    scene, real = Scene(), AiVideoApi.poll
+    scene, real = Scene(), Provider.poll
 
-    def poll(self: AiVideoApi, task_id: str) -> Call:
-        scene.polls.append(scene.seconds)
+    def poll(self: Provider, task_id: str) -> Call:
+        if self.name == "aivideoapi":
+            scene.polls.append(scene.seconds)
         return real(self, task_id)
 
-    monkeypatch.setattr(AiVideoApi, "poll", poll)
+    monkeypatch.setattr(Provider, "poll", poll)
     return scene
 
 
@@ -235,11 +236,11 @@ async def test_an_address_of_this_machine_is_given_to_this_machine_alone(
     class Sent(Exception):
         pass
 
-    def build(self: AiVideoApi, request: Any, capability: Any, urls: Any) -> Call:
+    def build(self: Provider, request: Any, capability: Any, urls: Any) -> Call:
         given.append(urls.callback)
         raise Sent
 
-    monkeypatch.setattr(AiVideoApi, "build", build)
+    monkeypatch.setattr(Provider, "build", build)
     paid = {"aivideoapi": {"api_key": "sk-a-real-one"}}
     async with open_scene(CallbackRegistry(home, base), connections=paid) as session:
         with pytest.raises(Sent):

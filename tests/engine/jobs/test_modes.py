@@ -103,9 +103,9 @@ async def test_a_source_of_the_wrong_length_is_refused_before_it_is_uploaded(
 ) -> None:
     long, short = make_film(tmp_path / "long.mp4", 16), make_film(tmp_path / "short.mp4", 1)
     for mode, film, words in (
-        (Mode.EDIT, long, "16 s; at most 8.7 s can be edited, trim it"),
-        (Mode.EXTEND, long, "16 s; it must have 2 to 15 s"),
-        (Mode.EXTEND, short, "1 s; it must have 2 to 15 s"),
+        (Mode.EDIT, long, "16 s; edit video takes at most 8.7 s, trim or replace it"),
+        (Mode.EXTEND, long, "16 s; extend video takes 2 to 15 s, trim or replace it"),
+        (Mode.EXTEND, short, "1 s; extend video takes 2 to 15 s, trim or replace it"),
     ):
         with pytest.raises(RequestError, match=words) as caught:
             await with_source(session, "sandbox-xai", VideoRequest(mode=mode, prompt=""), film)

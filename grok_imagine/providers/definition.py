@@ -1,0 +1,245 @@
+"""A provider as data: the schema of its TOML file, and faults that name the line and the field.
+
+The guide to these files is ``docs/provider-files.md``. They hold no code and no secret.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from ..errors import SettingsError
+from ..models import Capability, Mode
+from ..models.url import fault_of
+from .body import Template, faults_of_template
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([\w.-]+)\s*\]")
+_KEY = re.compile(r"\s*[\"']?([\w.-]+)[\"']?\s*=")
+LONGEST_FILE = 64 * 1024
+"""Bytes. The largest file here has less than a tenth of it."""
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")]
+Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~{}-][A-Za-z0-9._~{}-]*)+$", max_length=200)]
+Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,7}$")]
+"""A dotted path in an answer."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Key(_Table):
+    """How the API key is kept and sent. The key itself is never in the file."""
+
+    variable: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{2,60}$")]
+    prefix: str = ""
+    header: Header = "Authorization"
+    scheme: str = "Bearer"
+
+
+class Tokens(_Table):
+    """How a prompt names an image, and the modes in which it may."""
+
+    modes: frozenset[Mode] = frozenset()
+    spelling: Annotated[str, StringConstraints(pattern=r"^[^{}]{0,20}\{n\}[^{}]{0,20}$")] = "@image{n}"
+
+
+class Variant(_Table):
+    """What differs in some modes, or with one number of images. Body fields are added to those of every submit."""
+
+    modes: frozenset[Mode] = frozenset(Mode)
+    images: int | None = None
+    path: Path | None = None
+    body: Template = Field(default_factory=dict[str, Any])
+
+
+class Submit(_Table):
+    """The POST that starts a task."""
+
+    path: Path
+    body: Template
+    variants: tuple[Variant, ...] = ()
+
+
+class Billed(_Table):
+    """Where a finished task says what it cost, and how many of that unit make one US dollar."""
+
+    path: Place
+    units_per_usd: Decimal = Field(gt=0)
+
+
+class Read(_Table):
+    """Where answers hold what we look for, the documented place first."""
+
+    task_id: tuple[Place, ...] = Field(min_length=1)
+    video: tuple[Place, ...] = Field(min_length=1)
+    video_fallback: tuple[Place, ...] = ()
+    """Fields that mean something else, and hold the URL only in finished answers of some builds."""
+    billed: Billed | None = None
+
+
+ErrorKind = Literal[
+    "auth_rejected",
+    "bad_request",
+    "content_refused",
+    "out_of_credit",
+    "provider_down",
+    "rate_limited",
+    "task_not_found",
+]
+
+
+class Errors(_Table):
+    """Error codes and telling phrases, by kind of error, and the codes of a task that mean moderation."""
+
+    codes: Mapping[ErrorKind, tuple[str, ...]] = Field(default_factory=dict[ErrorKind, tuple[str, ...]])
+    phrases: Mapping[ErrorKind, tuple[str, ...]] = Field(default_factory=dict[ErrorKind, tuple[str, ...]])
+    moderation_codes: frozenset[str] = frozenset()
+
+
+class Definition(_Table):
+    """All that a provider's file says."""
+
+    name: Name
+    """Stored with every job: never rename it."""
+    label: Text
+    base_url: str | None = None
+    pricing_url: str | None = None
+    prices_seen: date | None = None
+    """The day on which the prices below were read."""
+    key: Key
+    poll_schedule: tuple[tuple[float, float], ...] = Field(min_length=1)
+    """(age of the task, seconds until the next poll), interpolated between the points."""
+    longest_job_hours: int = Field(default=24, gt=0)
+    result_lifetime_hours: int = Field(gt=0)
+    refunds_failures: bool = False
+    takes_data_uris: bool = False
+    tokens: Tokens = Tokens()
+    reasons: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """Why a value is refused, where the list of what is offered would not tell."""
+    rules: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """The contract's number for each field's rule."""
+    capabilities: tuple[Capability, ...] = Field(min_length=1)
+    submit: Submit
+    poll: Path
+    content: Path | None = None
+    """Where the file itself can be read, beside the result URL."""
+    read: Read
+    errors: Errors = Errors()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_limits(cls, fields: Any) -> Any:
+        """``[limits]`` and ``[rules]`` hold for every capability that does not say otherwise."""
+        if not isinstance(fields, dict):
+            return fields
+        table = dict(cast("dict[str, Any]", fields))
+        limits, rules, listed = table.pop("limits", {}), table.get("rules", {}), table.get("capabilities")
+        if isinstance(listed, list) and isinstance(limits, dict) and isinstance(rules, dict):
+            shared, ids = cast("dict[str, Any]", limits), cast("dict[str, Any]", rules)
+            spread = [_capability(one, shared, ids) for one in cast("list[Any]", listed)]
+            table["capabilities"] = [one for several in spread for one in several]
+        return table
+
+    @field_validator("base_url", "pricing_url")
+    @classmethod
+    def _is_public(cls, url: str | None) -> str | None:
+        fault = None if url is None else fault_of(url, allow_private=False)
+        if fault or (url and not url.startswith("https://")):
+            raise ValueError(f"must be a public https URL; it {fault or 'is not https'}")
+        return url
+
+    @field_validator("poll", "content")
+    @classmethod
+    def _names_the_task(cls, path: str | None) -> str | None:
+        if path is not None and path.count("{task_id}") != 1:
+            raise ValueError("must hold {task_id} once")
+        return path
+
+    @field_validator("poll_schedule")
+    @classmethod
+    def _rises(cls, points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        ages, waits = [point[0] for point in points], [point[1] for point in points]
+        if ages != sorted(ages) or ages[0] != 0 or waits != sorted(waits) or not 1 <= waits[0] <= waits[-1] <= 3600:
+            raise ValueError("must begin at age 0 and rise, with waits of 1 to 3600 seconds")
+        return points
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Definition:
+        bodies = [self.submit.body, *(variant.body for variant in self.submit.variants)]
+        faults = [fault for body in bodies for fault in faults_of_template(body)]
+        if faults:
+            raise ValueError(f"submit: {'; '.join(faults)}")
+        modes = {(one.mode, one.model) for one in self.capabilities}
+        if len(modes) < len(self.capabilities):
+            raise ValueError("capabilities: the same model has the same mode twice")
+        return self
+
+
+def _capability(own: Any, limits: Mapping[str, Any], rules: Mapping[str, Any]) -> list[Any]:
+    """The capability with what it shares, once for each model that it names."""
+    if not isinstance(own, dict):
+        return [own]
+    fields = {**limits, **cast("dict[str, Any]", own)}
+    fields["rules"] = {**rules, **fields.get("rules", {})}
+    model = fields.get("model")
+    return [{**fields, "model": one} for one in cast("list[Any]", model)] if isinstance(model, list) else [fields]
+
+
+def parse(text: str, *, source: str) -> Definition:
+    """The definition in a file's text. Raises SettingsError that names every fault, with its line.
+
+    ``source`` is how the error names the file.
+    """
+    if len(text.encode("utf-8", "replace")) > LONGEST_FILE:
+        raise SettingsError(f"{source} is larger than {LONGEST_FILE // 1024} KB; a provider file never needs that.")
+    try:
+        return Definition.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not TOML: {error}.") from None
+    except ValidationError as error:
+        lines = text.splitlines()
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = {_fault(one["loc"], one["msg"], lines): None for one in found}
+        raise SettingsError("\n  - ".join([f"{source} cannot be used:", *faults])) from None
+    except RecursionError:
+        raise SettingsError(f"{source} is nested too deeply.") from None
+
+
+def _fault(loc: tuple[int | str, ...], message: str, lines: list[str]) -> str:
+    where = ".".join(str(part) for part in loc if part != "limits")
+    said = message.removeprefix("Value error, ")
+    return f"line {line_of(loc, lines)}, {where}: {said}" if where else f"line 1: {said}"
+
+
+def line_of(loc: tuple[int | str, ...], lines: list[str]) -> int:
+    """The line, counted from 1, that holds the innermost part of ``loc`` that the text names; 1 where it names none."""
+    wanted = [str(part) for part in loc if isinstance(part, str)]
+    # For [[capabilities]]: how many headers of that name come before the one that is meant.
+    skipped = {str(name): part for name, part in pairwise(loc) if isinstance(part, int)}
+    table: list[str] = []
+    headers: dict[str, int] = {}
+    best, depth = 1, 0
+    for number, line in enumerate(lines, 1):
+        header, key = _HEADER.match(line), _KEY.match(line)
+        if header:
+            table = header[2].split(".")
+            headers[table[-1]] = headers.get(table[-1], -1) + (header[1] == "[[")
+        here = table if header else [*table, *key[1].split(".")] if key else []
+        is_meant = all(headers.get(name, 0) == skipped[name] for name in here if name in skipped)
+        if len(here) > depth and here == wanted[: len(here)] and is_meant:
+            best, depth = number, len(here)
+    return best

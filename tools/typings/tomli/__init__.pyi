@@ -1,0 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
+class TOMLDecodeError(ValueError): ...
+
+def loads(text: str, /, *, parse_float: Callable[[str], Any] = ...) -> dict[str, Any]: ...
