@@ -52,7 +52,9 @@ def generate(
     aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="16:9, 9:16, 1:1 …")] = None,
     resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="480p, 720p …")] = None,
     motion_mode: Annotated[str | None, typer.Option(help="fun, normal or spicy, if the API supports it.")] = None,
-    seed: Annotated[int, typer.Option(help="Change it to make (and pay for) a new clip.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The same inputs and seed are the same clip, paid once. Change it for a new clip.")
+    ] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Copy the MP4 here.")] = None,
     as_json: AsJson = False,
     home: Home = None,

@@ -99,10 +99,19 @@ async def test_the_same_wish_is_paid_once(run: Any, sandbox: Any) -> None:
     assert again[1] == first[1]
     assert json.loads(again[4])["is_reused"] is True
     assert sandbox.submits == 1
-    await run("GIVTextToVideo", "2", **SHORT, prompt="a kite")
-    assert sandbox.submits == 2, "an equal node is a clip of its own"
+    for node_id in ("2", "1:2", "9:1:2"):  # a copy in another graph, in a subgraph, in a subgraph of that
+        assert (await run("GIVTextToVideo", node_id, **SHORT, prompt="a kite"))[1] == first[1]
+    assert sandbox.submits == 1, "an equal node is the same clip"
     await run("GIVTextToVideo", "1", **SHORT, prompt="a kite", seed=1)
-    assert sandbox.submits == 3, "a new seed is a new clip"
+    assert sandbox.submits == 2, "a new seed is a new clip"
+
+
+async def test_two_equal_nodes_of_a_graph_are_one_clip_unless_their_seeds_differ(run: Any, sandbox: Any) -> None:
+    one, two, other = await asyncio.gather(
+        *(run("GIVTextToVideo", str(n), **SHORT, prompt="a kite", seed=n // 2) for n in range(3))
+    )
+    assert one[1] == two[1] != other[1]
+    assert sandbox.submits == 2
 
 
 async def test_every_image_of_every_batch_counts_in_order(run: Any, sandbox: Any) -> None:

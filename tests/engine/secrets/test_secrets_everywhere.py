@@ -153,8 +153,8 @@ class Walked:
         quick = {"duration_seconds": 1, "resolution": "480p"}
         await self.good(run_batch(session, Batch("a list", rows, "xai", quick)))
         base = VideoRequest(mode=Mode.IMAGE, duration_seconds=1)
-        await self.good(run_chain(session, Chain("sandbox-xai", self.clips[-1], ("on",), base), owner="8"))
-        await self.bad(run_chain(session, Chain("xai", self.clips[-1], ("on",), base), owner="8"))  # no bucket there
+        await self.good(run_chain(session, Chain("sandbox-xai", self.clips[-1], ("on",), base)))
+        await self.bad(run_chain(session, Chain("xai", self.clips[-1], ("on",), base)))  # no bucket there
         sent = VideoRequest(prompt="first", duration_seconds=6, resolution="480p")
         made = await self.good(generate_with_failover(session, sent, ("revoked", "xai"), owner="9"))
         await self.good(session.collect("xai", made.job.task_id))
