@@ -35,6 +35,7 @@ from .new_job import fingerprints, job_for_external_task, new_job
 from .pipeline.callbacks import CallbackRegistry
 from .pipeline.context import JobContext, SessionServices
 from .pipeline.in_flight import InFlightSteps
+from .pipeline.poll import confirm_task
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
 from .progress import BUDGET_RUN_ID, Progress, SilentProgress
@@ -224,8 +225,16 @@ class Session:
         return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours, pinned=pinned)
 
     async def attach(self, job_id: str, task_id: str) -> Job:
-        """Give a job of unknown outcome the task id that its user found at the provider."""
-        return await recovery.attach(await self._get_job(job_id), task_id, self._services)
+        """Give a job of unknown outcome the task id that its user found at the provider.
+
+        Raises TaskNotFound if the provider does not know it.
+        """
+        job = await self._get_job(job_id)
+        try:
+            connection = await self.connect(job.connection)
+        except SettingsError:
+            connection = None  # without a key nobody can be asked now; resuming the job says so
+        return await recovery.attach(job, task_id, connection, self._services)
 
     async def attach_url(self, job_id: str, url: str) -> Job:
         """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
@@ -254,13 +263,16 @@ class Session:
         return await prune(self._services.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
-        """Wait for a task by its id at the provider, whoever submitted it."""
+        """Wait for a task by its id at the provider, whoever submitted it.
+
+        Raises TaskNotFound, and keeps no job, if the provider does not know it.
+        """
         connection = await self.connect(connection_name)
+        task_id = recovery.check_task_id(task_id)
         job = await self.journal.find_by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(
-                job_for_external_task(connection, recovery.check_task_id(task_id), self._now())
-            )
+            await confirm_task(task_id, connection, self._services)
+            job = await self.journal.add(job_for_external_task(connection, task_id, self._now()))
         job = await self._reopen_failed(job, connection)
         return result_of(
             await run_job(await self._reopen_missing_file(job), self._context(connection, progress=progress))

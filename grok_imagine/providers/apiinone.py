@@ -33,6 +33,7 @@ class ApiInOne(Provider):
     name = "apiinone"
     label = "API in One"
     default_base_url = "https://apiin.one"
+    path_prefix = "/api"
     key_variable = "APIINONE_API_KEY"
     key_prefix = "aio_"
     pricing_url = "https://apiin.one/model/grok-video"

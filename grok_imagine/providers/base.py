@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ..errors import ProviderError, RequestError, UnreadableReply, UnsupportedOption, Violation
+from ..errors import ProviderError, RequestError, SettingsError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
 from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
 from .error_parsing import ErrorCodes
@@ -64,6 +64,8 @@ class Provider(ABC):
     name: ClassVar[str]
     label: ClassVar[str]
     default_base_url: ClassVar[str | None]
+    path_prefix: ClassVar[str] = ""
+    """What stands before the version in every endpoint's path."""
     key_variable: ClassVar[str]
     """The environment variable in which users of this API keep their key."""
     key_prefix: ClassVar[str] = ""
@@ -93,6 +95,17 @@ class Provider(ABC):
     error_codes: ClassVar[ErrorCodes] = ErrorCodes()
     moderation_codes: ClassVar[frozenset[str]] = frozenset()
     """Codes of a failed task that mean moderation, beside the words that say so themselves."""
+
+    # -- set up by the connection's settings
+
+    def base_url(self, url: str) -> str:
+        """``url`` without the part of the endpoints' paths that was pasted with it."""
+        cut = len(url) - len(self.path_prefix)
+        return url[:cut] if self.path_prefix and url[cut:].lower() == self.path_prefix else url
+
+    def with_model(self, name: str) -> Provider:
+        """The same dialect at a gateway with its own name for the model. Raises SettingsError where there is none."""
+        raise SettingsError(f"{self.label} names its own models: remove the connection's setting 'model'.")
 
     # -- before any money moves
 

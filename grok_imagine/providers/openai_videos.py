@@ -37,6 +37,8 @@ _OPERATIONS = {Mode.EDIT: "edit_video", Mode.EXTEND: "video_extend"}
 class OpenAIVideos(Provider):
     """The gateway's dialect. No price is published in numbers: they are on the gateway's own pricing page."""
 
+    model_name = MODEL
+    """The gateway's own name for the model."""
     name = "openai_videos"
     label = "OpenAI-compatible gateway"
     default_base_url = None
@@ -98,6 +100,12 @@ class OpenAIVideos(Provider):
     # The legacy route of older builds puts the finished clip's URL where a failure's reason belongs.
     fallback_paths = ("data.fail_reason", "fail_reason")
 
+    def with_model(self, name: str) -> OpenAIVideos:
+        """The dialect with another name for the model in what is sent."""
+        renamed = OpenAIVideos()
+        renamed.model_name = name
+        return renamed
+
     def extra_violations(self, request: VideoRequest, capability: Capability) -> Iterable[Violation]:
         """U11: the source's length is what the gateway bills by."""
         seconds, field = request.source_seconds, "source_seconds"
@@ -119,7 +127,7 @@ class OpenAIVideos(Provider):
         """One family of inputs at a time; ``duration`` rather than its alias ``seconds``."""
         several = capability.mode is Mode.REFERENCE
         fields = {
-            "model": capability.model,
+            "model": self.model_name,
             "prompt": request.prompt,
             "image": urls.images[0] if urls.images and not several else None,
             "images": list(urls.images) if several else None,

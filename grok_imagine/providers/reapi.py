@@ -39,6 +39,7 @@ class ReApi(Provider):
     name = "reapi"
     label = "reAPI"
     default_base_url = "https://reapi.ai"
+    path_prefix = "/api"
     key_variable = "REAPI_API_KEY"
     key_prefix = "rk_live_"
     pricing_url = "https://reapi.ai/models/grok-imagine-1-0-video"

@@ -133,6 +133,35 @@ async def test_every_image_of_every_batch_counts_in_order(run: Any, sandbox: Any
     assert [name[:7] for name in told["parameters"]["reference_images"][:3]] == ["sha256:"] * 3
 
 
+@pytest.mark.parametrize("shape", [(0, 72, 128, 3), (1, 0, 128, 3), (1, 72, 128, 0), (0, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("node", "given"),
+    [
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None, "mode": "reference_to_video"}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": _image(), "image_2": None}),
+        ("GIVImageToVideo", {"prompt": "go", "image_2": None, "image_urls": "https://example.com/a.png"}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None, "fallbacks": "sandbox-xai"}),
+        ("GIVBatch", {"connection": ["sandbox"], "rows": ["go"], "images": [None]}),
+        ("GIVBatch", {"connection": ["sandbox"], "rows": ["go\nstop"], "images": [_image(), None, _image()]}),
+        ("GIVUploadMedia", {"image": None}),
+    ],
+)
+async def test_an_empty_image_batch_is_refused_before_anything_is_sent(
+    run: Any, sandbox: Any, part: Any, node: str, given: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    empty = torch.zeros(shape)
+    full = {
+        name: [empty if one is None else one for one in value] if isinstance(value, list) else value
+        for name, value in given.items()
+    }
+    full = {name: empty if value is None else value for name, value in full.items()}
+    before = sandbox.uploads
+    with pytest.raises(part("grok_imagine.errors").RequestError, match=r"batch is empty .*Nothing was sent or charged"):
+        await run(node, **full)
+    assert (sandbox.submits, sandbox.uploads) == (0, before)
+
+
 async def test_the_mode_follows_the_number_of_images(run: Any, sandbox: Any) -> None:
     one = await run("GIVImageToVideo", **SHORT, prompt="go", image_1=_image())
     several = await run("GIVImageToVideo", **SHORT, prompt="go", image_1=_image(3))

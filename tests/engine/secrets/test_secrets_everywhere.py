@@ -169,8 +169,8 @@ class Walked:
         unknown = [job for job in jobs if job.is_uncertain]
         assert len(unknown) >= 4
         await self.good(self.session.resubmit(unknown[0].id))
-        await self.good(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
-        await self.good(self.session.abandon(unknown[1].id))
+        await self.bad(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
+        await self.bad(self.session.abandon(unknown[1].id))
         for state in (JobState.SUBMITTING, JobState.SUCCEEDED, JobState.FAILED):
             await self.bad(self.session.resume(next(job.id for job in jobs if job.state is state)))
         for job in await self.session.journal.recent(limit=200):
