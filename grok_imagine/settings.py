@@ -16,6 +16,8 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -36,6 +38,14 @@ from .privacy import ensure_private
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
+MAX_USD = 10_000_000
+"""The largest limit in US dollars. The journal's exact amounts end near 900 million."""
+_WEEK = 7 * 24 * 3600
+_ENDPOINT = re.compile(
+    r"/+v1(/+(videos?|tasks|models|chat|images|responses|completions|uploads|files)(/.*)?)?$", re.IGNORECASE
+)
+"""The version at the end of a base URL, or with an endpoint of any OpenAI-like API behind it, as people paste them. A
+version elsewhere in the path belongs to the base URL."""
 _LONGEST_BASE = 1900
 """A callback URL may have 2048 characters (contract, rule A8), including the path and token that are appended."""
 
@@ -47,6 +57,8 @@ class ConnectionSettings(BaseModel):
 
     dialect: str | None = None
     base_url: str | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=96, pattern=r"^[!-~]+$")
+    """The gateway's own name for the model ``grok-imagine``, if it has another."""
     api_key: SecretStr | None = None
     store: str | None = None
     """The store for this connection's uploads, if it differs from ``Settings.store``."""
@@ -75,10 +87,10 @@ class BudgetSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    per_run: Decimal | None = Field(default=None, ge=0)
+    per_run: Decimal | None = Field(default=None, ge=0, le=MAX_USD)
     """A run is one queued graph in ComfyUI, or one command on the command line."""
-    per_day: Decimal | None = Field(default=None, ge=0)
-    per_month: Decimal | None = Field(default=None, ge=0)
+    per_day: Decimal | None = Field(default=None, ge=0, le=MAX_USD)
+    per_month: Decimal | None = Field(default=None, ge=0, le=MAX_USD)
 
 
 class StoreSettings(BaseModel):
@@ -126,12 +138,12 @@ class Settings(BaseSettings):
     """The name of the store for uploads; needed only if there are several."""
     results_store: str | None = None
     """The name of the store to which finished clips are copied, if several machines share the journal."""
-    deadline_seconds: float = Field(default=1800, gt=0)
+    deadline_seconds: float = Field(default=1800, gt=0, le=_WEEK)
     """How long a node or command waits for one clip. The job continues afterwards and can be resumed."""
-    answer_seconds: float = Field(default=100, gt=0)
+    answer_seconds: float = Field(default=100, gt=0, le=_WEEK)
     """How long to wait for another process's pending submit before its outcome counts as unknown. Longer than a POST
     may take (transport/client.py), so that a slow process is not considered dead."""
-    max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0)
+    max_download_bytes: int = Field(default=512 * 1024 * 1024, gt=0, le=10**12)
     database_url: SecretStr | None = None
     """A PostgreSQL database for a journal shared by several machines. Default: a file in the data folder."""
     worker_stalled_seconds: float = Field(default=30, gt=0, le=3600)
@@ -139,8 +151,8 @@ class Settings(BaseSettings):
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
     on_interrupt: Literal["keep", "drop"] = "keep"
     """What an interrupt does to the job: keep it, so that it can be resumed, or abandon it."""
-    results_max_gb: float = Field(default=20, gt=0)
-    results_max_days: float = Field(default=90, gt=0)
+    results_max_gb: float = Field(default=20, gt=0, le=1_000_000)
+    results_max_days: float = Field(default=90, gt=0, le=36_500)
     """The size and age of results above which ``grok-imagine prune`` removes them."""
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     """Private networks from which results may be downloaded. A VPN or proxy that resolves every name to an address of
@@ -191,15 +203,10 @@ class Settings(BaseSettings):
 def load(home: Path) -> Settings:
     """The settings of the data folder ``home``. Raises a SettingsError that names the faulty fields, never a value."""
     path = home / FILE_NAME
-    stored: dict[str, Any] = {}
     try:
         if path.exists():
             ensure_private(path)
-            read: object = json.loads(path.read_text("utf-8"))
-            if not isinstance(read, dict):
-                raise ValueError("not an object")
-            stored = cast("dict[str, Any]", read)
-        return Settings(**stored)
+        return Settings(**read_file(home))
     except ValidationError as error:
         raise SettingsError(f"Invalid settings ({path} and the environment): {faults_of(error)}") from None
     except (OSError, ValueError) as error:
@@ -219,14 +226,38 @@ def save_connection(home: Path, name: str, connection: ConnectionSettings) -> No
     plain = connection.model_dump(exclude_none=True, exclude_defaults=True)
     if connection.api_key is not None:
         plain["api_key"] = connection.api_key.get_secret_value()
-    path = private_folder(home) / FILE_NAME
-    with file_lock(home / f".{FILE_NAME}.lock"):  # concurrent writers must not lose each other's changes
-        try:
-            stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
+    with changing(home) as stored:
         stored.setdefault("connections", {})[name] = plain
+
+
+@contextmanager
+def changing(home: Path) -> Generator[dict[str, Any]]:
+    """Read the settings file, let the body change its content, validate all of it, and write it atomically.
+
+    No other process does so meanwhile. Raises SettingsError if the file cannot be read or the result is invalid; the
+    file is then unchanged, as it is if the body raises.
+    """
+    path = private_folder(home) / FILE_NAME
+    with file_lock(home / f".{FILE_NAME}.lock"):
+        stored = read_file(home)
+        yield stored
+        try:
+            Settings(**stored)
+        except ValidationError as error:
+            raise SettingsError(f"Not saved: {faults_of(error)}") from None
         write_private(path, json.dumps(stored, indent=2, ensure_ascii=False).encode())
+
+
+def read_file(home: Path) -> dict[str, Any]:
+    """The file's content, including keys; empty if there is no file. Raises SettingsError."""
+    path = home / FILE_NAME
+    try:
+        found: object = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+        return cast("dict[str, Any]", found)
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -264,14 +295,15 @@ def clean_key(key: SecretStr) -> SecretStr:
 
 
 def clean_base_url(url: str, *, keep_version: bool = False) -> str:
-    """The base URL as stored (rule C2): https, or http on this machine; no query and no trailing ``/v1``.
+    """The base URL as stored (rule C2): https, or http on this machine; no query, and neither the API's version nor
+    what follows it where an endpoint's whole URL was given.
 
     Raises ValueError for any other URL.
     """
-    text = url.strip().rstrip("/")
+    text = url.strip().rstrip("/ ")
     parts = split(text)
     if parts is None or parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
         raise ValueError("the base URL must be an https URL without user name, query or fragment")
     if parts.scheme != "https" and not is_loopback(text):
         raise ValueError("the base URL must use https; http is allowed only for this machine")
-    return text if keep_version else text.removesuffix("/v1")
+    return text if keep_version else _ENDPOINT.sub("", text)

@@ -228,6 +228,7 @@ def _rows() -> io.String.Input:
         default="",
         dynamic_prompts=False,
         placeholder='One prompt per line, or {"prompt": "…", "duration": 6} per line, or CSV with a header',
-        tooltip="One clip per row, each charged. JSON keys or CSV columns: prompt, model, mode, duration, resolution, "
-        "aspect_ratio, motion_mode, seed, images (public URLs), connection. A list of texts also works.",
+        tooltip="One clip per row, each charged; equal rows are the same clip. JSON keys or CSV columns: prompt, "
+        "model, mode, duration, resolution, aspect_ratio, motion_mode, seed, images (public URLs), connection. A list "
+        "of texts also works.",
     )

@@ -86,7 +86,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
 
             async with execution.runtime().session() as session, files.file_of(video) as (path, should_stop):
                 chain = Chain(connection, path, lines, base)
-                return await run_chain(session, chain, owner=node_id or "", progress=progress, should_stop=should_stop)
+                return await run_chain(session, chain, progress=progress, should_stop=should_stop)
 
         result = await execution.run(node_id, work)
         ids = "\n".join(one.job.id for one in result.segments)

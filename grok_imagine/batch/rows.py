@@ -85,18 +85,22 @@ def normalize_row(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[s
     return {**{name: value for name, value in defaults.items() if value is not None}, **named}
 
 
-def row_keys(rows: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> list[str]:
-    """A key for each row, from its connection, fields and file contents. Repeated equal rows get different keys."""
+def row_keys(rows: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> list[tuple[str, bool]]:
+    """A key for each row, from its connection, fields and file contents, and whether it repeats an earlier row.
+
+    Repeated rows get different keys, but are the same clip.
+    """
     seen: Counter[str] = Counter()
-    digests: list[str] = []
+    keys: list[tuple[str, bool]] = []
     for connection, fields in rows:
         files = {name: _file_hashes(fields.get(name), folder) for name in ("reference_images", "source_video")}
         plain = json.dumps([connection, fields, files], sort_keys=True, default=blob_name)
         digest = hashlib.sha256(plain.encode()).hexdigest()
         seen[digest] += 1
         repeats = seen[digest]
-        digests.append(digest if repeats == 1 else hashlib.sha256(f"{digest}:{repeats}".encode()).hexdigest())
-    return digests
+        key = digest if repeats == 1 else hashlib.sha256(f"{digest}:{repeats}".encode()).hexdigest()
+        keys.append((key, repeats > 1))
+    return keys
 
 
 def blob_name(value: Any) -> str:

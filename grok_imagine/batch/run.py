@@ -26,7 +26,7 @@ from ..jobs.new_job import assumed_cost
 from ..jobs.pipeline.context import cost_of
 from ..jobs.source_video import with_source
 from ..journal.batches import Batches, Row, RowState, Summary, owner_of
-from ..models import Blob, Cost, VideoRequest
+from ..models import Blob, Cost, Job, VideoRequest
 from ..models.capability import sum_costs
 from ..providers import capability_selection
 from . import rows as reading
@@ -76,7 +76,10 @@ OnChange = Callable[[Summary], None]
 
 
 async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | None]:
-    """Check every row and add up the price, without sending anything. Raises one RequestError with all faults."""
+    """Check every row and add up the price, without sending anything. Raises one RequestError with all faults.
+
+    Equal rows are the same clip and count once.
+    """
     if not 1 <= batch.concurrency <= MAX_CONCURRENCY:
         raise RequestError(f"Cannot make {batch.concurrency} clips at the same time; choose 1 to {MAX_CONCURRENCY}.")
     named_rows = [_split_connection(row, batch) for row in batch.rows]
@@ -85,7 +88,7 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
     rows: list[Row] = []
     costs: list[Cost | None] = []
     faults: list[Violation] = []
-    for number, ((name, fields), key) in enumerate(zip(named_rows, keys, strict=True), 1):
+    for number, ((name, fields), (key, is_repeat)) in enumerate(zip(named_rows, keys, strict=True), 1):
         try:
             if name not in connections:
                 connections[name] = await session.connect(name)
@@ -94,8 +97,8 @@ async def prepare(session: Session, batch: Batch) -> tuple[list[Row], Cost | Non
             violations = error.violations or [Violation("B3", "row", str(error))]
             faults += [replace(fault, field=f"row {number}, {fault.field}") for fault in violations]
             continue
-        costs.append(cost)
-        rows.append(Row(key, number, name, fields, cost.usd if cost else None))
+        costs += [] if is_repeat else [cost]
+        rows.append(Row(key, number, name, fields, cost.usd if cost else None, is_repeat=is_repeat))
     if faults:
         faulty_count = len({fault.field.split(",")[0] for fault in faults})
         more = f" The first {_MAX_FAULTS_SHOWN} problems:" if len(faults) > _MAX_FAULTS_SHOWN else ""
@@ -177,24 +180,25 @@ async def make_row(
 
     Raises FATAL_ERRORS without storing a state, since they would hit other rows too.
     """
-    owner = owner_of(identity, row.key)
+    owner, request = owner_of(identity, row.key), None
     try:
         request = await _build_request(session, row, folder)
         result = await session.generate(request, row.connection, owner=owner, run=run)
     except FATAL_ERRORS:
         raise
     except GrokImagineError as error:
-        return await _save_failure(session, table, identity, row, error)
+        # Another list or a command may have asked for the same clip first: its job is the row's too.
+        job = await session.find(request, row.connection, also_failed=True) if request else None
+        return await _save_failure(table, identity, row, job, error)
     await table.save_state(identity, row, RowState.DONE, job_id=result.job.id)
     cost = cost_of(result.job)
     return RowState.DONE, cost.usd if cost else Decimal(0)
 
 
 async def _save_failure(
-    session: Session, table: Batches, identity: str, row: Row, error: GrokImagineError
+    table: Batches, identity: str, row: Row, job: Job | None, error: GrokImagineError
 ) -> tuple[RowState, Decimal]:
     """Store the error. Returns the row's new state and what it may have cost in US dollars."""
-    job = await session.journal.find_by_owner(owner_of(identity, row.key), also_failed=True)
     state = RowState.STOPPED
     if isinstance(error, SubmitUncertain):
         state = RowState.UNKNOWN

@@ -42,7 +42,6 @@ async def run_chain(
     session: Session,
     chain: Chain,
     *,
-    owner: str = "",
     run: str = "",
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -60,16 +59,15 @@ async def run_chain(
     previous = chain.source
     for number, (prompt, digest) in enumerate(zip(chain.prompts, planned.digests, strict=True), 1):
         segment_progress = _SegmentProgress(host, number, len(chain.prompts), planned.text)
-        name = f"{owner}/{digest[:24]}"
         try:
-            existing = await session.journal.find_by_owner(name)
+            existing = await session.journal.find_segment(digest[:24])
             if existing is not None and existing.state is not JobState.PREPARED:
                 result = await session.resume(existing.id, progress=segment_progress)
             else:
                 base = planned.base.model_copy(update={"prompt": prompt})
                 request = await _build_request(session, chain.connection, base, previous, should_stop)
                 result = await session.generate(
-                    request, chain.connection, owner=name, run=run, progress=segment_progress
+                    request, chain.connection, owner=f"chain/{digest[:24]}", run=run, progress=segment_progress
                 )
         except GrokImagineError as error:
             raise _add_segment_number(error, number, len(chain.prompts)) from error.__cause__

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr, ValidationError
 
 from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
@@ -16,7 +15,8 @@ from ..jobs.connections import profile, profiles
 from ..jobs.failover import generate_with_failover
 from ..jobs.source_video import with_source
 from ..models import MediaInput, Mode, VideoRequest
-from ..settings import ConnectionSettings, load, save_connection
+from ..settings import load
+from ..settings_file import put
 from . import batch, budget, chain, console, doctor, job_commands, price, storage, worker
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
 
@@ -52,7 +52,9 @@ def generate(
     aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="16:9, 9:16, 1:1 …")] = None,
     resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="480p, 720p …")] = None,
     motion_mode: Annotated[str | None, typer.Option(help="fun, normal or spicy, if the API supports it.")] = None,
-    seed: Annotated[int, typer.Option(help="Change it to make (and pay for) a new clip.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The same inputs and seed are the same clip, paid once. Change it for a new clip.")
+    ] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Copy the MP4 here.")] = None,
     as_json: AsJson = False,
     home: Home = None,
@@ -186,23 +188,15 @@ def key(
     name: Annotated[str, typer.Argument(help="The connection's name: a provider, or a name you choose.")],
     dialect: Annotated[str | None, typer.Option(help="Which API a connection of your own uses.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible gateway.")] = None,
+    model: Annotated[str | None, typer.Option(help="The gateway's own name for the model grok-imagine.")] = None,
     home: Home = None,
 ) -> None:
     """Store a connection's API key in the settings file (mode 0600). You are prompted for the key."""
     with console.report_errors(False):
         folder = home or default_home()
-        current = load(folder).connections.get(name, ConnectionSettings())
-        secret = SecretStr(typer.prompt("API key (hidden)", hide_input=True, default="", show_default=False))
-        try:
-            updated = ConnectionSettings(
-                dialect=dialect or current.dialect,
-                base_url=base_url or current.base_url,
-                api_key=secret if secret.get_secret_value() else current.api_key,
-                pace=current.pace,
-            )
-        except ValidationError as error:
-            raise SettingsError("; ".join(fault["msg"] for fault in error.errors(include_input=False))) from None
-        save_connection(folder, name, updated)
+        secret = typer.prompt("API key (hidden)", hide_input=True, default="", show_default=False)
+        fields = {"dialect": dialect, "base_url": base_url, "model": model, "api_key": secret}
+        put(folder, "connections", name, {field: text for field, text in fields.items() if text})
         stored = profile(load(folder), name)
         key_text = f"key from the {stored.key_source}" if stored.key_source else "no key yet"
         console.err.print(f"{stored.name}: dialect {stored.provider.name}, {key_text}")

@@ -92,7 +92,9 @@ async def _run(
     if action is not find_batch:
         rows, cost = await prepare(session, spec)
         price_text = "see the provider for the price" if cost is None else f"{cost} in total"
-        console.err.print(f"{len(rows)} rows: {price_text}", style="bold")
+        repeats = sum(row.is_repeat for row in rows)
+        note = f" ({repeats} repeat an earlier row: the same clip, paid once; give them other seeds)" if repeats else ""
+        console.err.print(f"{len(rows)} rows: {price_text}{note}", style="bold", markup=False)
     if only_price:
         return None
     printed_at = 0

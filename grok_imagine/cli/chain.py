@@ -44,7 +44,9 @@ def continue_clip(
     ] = None,
     resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="Default: the clip's.")] = None,
     motion_mode: Annotated[str | None, typer.Option(help="fun or normal, if the API supports it.")] = None,
-    seed: Annotated[int, typer.Option(help="Change it to make (and pay for) new segments.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The same inputs and seed are the same clips, paid once. Change it for new ones.")
+    ] = 0,
     price: Annotated[
         bool, typer.Option("--price", help="Check the request and print the price. Sends nothing.")
     ] = False,
@@ -71,7 +73,7 @@ def continue_clip(
         if price:
             return planned
         with bar:
-            return await run_chain(session, chain, owner="cli", run="", progress=bar)
+            return await run_chain(session, chain, progress=bar)
 
     with console.report_errors(as_json):
         with handle_interrupt(home, bar):

@@ -76,7 +76,7 @@ def _keys(known: Mapping[str, Profile]) -> Iterator[Check]:
             yield Check(
                 "keys",
                 profile.name,
-                f"no key; set {profile.provider.key_variable} or run: grok-imagine key {profile.name}",
+                f"no key; set {profile.key_variable} or run: grok-imagine key {profile.name}",
             )
             continue
         secret = profile.key.get_secret_value()

@@ -52,6 +52,12 @@ class Profile:
     pace: float = 1.0
 
     @property
+    def key_variable(self) -> str:
+        """The environment variable that its key is read from."""
+        own = f"GROK_IMAGINE_CONNECTIONS__{self.name}__API_KEY".upper()
+        return self.provider.key_variable if self.name == self.provider.name else own
+
+    @property
     def is_sandbox(self) -> bool:
         """Whether it leads to the offline sandbox, whose address is only known once it runs."""
         return self.key_source == SANDBOX
@@ -142,7 +148,7 @@ def connect(profile: Profile, pacers: RateLimiters, sandbox_url: str | None = No
     if profile.key is None:
         raise MissingKey(
             f"The connection {profile.name!r} has no API key. Set the environment variable "
-            f"{profile.provider.key_variable}, or store one with: grok-imagine key {profile.name}. "
+            f"{profile.key_variable}, or store one with: grok-imagine key {profile.name}. "
             "The connection 'sandbox' needs none. Nothing was sent or charged."
         )
     stated, usual = profile.stated, SANDBOX_RATE if profile.is_sandbox else USUAL_RATE
@@ -173,8 +179,8 @@ def _profile(name: str, stated: ConnectionSettings, environment: Mapping[str, st
     dialect = stated.dialect or name
     if dialect not in PROVIDERS:
         raise SettingsError(f"The connection {name!r} names no known dialect; choose {', '.join(PROVIDERS)}.")
-    provider = PROVIDERS[dialect]
-    base_url = stated.base_url or provider.default_base_url
+    provider = PROVIDERS[dialect] if stated.model is None else PROVIDERS[dialect].with_model(stated.model)
+    base_url = provider.base_url(stated.base_url) if stated.base_url else provider.default_base_url
     from_environment = name == dialect and environment.get(provider.key_variable, "").strip()
     if from_environment:
         try:

@@ -21,7 +21,7 @@ from ..errors import (
 from ..models import Cost, JobState, Mode, VideoRequest
 from ..settings import ConnectionSettings, Settings
 from .connections import Profile, profiles
-from .new_job import assumed_cost, fingerprint
+from .new_job import assumed_cost
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ async def generate_with_failover(
     text tells what each of them said.
     """
     names = list(dict.fromkeys(connections))
-    known = await _find_accepted(session, request, names, owner)
+    known = await _find_accepted(session, request, names)
     said: list[str] = []
     for name in [known] if known else names:
         try:
             made = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
         except _NOT_ACCEPTED as error:
-            if isinstance(error, _MAYBE_ACCEPTED) or await _find_accepted(session, request, [name], owner):
+            if isinstance(error, _MAYBE_ACCEPTED) or await _find_accepted(session, request, [name]):
                 raise
             said.append(f"{name}: {error}")
             if name == (known or names[-1]):
@@ -68,15 +68,13 @@ async def generate_with_failover(
     raise SettingsError("Name at least one connection. Nothing was sent or charged.")
 
 
-async def _find_accepted(session: Session, request: VideoRequest, names: Sequence[str], owner: str) -> str | None:
+async def _find_accepted(session: Session, request: VideoRequest, names: Sequence[str]) -> str | None:
     """The first of the connections that has a job for this wish beyond its preparation."""
     for name in names:
         try:
-            connection = await session.connect(name)
+            job = await session.find(request, name)
         except SettingsError:
             continue
-        identity = await fingerprint(request, connection, session.publisher.uploads)
-        job = await session.journal.find_by_fingerprint(identity, owner)
         if job is not None and job.state is not JobState.PREPARED:
             return name
     return None

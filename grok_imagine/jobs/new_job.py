@@ -6,6 +6,7 @@ import hashlib
 import math
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from ..journal.uploads import Uploads
@@ -18,15 +19,22 @@ _LONGEST_SOURCE = 15.0
 """Seconds: the longest source video that any dialect here takes."""
 
 
-async def fingerprint(request: VideoRequest, connection: Connection, uploads: Uploads) -> str:
-    """What makes this clip this clip: every input and the seed, the connection and its dialect.
+_FORMULAS: tuple[Callable[[VideoRequest, Mapping[str, str]], str], ...] = (VideoRequest.fingerprint,)
+"""Every version of the formula of a request's identity, the newest first. New jobs take the newest, and jobs of the
+older ones are still found. Never change one, or finished clips are paid again: put a new one in front."""
 
+
+async def fingerprints(request: VideoRequest, connection: Connection, uploads: Uploads) -> tuple[str, ...]:
+    """What makes this clip this clip: every input and the seed, the connection and its dialect; by each formula.
+
+    Who asks is no part of it: the same inputs and seed are the same clip in every node, graph, list and command.
     A URL of our own making stands for its content: signed anew, it is still the same picture.
     """
     given = [one for one in (*request.reference_images, request.source_video) if isinstance(one, str)]
     known = await uploads.hashes_of(given)
-    identity = request.fingerprint(known)
-    return hashlib.sha256(f"{connection.name}\n{connection.provider.name}\n{identity}".encode()).hexdigest()
+    name, dialect = connection.name, connection.provider.name
+    texts = [f"{name}\n{dialect}\n{formula(request, known)}" for formula in _FORMULAS]
+    return tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
 
 
 def new_job(

@@ -26,6 +26,7 @@ from ..storage.base import PersistentStore, Store
 from .connections import Connection, check_belongs
 from .new_job import new_id
 from .pipeline.context import SessionServices
+from .pipeline.poll import confirm_task
 
 _HASH = "sha256:"
 
@@ -38,15 +39,27 @@ class AbandonResult:
     text: str
 
 
-async def attach(job: Job, task_id: str, services: SessionServices) -> Job:
-    """Give a job of unknown outcome the task id that its user found at the provider. Raises SettingsError."""
+async def attach(job: Job, task_id: str, connection: Connection | None, services: SessionServices) -> Job:
+    """Give a job of unknown outcome the task id that its user found at the provider.
+
+    Raises SettingsError, or TaskNotFound if the provider of ``connection`` does not know the id. A provider that
+    cannot be asked now does not stop this.
+    """
     if job.task_id is not None and job.task_id == task_id.strip():
         return job
     is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == TaskNotFound.__name__
     is_waiting = job.state is JobState.SUBMITTING and services.in_flight(job.id) is None
     if not (is_waiting or _was_replaced(job) or is_mistaken):
         raise SettingsError(f"Job {job.id} is {job.state.value}; only a job of unknown outcome takes a task id.")
-    changes = {"task_id": check_task_id(task_id), "submitted_at": services.now(), "error": None, "error_kind": None}
+    task_id = check_task_id(task_id)
+    if connection is not None:
+        try:
+            await confirm_task(task_id, connection, services)
+        except TaskNotFound:
+            raise
+        except (ProviderError, TransportError):
+            pass
+    changes = {"task_id": task_id, "submitted_at": services.now(), "error": None, "error_kind": None}
     return await services.journal.advance(job, JobState.SUBMITTED, "attached by hand", **changes, finished_at=None)
 
 

@@ -31,10 +31,11 @@ from . import connections, recovery
 from .checks.connection import try_connection
 from .checks.store import CheckStep, check_store, sweep
 from .connections import Connection
-from .new_job import fingerprint, job_for_external_task, new_job
+from .new_job import fingerprints, job_for_external_task, new_job
 from .pipeline.callbacks import CallbackRegistry
 from .pipeline.context import JobContext, SessionServices
 from .pipeline.in_flight import InFlightSteps
+from .pipeline.poll import confirm_task
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
 from .progress import BUDGET_RUN_ID, Progress, SilentProgress
@@ -75,7 +76,7 @@ class Session:
         self._now = self.clock = now
         self._keeper = InFlightSteps()
         self._pacers = pacers or RateLimiters(sleep, monotonic)
-        self._turns = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
         self.journal = ObservableJournal(
             home, now, listener=heard, database_url=self.settings.database_url, limits=limits
@@ -155,19 +156,20 @@ class Session:
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
-        The same inputs and seed of the same owner are the same clip, paid once, also after a restart; a new seed
-        is a new clip. ``run`` names what a budget per run counts together; a clip without one counts alone.
+        The same inputs and seed are the same clip, paid once, whoever asks for it and also after a restart; a new seed
+        is a new clip. ``owner`` is noted in the journal. ``run`` names what a budget per run counts together; a clip
+        without one counts alone.
         ``workflow`` (JSON) is kept with the job. Raises the errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
-        identity = await fingerprint(request, connection, self._uploads)
+        identity, *older = await fingerprints(request, connection, self._uploads)
         # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
-        async with self._turns.setdefault((owner, identity), asyncio.Lock()):
+        async with self._turns.setdefault(identity, asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
             job = await self._reopen_missing_file(
-                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted))
+                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, older=older))
             )
             if workflow:
                 now = self._now()
@@ -178,6 +180,12 @@ class Session:
             warnings = tuple(str(warning) for warning in checked.warnings)
             context = self._context(connection, request=request, progress=progress, notes=warnings)
             return result_of(await run_job(job, context), warnings, is_reused)
+
+    async def find(self, request: VideoRequest, connection_name: str, *, also_failed: bool = False) -> Job | None:
+        """The job that already makes this clip, or None; one that has failed only if asked for."""
+        connection = await self.connect(connection_name)
+        identities = await fingerprints(request, connection, self._uploads)
+        return await self.journal.find_by_fingerprint(*identities, also_failed=also_failed)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
@@ -221,8 +229,16 @@ class Session:
         return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours, pinned=pinned)
 
     async def attach(self, job_id: str, task_id: str) -> Job:
-        """Give a job of unknown outcome the task id that its user found at the provider."""
-        return await recovery.attach(await self._get_job(job_id), task_id, self._services)
+        """Give a job of unknown outcome the task id that its user found at the provider.
+
+        Raises TaskNotFound if the provider does not know it.
+        """
+        job = await self._get_job(job_id)
+        try:
+            connection = await self.connect(job.connection)
+        except SettingsError:
+            connection = None  # without a key nobody can be asked now; resuming the job says so
+        return await recovery.attach(job, task_id, connection, self._services)
 
     async def attach_url(self, job_id: str, url: str) -> Job:
         """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
@@ -251,13 +267,16 @@ class Session:
         return await prune(self._services.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
-        """Wait for a task by its id at the provider, whoever submitted it."""
+        """Wait for a task by its id at the provider, whoever submitted it.
+
+        Raises TaskNotFound, and keeps no job, if the provider does not know it.
+        """
         connection = await self.connect(connection_name)
+        task_id = recovery.check_task_id(task_id)
         job = await self.journal.find_by_task(connection.name, task_id)
         if job is None:
-            job = await self.journal.add(
-                job_for_external_task(connection, recovery.check_task_id(task_id), self._now())
-            )
+            await confirm_task(task_id, connection, self._services)
+            job = await self.journal.add(job_for_external_task(connection, task_id, self._now()))
         job = await self._reopen_failed(job, connection)
         return result_of(
             await run_job(await self._reopen_missing_file(job), self._context(connection, progress=progress))

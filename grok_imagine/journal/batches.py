@@ -49,6 +49,8 @@ class Row:
     finished_at: float | None = None
     job: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Its job's state, task_id, file, submitted_at, finished_at and cost_usd."""
+    is_repeat: bool = False
+    """Whether an earlier row of the list is equal, and so the same clip. Not stored."""
 
 
 @dataclass(frozen=True)
@@ -251,10 +253,8 @@ def _summary(connection: sa.Connection, batch: str) -> Summary:
     in_list = (batch_rows.c.batch == batch) & batch_rows.c.number.is_not(None)
     counts = sa.select(batch_rows.c.state, sa.func.count()).where(in_list).group_by(batch_rows.c.state)
     counts_by_state = {RowState(state): int(count) for state, count in connection.execute(counts)}
-    table = batch_rows.join(jobs, batch_rows.c.job_id == jobs.c.id)
-    spent = connection.execute(
-        sa.select(sa.func.sum(_cost(), type_=jobs.c.estimate_usd.type)).select_from(table).where(in_list)
-    )
+    of_list = jobs.c.id.in_(sa.select(batch_rows.c.job_id).where(in_list))  # equal rows share a job
+    spent = connection.execute(sa.select(sa.func.sum(_cost(), type_=jobs.c.estimate_usd.type)).where(of_list))
     return Summary(counts_by_state, spent.scalar_one() or Decimal(0))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -33,6 +33,9 @@ from .schema import events, jobs
 
 T = TypeVar("T")
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
+_PROGRESS = {state.value: number for number, state in enumerate(JobState) if state is not JobState.FAILED}
+# In older journals each node has a job of its own for equal requests: a finished one is better than a newer one.
+_FURTHEST = (sa.case(_PROGRESS, value=jobs.c.state, else_=-1).desc(), *_NEWEST)
 _FINAL_ERRORS = (ABANDONED, ContentRejected.__name__)
 """Failed jobs that an equal request still finds: abandoned ones that are billed, and those refused by moderation."""
 _PAID_STEPS = (JobState.SUBMITTING, JobState.SUBMITTED)
@@ -85,14 +88,16 @@ class Journal:
         """Store a new job. Raises JournalError if that fails; then nothing may be submitted."""
         return await self._run(self._add, job)
 
-    async def claim(self, job: Job, *, run: str | None = None) -> Job:
-        """The newest job with the same fingerprint and owner that has not failed; else stores and returns ``job``.
+    async def claim(self, job: Job, *, run: str | None = None, older: Sequence[str] = ()) -> Job:
+        """The job with the same fingerprint that has not failed, whoever asked for it; else stores and returns ``job``.
+
+        ``older`` are its fingerprints by earlier formulas.
 
         This is one transaction, so of two processes with equal requests one creates the job and the other finds it.
         It also reserves the job's estimate in the budget. ``run`` groups jobs for the limit per run; None means that
         the job is free. Raises OverBudget; then nothing is stored.
         """
-        return await self._run(self._claim, job, run)
+        return await self._run(self._claim, job, run, older)
 
     async def supersede(self, job: Job, by: Job, note: str) -> Job:
         """Fail a job of unknown outcome and store ``by``, which replaces it, in one transaction.
@@ -128,15 +133,25 @@ class Journal:
         rows = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
         return rows[0] if rows else None
 
-    async def find_by_fingerprint(self, fingerprint: str, owner: str) -> Job | None:
-        """The newest job for the same request of the same node or command that has not failed, or None."""
-        rows = await self._run(self._select, _has_fingerprint(fingerprint, owner), 1)
+    async def find_by_fingerprint(self, *fingerprints: str, also_failed: bool = False) -> Job | None:
+        """The job for the same request, whoever asked for it; one that has failed only if asked for."""
+        where = jobs.c.fingerprint.in_(fingerprints)
+        rows = await self._run(self._select, where if also_failed else where & _is_current(), 1, _FURTHEST)
         return rows[0] if rows else None
 
     async def find_by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
-        """The newest job of an owner that makes one clip, such as a chain's segment; failed ones if asked for."""
+        """The newest job of an owner that makes one clip, such as a batch's row; failed ones if asked for."""
         where = jobs.c.owner == owner
         rows = await self._run(self._select, where if also_failed else where & _is_current(), 1)
+        return rows[0] if rows else None
+
+    async def find_segment(self, digest: str) -> Job | None:
+        """The job of a chain's segment that has not failed, or None.
+
+        Its owner ends with the segment's digest. Before it stands "chain"; in older journals a node's id or "cli".
+        """
+        where = jobs.c.owner.endswith(f"/{digest}", autoescape=True) & _is_current()
+        rows = await self._run(self._select, where, 1, _FURTHEST)
         return rows[0] if rows else None
 
     async def recent(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
@@ -209,14 +224,14 @@ class Journal:
         with self._begin() as connection:
             return self._insert(connection, job)
 
-    def _claim(self, job: Job, run: str | None) -> Job:
+    def _claim(self, job: Job, run: str | None, older: Sequence[str]) -> Job:
         with self._begin() as connection:
-            query = jobs.select().where(_has_fingerprint(job.fingerprint, job.owner)).order_by(*_NEWEST).limit(1)
-            row = connection.execute(query).mappings().first()
+            where = jobs.c.fingerprint.in_([job.fingerprint, *older]) & _is_current()
+            row = connection.execute(jobs.select().where(where).order_by(*_FURTHEST).limit(1)).mappings().first()
             if row is None:
                 if self._guard:
                     self._guard.check_generation(connection)
-                    _check_index(connection, job)
+                    _check_index(connection, [job.fingerprint, *older])
                 return self._insert(connection, job, run)
             existing = job_from_row(row)
             if existing.state is JobState.PREPARED:
@@ -319,9 +334,11 @@ class Journal:
         row = {"job_id": job_id, "at": self._now(), "before": before and before.value, "after": after.value}
         connection.execute(events.insert().values(note=note, **row))
 
-    def _select(self, where: sa.ColumnElement[bool], limit: int) -> list[Job]:
+    def _select(
+        self, where: sa.ColumnElement[bool], limit: int, order: Sequence[sa.ColumnElement[Any]] = _NEWEST
+    ) -> list[Job]:
         with self._begin() as connection:
-            rows = connection.execute(jobs.select().where(where).order_by(*_NEWEST).limit(limit)).mappings().all()
+            rows = connection.execute(jobs.select().where(where).order_by(*order).limit(limit)).mappings().all()
         return [job_from_row(row) for row in rows]
 
     def _history(self, job_id: str) -> list[dict[str, Any]]:
@@ -331,14 +348,9 @@ class Journal:
             return [dict(row) for row in rows]
 
 
-def _has_fingerprint(fingerprint: str, owner: str) -> sa.ColumnElement[bool]:
-    return (jobs.c.fingerprint == fingerprint) & (jobs.c.owner == owner) & _is_current()
-
-
-def _check_index(connection: sa.Connection, job: Job) -> None:
-    """Look for an equal job over another index (5 ms for 1,000 jobs of one owner). Raises DamagedError if it exists."""
-    without_index = jobs.c.fingerprint.op("||")("") == job.fingerprint
-    where = (jobs.c.owner == job.owner) & without_index & _is_current()
+def _check_index(connection: sa.Connection, fingerprints: Sequence[str]) -> None:
+    """Look for an equal job without the index that should have found it. Raises DamagedError if it exists."""
+    where = jobs.c.fingerprint.op("||")("").in_(fingerprints) & _is_current()
     if connection.execute(sa.select(jobs.c.id).where(where).limit(1)).first() is not None:
         raise DamagedError("an index lacks a job")
 

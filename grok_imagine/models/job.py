@@ -55,7 +55,7 @@ class Job:
     """One row of the journal, as a value. Times are Unix seconds. It never holds a key.
 
     ``request`` is :meth:`VideoRequest.as_json`; ``fingerprint`` identifies the wish; ``owner`` is the node or
-    command that asked; ``origin`` is where it was submitted (``https://host``);
+    command that asked first; ``origin`` is where it was submitted (``https://host``);
     ``error`` is the last thing to tell the user, and stays when the job is resumable.
     """
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import ProviderError, RequestError, UnreadableReply, UnsupportedOption, Violation
+from ..errors import ProviderError, RequestError, SettingsError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
 from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
 from .body import fill, merge, uses, values
@@ -63,8 +63,10 @@ _TYPE_RULES = {"mode": "C9", "prompt": "C3", "reference_images_type": "C6"}
 class Provider:
     """One provider, as its :class:`~.definition.Definition` describes it. ``name`` is journaled and never renamed."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, model_name: str | None = None) -> None:
+        """``model_name`` is a gateway's own name for the model."""
         self.definition = definition
+        self.model_name = model_name
         self.name = definition.name
         self.label = definition.label
         self.default_base_url = definition.base_url
@@ -93,6 +95,19 @@ class Provider:
         codes = {code: KINDS[kind] for kind, listed in errors.codes.items() for code in listed}
         phrases = {phrase: KINDS[kind] for kind, listed in errors.phrases.items() for phrase in listed}
         self._error_codes = ErrorCodes(codes, phrases)
+
+    # -- set up by the connection's settings
+
+    def base_url(self, url: str) -> str:
+        """``url`` without the part of the endpoints' paths that was pasted with it."""
+        prefix = self.definition.submit.path.partition("/v1")[0]
+        return url[: -len(prefix)] if prefix and url.lower().endswith(prefix) else url
+
+    def with_model(self, name: str) -> Provider:
+        """The provider at a gateway with its own name for the model. Raises SettingsError where there is none."""
+        if not self.definition.has_own_model_names:
+            raise SettingsError(f"{self.label} names its own models: remove the connection's setting 'model'.")
+        return Provider(self.definition, name)
 
     # -- before any money moves
 
@@ -163,6 +178,8 @@ class Provider:
         template = merge(submit.body, *(one.body for one in variants))
         path = next((one.path for one in variants if one.path), submit.path)
         known = values(request, capability, images=urls.images, video=urls.video, callback=urls.callback)
+        if self.model_name is not None:
+            known["model"] = self.model_name
         return Call.submit(path, fill(template, known))
 
     def poll(self, task_id: str) -> Call:

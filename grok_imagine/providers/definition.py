@@ -127,6 +127,8 @@ class Definition(_Table):
     result_lifetime_hours: int = Field(gt=0)
     refunds_failures: bool = False
     takes_data_uris: bool = False
+    has_own_model_names: bool = False
+    """Whether each gateway of this kind may have another name for the model."""
     tokens: Tokens = Tokens()
     reasons: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Why a value is refused, where the list of what is offered would not tell."""

@@ -77,7 +77,6 @@ async def generate(
 
         async with execution.runtime().session() as session:
             complete = await _with_images(session, names, request, pixels)
-            # Two equal nodes of a graph make two clips; a node that runs again resumes its own.
             return await generate_with_failover(
                 session, complete, names, owner=node_id or "", progress=progress, workflow=kept
             )

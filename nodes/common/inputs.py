@@ -166,7 +166,8 @@ def seed() -> io.Int.Input:
         max=SEED_MAX,
         # A value that changes by itself after each run would buy a new clip on each run.
         control_after_generate=io.ControlAfterGenerate.fixed,
-        tooltip="Not sent to the provider. Change it to get (and pay for) a new clip.",
+        tooltip="The same inputs and seed are the same clip, paid once, in every node and list. Change it to get (and "
+        "pay for) a new clip. Not sent to the provider.",
     )
 
 

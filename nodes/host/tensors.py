@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
+from ...grok_imagine.errors import RequestError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,7 +24,15 @@ class AudioValue(TypedDict):
 
 
 def to_pixels(batch: torch.Tensor) -> list[NDArray[np.float32]]:
-    """Every image of an IMAGE ``[B, H, W, C]``, in order, as ``[H, W, C]``. A single ``[H, W, C]`` is taken too."""
+    """Every image of an IMAGE ``[B, H, W, C]``, in order, as ``[H, W, C]``. A single ``[H, W, C]`` is taken too.
+
+    Raises RequestError for an empty one: a clip made without its images would be another one than was meant.
+    """
+    if not batch.numel():
+        shape = "x".join(str(side) for side in batch.shape)
+        raise RequestError(
+            f"A connected image batch is empty ({shape}): connect at least one image. Nothing was sent or charged."
+        )
     images = batch if batch.ndim == 4 else batch.unsqueeze(0)
     return [image.detach().to("cpu", torch.float32).numpy() for image in images]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..host.runtime import Runtime
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-_CONNECTION_FIELDS = ("dialect", "base_url", "store", "pace", "assumed_usd_per_second", "assumed_usd_per_clip")
+_CONNECTION_FIELDS = ("dialect", "base_url", "model", "store", "pace", "assumed_usd_per_second", "assumed_usd_per_clip")
 
 
 def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
@@ -119,11 +119,10 @@ class SettingsHandlers:
     # -- in a thread
 
     def _view(self) -> dict[str, Any]:
-        from ...grok_imagine.settings import load
-        from ...grok_imagine.settings_file import read
+        from ...grok_imagine.settings import load, read_file
         from .settings_view import view
 
-        return view(load(self._home), read(self._home))
+        return view(load(self._home), read_file(self._home))
 
     async def _removed(self, section: str, name: str) -> dict[str, Any]:
         def work() -> dict[str, Any]:

@@ -71,10 +71,11 @@ def _connection(profile: Profile, stated: ConnectionSettings | None, *, is_store
         "is_stored": is_stored,
         "base_url": profile.base_url,
         "is_own_url": bool(stated and stated.base_url),
+        "model": stated.model if stated else None,
         "key": {
             "source": None if profile.is_sandbox else profile.key_source,
             "last_four": "" if profile.is_sandbox else last_four(profile.key),
-            "variable": _key_variable(profile),
+            "variable": profile.key_variable,
         },
         "store": stated.store if stated else None,
         "pace": profile.pace,
@@ -86,11 +87,6 @@ def _assumed(stated: ConnectionSettings | None) -> dict[str, Any]:
     """What a clip is taken to cost where no price is published; in engines that keep a budget."""
     names = ("assumed_usd_per_second", "assumed_usd_per_clip")
     return {name: _plain(getattr(stated, name, None)) for name in names}
-
-
-def _key_variable(profile: Profile) -> str:
-    own = f"GROK_IMAGINE_CONNECTIONS__{profile.name}__API_KEY".upper()
-    return profile.provider.key_variable if profile.name == profile.provider.name else own
 
 
 def _store(name: str, store: StoreSettings, *, is_stored: bool) -> dict[str, Any]:

@@ -100,10 +100,19 @@ async def test_the_same_wish_is_paid_once(run: Any, sandbox: Any) -> None:
     assert again[1] == first[1]
     assert json.loads(again[4])["is_reused"] is True
     assert sandbox.submits == 1
-    await run("GIVTextToVideo", "2", **SHORT, prompt="a kite")
-    assert sandbox.submits == 2, "an equal node is a clip of its own"
+    for node_id in ("2", "1:2", "9:1:2"):  # a copy in another graph, in a subgraph, in a subgraph of that
+        assert (await run("GIVTextToVideo", node_id, **SHORT, prompt="a kite"))[1] == first[1]
+    assert sandbox.submits == 1, "an equal node is the same clip"
     await run("GIVTextToVideo", "1", **SHORT, prompt="a kite", seed=1)
-    assert sandbox.submits == 3, "a new seed is a new clip"
+    assert sandbox.submits == 2, "a new seed is a new clip"
+
+
+async def test_two_equal_nodes_of_a_graph_are_one_clip_unless_their_seeds_differ(run: Any, sandbox: Any) -> None:
+    one, two, other = await asyncio.gather(
+        *(run("GIVTextToVideo", str(n), **SHORT, prompt="a kite", seed=n // 2) for n in range(3))
+    )
+    assert one[1] == two[1] != other[1]
+    assert sandbox.submits == 2
 
 
 async def test_every_image_of_every_batch_counts_in_order(run: Any, sandbox: Any) -> None:
@@ -123,6 +132,35 @@ async def test_every_image_of_every_batch_counts_in_order(run: Any, sandbox: Any
     told = json.loads(result[4])
     assert told["mode"] == "image_to_video"
     assert [name[:7] for name in told["parameters"]["reference_images"][:3]] == ["sha256:"] * 3
+
+
+@pytest.mark.parametrize("shape", [(0, 72, 128, 3), (1, 0, 128, 3), (1, 72, 128, 0), (0, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("node", "given"),
+    [
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None, "mode": "reference_to_video"}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": _image(), "image_2": None}),
+        ("GIVImageToVideo", {"prompt": "go", "image_2": None, "image_urls": "https://example.com/a.png"}),
+        ("GIVImageToVideo", {"prompt": "go", "image_1": None, "fallbacks": "sandbox-xai"}),
+        ("GIVBatch", {"connection": ["sandbox"], "rows": ["go"], "images": [None]}),
+        ("GIVBatch", {"connection": ["sandbox"], "rows": ["go\nstop"], "images": [_image(), None, _image()]}),
+        ("GIVUploadMedia", {"image": None}),
+    ],
+)
+async def test_an_empty_image_batch_is_refused_before_anything_is_sent(
+    run: Any, sandbox: Any, part: Any, node: str, given: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    empty = torch.zeros(shape)
+    full = {
+        name: [empty if one is None else one for one in value] if isinstance(value, list) else value
+        for name, value in given.items()
+    }
+    full = {name: empty if value is None else value for name, value in full.items()}
+    before = sandbox.uploads
+    with pytest.raises(part("grok_imagine.errors").RequestError, match=r"batch is empty .*Nothing was sent or charged"):
+        await run(node, **full)
+    assert (sandbox.submits, sandbox.uploads) == (0, before)
 
 
 async def test_the_mode_follows_the_number_of_images(run: Any, sandbox: Any) -> None:

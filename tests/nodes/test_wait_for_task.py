@@ -51,6 +51,9 @@ async def test_ids_that_lead_nowhere_are_named(run: Any, sandbox: Any, part: Any
         await run("GIVWaitForTask", job_id="20260101-000000-00000000")
     with pytest.raises(errors.SettingsError, match="no job"):
         await run("GIVWaitForTask", job_id="20260101-000000-00000000", task_id="x")
+    with pytest.raises(errors.TaskNotFound, match="does not know the task 'another'"):
+        await run("GIVWaitForTask", connection="sandbox-xai", task_id="another")
+    assert not any(call["method"] == "POST" for call in sandbox.requests)
     done = await run("GIVTextToVideo", **SHORT, prompt="a kite")
     with pytest.raises(errors.RequestError, match="has the task"):
         await run("GIVWaitForTask", job_id=done[1], task_id="another")

@@ -24,11 +24,14 @@ from ...errors import (
 from ...models import Job, JobState, TaskError, TaskPhase, TaskStatus
 from ...providers import Provider
 from ...transport.timeouts import wait_with_timeout
+from ..connections import Connection
 from .callbacks import WakeSignal
-from .context import JobContext
+from .context import JobContext, SessionServices
 
 # Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
 _REPLICATION_SECONDS = 30.0
+_CONFIRM_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the questions about a task that was found by hand, and so submitted some time ago."""
 _RECHECKS_WITHOUT_URL = 3
 _TICK = 1.0
 
@@ -113,12 +116,37 @@ async def _ask(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
     return status
 
 
+async def confirm_task(task_id: str, connection: Connection, services: SessionServices) -> None:
+    """Ask the provider about a task whose id was typed by hand, before anything is written of it.
+
+    Raises TaskNotFound if the provider does not know it, also after the seconds that its replicas may need.
+    """
+    provider = connection.provider
+    for pause in (*_CONFIRM_PAUSES, None):
+        try:
+            provider.status(await services.client.read(provider.poll(task_id), connection.endpoint, provider.refusal))
+            return
+        except TaskNotFound as error:
+            if pause is None:
+                text = (
+                    f"{provider.label} does not know the task {task_id!r}: the id is wrong, or the task belongs to "
+                    f"another account than the key of the connection {connection.name!r}. Nothing was changed."
+                )
+                raise TaskNotFound(text, status=error.status, code=error.code, request_id=error.request_id) from error
+            await services.sleep(pause)
+
+
 async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobError:
     """Waiting is over, the job is not: it stays SUBMITTED."""
     await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
-    text = (
-        f"{context.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
-    )
+    label = context.connection.provider.label
+    if isinstance(error, TaskNotFound):
+        text = (
+            f"{label} does not know this task: {error}. Its id is wrong, or it belongs to another account than the key "
+            f"of the connection {job.connection!r}. Attach the right id: grok-imagine attach {job.id} TASK_ID"
+        )
+    else:
+        text = f"{label} cannot be asked about the task: {error}. The job is kept: resume it later"
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
 

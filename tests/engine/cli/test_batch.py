@@ -47,10 +47,20 @@ async def test_every_row_becomes_a_clip(session: Session, sandbox: Sandbox) -> N
     assert seen[-1] == 4
     made = await rows_of(session, outcome.id)
     assert [row.number for row in made] == [1, 2, 3, 4]
-    assert len({row.job_id for row in made}) == 4, "an equal row is a clip of its own"
+    assert [row.job_id for row in made].index(made[3].job_id) == 0, "an equal row is the same clip"
     assert all(Path(row.job["file"]).is_file() for row in made)
-    assert outcome.summary.cost_usd == sum(row.job["cost_usd"] for row in made) > 0
-    assert sandbox.ledger()["submits"] == 4
+    assert outcome.summary.cost_usd == sum(row.job["cost_usd"] for row in made[:3]) > 0
+    assert sandbox.ledger()["submits"] == 3
+
+
+async def test_equal_rows_are_priced_once(session: Session) -> None:
+    rows, price = await prepare(
+        session, batch("a", "b", "a", "a", connection="sandbox", defaults={"duration_seconds": 6})
+    )
+    assert [row.is_repeat for row in rows] == [False, False, True, True]
+    assert len({row.key for row in rows}) == 4
+    assert price is not None
+    assert price.usd == Decimal("0.108")
 
 
 async def test_again_only_what_is_new_is_made(open_session: Open, sandbox: Sandbox) -> None:

@@ -44,7 +44,7 @@ def posts(sandbox: Sandbox) -> list[dict[str, Any]]:
 async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
     source = await first_clip(session)
     seen = Recorder()
-    film = await run_chain(session, chain(source), owner="7", progress=seen)
+    film = await run_chain(session, chain(source), progress=seen)
     assert film.joined is not None
     assert film.joined.frames == 48 + 3 * 23, "each segment's first frame repeats the one before"
     assert [seam.frame for seam in film.joined.seams] == [48, 71, 94]
@@ -62,14 +62,14 @@ async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
 async def test_again_it_is_the_same_film_and_nothing_is_paid(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         source = await first_clip(session)
-        first = await run_chain(session, chain(source), owner="7")
+        first = await run_chain(session, chain(source))
     async with open_session() as session:
-        again = await run_chain(session, chain(source), owner="7")
+        again = await run_chain(session, chain(source))
         assert (again.file, again.joined) == (first.file, None)
-        other = await run_chain(session, chain(source, ("it rises", "it turns", "it lands")), owner="7")
+        other = await run_chain(session, chain(source, ("it rises", "it turns", "it lands")))
         assert [one.job.id for one in other.segments[:2]] == [one.job.id for one in first.segments[:2]]
         assert other.file != first.file
-        await run_chain(session, chain(source, seed=1), owner="7")
+        await run_chain(session, chain(source, seed=1))
     assert sandbox.ledger()["submits"] == 1 + 3 + 1 + 3
 
 
@@ -77,9 +77,9 @@ async def test_a_failure_keeps_what_is_before_it(session: Session, sandbox: Sand
     source = await first_clip(session)
     bad = ("it rises", "it turns", "it falls [sandbox:failed]", "it lands")
     with pytest.raises(JobFailed, match=r"^Segment 3 of 4: .* Segments 1 to 2 are kept: run it again"):
-        await run_chain(session, chain(source, bad), owner="7")
+        await run_chain(session, chain(source, bad))
     assert sandbox.ledger()["submits"] == 1 + 3
-    film = await run_chain(session, chain(source, (*bad[:2], "it falls", "it lands")), owner="7")
+    film = await run_chain(session, chain(source, (*bad[:2], "it falls", "it lands")))
     assert len(film.segments) == 4
     assert sandbox.ledger()["submits"] == 1 + 3 + 2
 
@@ -97,7 +97,7 @@ async def test_extended_where_the_dialect_can(
     source = await first_clip(session, dialect)
     before = len(posts(sandbox))
     wish = chain(source, prompts, dialect, mode=None, duration_seconds=3)
-    film = await run_chain(session, wish, owner=dialect)
+    film = await run_chain(session, wish)
     assert film.plan.mode is Mode.EXTEND
     assert film.joined is not None
     assert film.joined.frames == decode(film.file).frame_count == 48 + len(prompts) * 72
@@ -134,7 +134,7 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
 async def test_the_seams_are_not_seen(session: Session) -> None:
     """Between two frames at a seam there is no more change than motion makes anywhere in the film."""
     source = await first_clip(session)
-    film = await run_chain(session, chain(source), owner="7")
+    film = await run_chain(session, chain(source))
     assert film.joined is not None
     frames = decode(film.file).frames
     steps = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))

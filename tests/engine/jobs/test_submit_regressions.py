@@ -25,6 +25,7 @@ from grok_imagine.errors import (
     RequestError,
     SettingsError,
     SubmitUncertain,
+    TaskNotFound,
 )
 from grok_imagine.jobs import Session
 from grok_imagine.models import Call, Job, JobState, Reply, VideoRequest
@@ -358,9 +359,13 @@ async def test_a_mistaken_task_id_can_be_replaced(tmp_path: Path, sandbox: Sandb
             await session.generate(KITE.model_copy(update={"prompt": "a kite [sandbox:drop-after]"}), "sandbox")
         job = await the_job(session)
         (task,) = [entry["task"] for entry in sandbox.ledger()["entries"]]
-        await session.attach(job.id, task[:-1])
+        with pytest.raises(TaskNotFound, match=r"does not know the task .*the id is wrong, or .*another account"):
+            await session.attach(job.id, task[:-1])
+        assert (await the_job(session)).is_uncertain
+        # As an earlier version did, or where the provider could not be asked.
+        await session.journal.advance(job, JobState.SUBMITTED, task_id=task[:-1], submitted_at=began)
         later = 60.0
-        with pytest.raises(GrokImagineError, match="cannot be asked"):
+        with pytest.raises(GrokImagineError, match=f"does not know this task.*grok-imagine attach {job.id} TASK_ID"):
             await session.resume(job.id)
         await session.attach(job.id, task)
         assert (await session.resume(job.id)).job.state is JobState.SAVED

@@ -111,10 +111,10 @@ async def test_lists_and_lookups(tmp_path: Path) -> None:
         assert [job.id for job in await journal.recent()] == ["new", "mid", "old"]
         assert [job.id for job in await journal.recent(limit=1)] == ["new"]
         assert [job.id for job in await journal.recent(unfinished=True)] == ["mid"]
-        found = await journal.find_by_fingerprint("f" * 64, "n")
+        found = await journal.find_by_fingerprint("e" * 64, "f" * 64)
         assert found is not None
-        assert found.id == "mid"
-        assert await journal.find_by_fingerprint("f" * 64, "nobody") is None
+        assert found.id == "new"
+        assert await journal.find_by_fingerprint("e" * 64) is None
         found = await journal.find_by_task("sandbox", "t")
         assert found is not None
         assert found.id == "mid"

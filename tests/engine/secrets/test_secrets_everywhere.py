@@ -153,8 +153,8 @@ class Walked:
         quick = {"duration_seconds": 1, "resolution": "480p"}
         await self.good(run_batch(session, Batch("a list", rows, "xai", quick)))
         base = VideoRequest(mode=Mode.IMAGE, duration_seconds=1)
-        await self.good(run_chain(session, Chain("sandbox-xai", self.clips[-1], ("on",), base), owner="8"))
-        await self.bad(run_chain(session, Chain("xai", self.clips[-1], ("on",), base), owner="8"))  # no bucket there
+        await self.good(run_chain(session, Chain("sandbox-xai", self.clips[-1], ("on",), base)))
+        await self.bad(run_chain(session, Chain("xai", self.clips[-1], ("on",), base)))  # no bucket there
         sent = VideoRequest(prompt="first", duration_seconds=6, resolution="480p")
         made = await self.good(generate_with_failover(session, sent, ("revoked", "xai"), owner="9"))
         await self.good(session.collect("xai", made.job.task_id))
@@ -169,8 +169,8 @@ class Walked:
         unknown = [job for job in jobs if job.is_uncertain]
         assert len(unknown) >= 4
         await self.good(self.session.resubmit(unknown[0].id))
-        await self.good(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
-        await self.good(self.session.abandon(unknown[1].id))
+        await self.bad(self.session.attach(unknown[1].id, "task_00000000000000000000000000000000"))
+        await self.bad(self.session.abandon(unknown[1].id))
         for state in (JobState.SUBMITTING, JobState.SUCCEEDED, JobState.FAILED):
             await self.bad(self.session.resume(next(job.id for job in jobs if job.state is state)))
         for job in await self.session.journal.recent(limit=200):
