@@ -2,6 +2,7 @@
 # Run the tests on Windows' own Python, the embeddable one that ComfyUI's portable build brings, under Wine.
 #
 # usage: tools/windows.sh [PYTEST ARGUMENT...]     without arguments: the folders of tests named below
+#        tools/windows.sh crash [ARGUMENT...]      the crash matrix, with arguments such as --kills 100
 #
 # Everything but Wine lies in .windows/, set up once and again when pyproject.toml or this file changes.
 # Wine is not Windows: a test that passes is evidence for paths, locks, open files, encodings and processes.
@@ -94,6 +95,11 @@ if [ ! "$dest/.ready" -nt pyproject.toml ] || [ ! "$dest/.ready" -nt tools/windo
   touch "$dest/.ready"
 fi
 run -c "import sys, platform, av, numpy, torch; print('windows: Python', platform.python_version(), sys.platform, 'PyAV', av.__version__, 'torch', torch.__version__)"
+if [ "${1:-}" = crash ]; then
+  shift
+  run -m tests.crash "$@"
+  exit
+fi
 [ $# -gt 0 ] || set -- -m "not slow" "${folders[@]}"
 # A test that takes too long ends the whole run on Windows, and to start a process takes seconds under Wine.
 run -m pytest -p no:cacheprovider -o timeout=1200 "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -108,32 +109,42 @@ async def _run(
             console.err.print(f"{finished} of {summary.total}: {_counts(summary)}", style="dim")
 
     result = await action(session, spec, on_change)
-    await _write_results(session, result.id, target, output)
+    await write_results(session, result.id, target, output)
     return result
 
 
-async def _write_results(session: Session, batch_id: str, target: Path, output: Path | None) -> None:
-    """Write one JSON line per row to a temporary file, then replace ``target`` with it."""
+async def write_results(session: Session, batch_id: str, target: Path, output: Path | None) -> None:
+    """Write one JSON line per row to a temporary file, then replace ``target`` with it.
+
+    The temporary file is this process's own: another one may run the same list.
+    """
     batches = Batches(session.journal)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
-    with partial.open("w", encoding="utf-8") as lines:
-        async for row in batches.rows(batch_id):
-            record = await locate_clip(session, result_as_json(row), fetch=output is not None)
-            if output is not None and record["file"]:
-                record["file"] = str(_link_clip(Path(record["file"]), output, row))
-            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
-    replace_file(partial, target)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("w", encoding="utf-8") as lines:
+            async for row in batches.rows(batch_id):
+                record = await locate_clip(session, result_as_json(row), fetch=output is not None)
+                if output is not None and record["file"]:
+                    record["file"] = str(_link_clip(Path(record["file"]), output, row))
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        replace_file(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _link_clip(clip: Path, folder: Path, row: Row) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{row.number:05d}{clip.suffix}"
-    target.unlink(missing_ok=True)
+    partial = folder / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
-        os.link(clip, target)
-    except OSError:
-        shutil.copyfile(clip, target)
+        try:
+            os.link(clip, partial)
+        except OSError:
+            shutil.copyfile(clip, partial)
+        replace_file(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)  # a rename of one link to another of the same file does nothing
     return target
 
 

@@ -12,7 +12,8 @@ from grok_imagine.errors import ContentRejected, JobExpired, JobFailed, ResultNo
 from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 
-from .conftest import CLIP, DIALECTS, TASK, World, done, hurry, id_answer, make, settings
+from .conftest import hurry, make, settings
+from .server import CLIP, DIALECTS, TASK, World, done, id_answer
 
 URL = "{url}/clip.mp4"
 GENERIC = [one for one in DIALECTS if one != "openai_videos"]

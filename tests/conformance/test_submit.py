@@ -11,7 +11,8 @@ from grok_imagine.errors import ContentRejected, GrokImagineError, SubmitUncerta
 from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 
-from .conftest import CLIP, DIALECTS, TASK, World, done, hurry, id_answer, make, settings, wish
+from .conftest import hurry, make, settings, wish
+from .server import CLIP, DIALECTS, TASK, World, done, id_answer
 
 REDIRECTS = (
     "https:foo",

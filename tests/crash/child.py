@@ -1,29 +1,34 @@
-"""The process that dies: runs one job through the engine, and is killed at a point, after a time, or not at all.
+"""The process that dies: runs one job or command through the engine, and is killed at a point, after a time, or not.
 
-Started once, it imports the engine and then forks a fresh process for each order (one JSON object a line on its
-standard input; one line back when that process has ended). So an order costs milliseconds, not an interpreter's
-start, and shares no session, no connection and no thread with the one before.
+It takes orders, one JSON object a line on its standard input, and says how each ended. Where processes can be forked
+it imports the engine once and forks a fresh process for each order, so that an order costs milliseconds and shares no
+session, no connection and no thread with the one before. Elsewhere it does the order itself; its argument names a file
+with the modules to import first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
+import importlib
 import json
 import os
-import signal
 import sys
 import time
 import traceback
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import grok_imagine.transport.client  # noqa: F401 - what a job needs, loaded before the fork
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs import Session, connections
+from grok_imagine.jobs.failover import generate_with_failover
 from grok_imagine.settings import Settings
 
-from .points import Points
-from .wishes import connection_of, request_of
+from .points import KILL, Points
+from .wishes import connection_of, connections_of, request_of
 
 OWNER = "node 7"
 
@@ -43,10 +48,8 @@ class Told:
 
 async def act(order: dict[str, Any], points: Points) -> dict[str, Any]:
     """Do what the order says, in a session of its own; returns what a user would see."""
-    # How long a POST of another process counts as under way; here those others are mostly dead.
-    settings = Settings(sandbox_url=order["sandbox"], answer_seconds=30 if order.get("patient") else 0.3)
     told: dict[str, Any] = {}
-    async with Session(Path(order["home"]), settings, sleep=_soon) as session:
+    async with Session(Path(order["home"]), _settings(order), sleep=_soon) as session:
         try:
             result = await _result(session, order, points)
             told = {"file": str(result.file), "task_id": result.job.task_id, "state": result.job.state.value}
@@ -57,16 +60,32 @@ async def act(order: dict[str, Any], points: Points) -> dict[str, Any]:
     return told
 
 
+def _settings(order: dict[str, Any]) -> Settings:
+    # How long a POST of another process counts as under way; here those others are mostly dead.
+    seconds = 30 if order.get("patient") else 0.1
+    if "provider" in order:
+        return Settings(connections=connections_of(order["dialect"], order["provider"]), answer_seconds=seconds)
+    return Settings(sandbox_url=order["sandbox"], answer_seconds=seconds)
+
+
 async def _result(session: Session, order: dict[str, Any], points: Points) -> Any:
     progress = Told(points)
+    if order["do"] == "generate":
+        source = Path(order["source"]) if order.get("source") else None
+        prompt = order.get("prompt", "a buoy")
+        more = {"source": source, "prompt": prompt, "by_url": "provider" in order}
+        request = request_of(order["dialect"], order["mode"], seed=order.get("seed", 0), **more)
+        if "provider" in order:
+            return await generate_with_failover(session, request, ("mine", "other"), owner=OWNER, progress=progress)
+        return await session.generate(request, connection_of(order["dialect"]), owner=OWNER, progress=progress)
+    job = order["job"]
     if order["do"] == "attach":
-        await session.attach(order["job"], order["task_id"])
-        return await session.resume(order["job"], progress=progress)
-    if order["do"] == "resume":
-        return await session.resume(order["job"], progress=progress)
-    source = Path(order["source"]) if order.get("source") else None
-    request = request_of(order["dialect"], order["mode"], seed=order.get("seed", 0), source=source)
-    return await session.generate(request, connection_of(order["dialect"]), owner=OWNER, progress=progress)
+        await session.attach(job, order["task_id"])
+    elif order["do"] == "attach url":
+        await session.attach_url(job, order["url"])
+    elif order["do"] == "again":
+        job = (await session.resubmit(job)).id
+    return await session.resume(job, progress=progress)
 
 
 async def _soon(seconds: float) -> None:
@@ -74,8 +93,25 @@ async def _soon(seconds: float) -> None:
     await asyncio.sleep(min(seconds, 0.02))
 
 
+def command(order: dict[str, Any]) -> dict[str, Any]:
+    """Run ``grok-imagine`` with the order's arguments; its exit code, and all that it wrote."""
+    from grok_imagine.cli import console, main, session
+
+    session.Session = functools.partial(Session, sleep=_soon)  # type: ignore[assignment, misc]
+    sys.argv = ["grok-imagine", *order["arguments"]]
+    said, code = Path(order["out"]).with_suffix(".txt"), None
+    with said.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
+        console.out.file = console.err.file = text
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    return {"exit": code, "said": said.read_text("utf-8")}
+
+
 def run(order: dict[str, Any]) -> None:
-    """In the forked process: act, and leave what came of it where the order says."""
+    """Act, and leave what came of it where the order says."""
+    began, modules = time.monotonic(), set(sys.modules)
     connections.SANDBOX_PACE = order.get("pace", 0.01)
     points = Points(order.get("kill_at"))
     if order.get("points"):
@@ -83,33 +119,61 @@ def run(order: dict[str, Any]) -> None:
     if order.get("lines"):
         points.install_lines()
     try:
-        told = asyncio.run(act(order, points))
+        told = command(order) if order["do"] == "command" else asyncio.run(act(order, points))
     except Exception:
         told = {"error": "crashed", "message": traceback.format_exc()}
     sys.settrace(None)
-    Path(order["out"]).write_text(json.dumps({**told, "points": points.seen}))
+    told |= {"points": points.seen, "seconds": time.monotonic() - began}
+    if order.get("learn"):
+        told["modules"] = sorted(set(sys.modules) - modules)
+    Path(order["out"]).write_text(json.dumps(told))
 
 
 def main() -> None:
-    """Fork a process for each order, and say how it ended: 0, an exit code, or minus the signal."""
+    """Do each order in processes of its own, and say how they ended: 0, an exit code, or minus the signal."""
+    if not hasattr(os, "fork"):
+        return _serve_here(Path(sys.argv[1]))
     for line in sys.stdin:
         order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            try:
-                run(order)
-                os._exit(0)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(70)
-        print(json.dumps({"ended": _ended(child, order.get("kill_after"))}), flush=True)
+        outs = [order["out"], *(f"{order['out']}-{number}" for number in range(1, order.get("at_once", 1)))]
+        children = [_fork({**order, "out": out}) for out in outs]
+        if order.get("kill_after") is not None:
+            time.sleep(order["kill_after"])
+            for child in children:
+                os.kill(child, KILL)  # not reaped yet, so the id is still that of our child
+        ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        if order.get("learn") and ended == [0]:
+            _load(json.loads(Path(order["out"]).read_text())["modules"])
+        print(json.dumps({"ended": ended}), flush=True)
 
 
-def _ended(child: int, kill_after: float | None) -> int:
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)  # not reaped yet, so the id is still that of our child
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def _fork(order: dict[str, Any]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        run(order)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(70)
+
+
+def _load(modules: list[str]) -> None:
+    """Import what an order imported, so that the ones after it need not."""
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)
+    gc.freeze()
+
+
+def _serve_here(modules: Path) -> None:
+    if modules.exists():
+        _load(json.loads(modules.read_text()))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        run(json.loads(line))
+        print(json.dumps({"ended": [0]}), flush=True)
 
 
 if __name__ == "__main__":

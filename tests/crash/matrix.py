@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Queue
+from typing import Protocol
 
-from .case import Case, Verdict, judge
+from . import batch_case, clip_case
+from .batch_case import LIMITS, PRICES, BatchCase
+from .case import Case
+from .clip_case import ClipCase
 from .points import chosen
-from .wishes import ALL
+from .provider import FAULTS
+from .verdict import Verdict
+from .wishes import ALL, MODES
 from .worker import Worker
 
 FAULTY = [("reapi", "text", ("submit", "429=0")), ("xai", "text", ("cdn", "slow-body=0.1"))]
 """Walks that take a turn: a POST refused and sent again, a download with a pause in the middle."""
+CLIPS_A_LIST = 8
 SUBMITTED = "journal advance submitted: after #1"
 
 
+class AnyCase(Protocol):
+    """What a lane can be given."""
+
+    def judge(self, lane: Worker) -> Verdict: ...
+
+
 class Matrix:
-    """``with Matrix(folder, lanes=3) as matrix: verdicts = matrix.run(matrix.cases())``."""
+    """``with Matrix(folder, lanes=3) as matrix: verdicts = matrix.run(cases)``."""
 
     def __init__(self, folder: Path, lanes: int) -> None:
         self._folder, self._count = folder, lanes
@@ -42,6 +57,7 @@ class Matrix:
 
     def prepare(self, wishes: Iterable[tuple[str, str]] = ALL) -> dict[tuple[str, str], list[str]]:
         """Walk every wish once to its end: which points it passes."""
+        self._load()
         first = self.lanes[0]
         source = self._folder / "source.mp4"
         passed: dict[tuple[str, str], list[str]] = {}
@@ -59,6 +75,11 @@ class Matrix:
             first.tidy(home)
         return passed
 
+    def _load(self) -> None:
+        """Do everything once in each lane, so that its processes are forked with all that they need."""
+        with ThreadPoolExecutor(len(self.lanes)) as pool:
+            list(pool.map(_load, self.lanes))
+
     def recorded(self, case: Case) -> list[str]:
         """The points of a case's last walk, when all its own kills have been."""
         lane = self.lanes[0]
@@ -74,34 +95,49 @@ class Matrix:
         lane.tidy(home)
         return chosen(told["points"], every=case.lines)
 
-    def run(self, cases: list[Case], each: Callable[[Verdict], None] = lambda _: None) -> list[Verdict]:
-        """Judge all the cases, each lane one at a time."""
-        waiting, done = Queue[Case](), Queue[Verdict | BaseException]()
-        for case in cases:
-            waiting.put(case)
-        for lane in self.lanes:
-            threading.Thread(target=_work, args=(lane, waiting, done), daemon=True).start()
+    def run(
+        self,
+        cases: Iterable[AnyCase],
+        each: Callable[[Verdict], None] = lambda _: None,
+        *,
+        kills: int | None = None,
+    ) -> list[Verdict]:
+        """Judge the cases, each lane one at a time: all of them, or until there were so many kills."""
+        waiting, lock, done = iter(cases), threading.Lock(), Queue[Verdict | BaseException | None]()
         verdicts: list[Verdict] = []
-        for _ in cases:
+
+        def work(lane: Worker) -> None:
+            try:
+                while kills is None or sum(one.kills for one in verdicts) < kills:
+                    with lock:
+                        case = next(waiting, None)
+                    if case is None:
+                        break
+                    done.put(case.judge(lane))
+                done.put(None)
+            except BaseException as error:
+                done.put(error)
+
+        for lane in self.lanes:
+            threading.Thread(target=work, args=(lane,), daemon=True).start()
+        working = len(self.lanes)
+        while working:
             verdict = done.get()
             if isinstance(verdict, BaseException):
                 raise verdict
-            each(verdict)
-            verdicts.append(verdict)
+            if verdict is None:
+                working -= 1
+            else:
+                verdicts.append(verdict)
+                each(verdict)
         return verdicts
 
 
-def _work(lane: Worker, waiting: Queue[Case], done: Queue[Verdict | BaseException]) -> None:
-    while True:
-        try:
-            case = waiting.get_nowait()
-        except Empty:
-            return
-        try:
-            done.put(judge(case, lane))
-        except BaseException as error:
-            done.put(error)
-            return
+def _load(lane: Worker) -> None:
+    clip_case.learn(lane)
+    home = lane.fresh()
+    lane.order(home, do="generate", dialect="xai", mode="image", learn=True)
+    lane.tidy(home)
 
 
 def at_points(passed: dict[tuple[str, str], list[str]], *, every: bool = False) -> list[Case]:
@@ -138,11 +174,27 @@ def every_line(matrix: Matrix, count: int, seed: int = 0) -> list[Case]:
     return [Case("reapi", "image", (line,), lines=True) for line in some]
 
 
-def any_time(count: int, wishes: Sequence[tuple[str, str]] = ALL, *, longest: float = 0.6, seed: int = 0) -> list[Case]:
-    """Up to three kills in a row at times that nobody chose."""
+def random_moments(seed: int, dialects: Sequence[str] = tuple(MODES)) -> Iterator[AnyCase]:
+    """Without end: clips under each fault of the independent provider, and now and then a list."""
     chance = random.Random(seed)
-    cases: list[Case] = []
-    for number in range(count):
-        dialect, mode = wishes[number % len(wishes)]
-        cases.append(Case(dialect, mode, after=tuple(chance.uniform(0, longest) for _ in range(chance.randint(1, 3)))))
-    return cases
+    for turn in itertools.count():
+        for number, fault in enumerate(chance.sample(FAULTS, len(FAULTS))):
+            dialect = "openai_videos" if fault == "second source" else dialects[(turn + number) % len(dialects)]
+            mode = chance.choice(("text", "image"))
+            moments = tuple(chance.uniform(0, 1.2) for _ in range(chance.randint(1, 4)))
+            yield ClipCase(dialect, mode, fault, moments, by_id=chance.random() < 0.5)
+            if number % CLIPS_A_LIST == 0:
+                yield list_case(chance)
+
+
+def list_case(chance: random.Random) -> BatchCase:
+    """A list of rows with some faults, killed three to six times."""
+    faults = tuple(chance.choice(batch_case.FAULTS) for _ in range(batch_case.ROWS))
+    return BatchCase(
+        chance.choice(tuple(PRICES)),
+        chance.choice(LIMITS),
+        faults if chance.random() < 0.7 else ("",) * batch_case.ROWS,
+        tuple(chance.random() for _ in range(chance.randint(3, 6))),
+        grows=chance.random() < 0.5,
+        at_once=chance.choice((1, 1, 3)),
+    )

@@ -2,14 +2,13 @@
 
 The engine is not touched: its public methods are wrapped, SQLAlchemy says when a transaction is about to be
 committed, and httpcore's ``trace`` extension names each step of an exchange. A first run records the points it
-passes; then one run for each of them ends there by SIGKILL.
+passes; then one run for each of them ends there by SIGKILL (TerminateProcess on Windows).
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
 import threading
 from collections import Counter
@@ -17,6 +16,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+KILL = 9
+"""SIGKILL; on Windows, where there are no signals, the exit code of a process that is terminated."""
 ENGINE = Path(__file__).resolve().parents[2] / "grok_imagine"
 _CORRIDOR = tuple(str(ENGINE / room) + os.sep for room in ("jobs", "journal", "transport"))
 
@@ -37,7 +38,7 @@ class Points:
             name = f"{label} #{self._counts[label]}"
             self.seen.append(name)
         if name == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
 
     # -- where points are
 

@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from .case import Case, judge
-from .matrix import Matrix, any_time, every_line
+from .batch_case import FAULTS as FAULTS_OF_ROWS
+from .batch_case import BatchCase
+from .case import Case
+from .clip_case import ClipCase
+from .matrix import Matrix, every_line, random_moments
+from .provider import FAULTS
 from .worker import scratch
 
 pytestmark = [
@@ -54,27 +60,59 @@ def matrix() -> Iterator[Matrix]:
         yield opened
 
 
+def forget(home: Path) -> None:
+    """Remove all that the client has."""
+    for path in home.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def test_killed_at_the_moments_that_count(matrix: Matrix) -> None:
-    verdicts = matrix.run([Case(*WISH, (point,), by_id=number % 2 == 0) for number, point in enumerate(POINTS)])
-    assert {one.case.points[0]: one.faults for one in verdicts if one.faults} == {}
-    assert [one.case.name for one in verdicts if one.kills != 1] == [], "these points were not reached"
-    unknown = {one.case.points[0] for one in verdicts if one.is_unknown}
+    cases = {case.name: case for case in (Case(*WISH, (one,), by_id=n % 2 == 0) for n, one in enumerate(POINTS))}
+    verdicts = matrix.run(cases.values())
+    assert {one.name: one.faults for one in verdicts if one.faults} == {}
+    assert [one.name for one in verdicts if one.kills != 1] == [], "these points were not reached"
+    unknown = {cases[one.name].points[0] for one in verdicts if one.is_unknown}
     assert unknown == set(POINTS[4:12]), "from the line before the POST to the line after it, and nowhere else"
 
 
-def test_killed_at_any_line_and_any_time(matrix: Matrix) -> None:
-    cases = every_line(matrix, 6) + any_time(6, wishes=[WISH])
+def test_killed_at_any_line(matrix: Matrix) -> None:
+    verdicts = matrix.run(every_line(matrix, 6))
+    assert {one.name: one.faults for one in verdicts if one.faults} == {}
+    assert sum(one.kills for one in verdicts) == 6
+
+
+def test_killed_at_any_moment_under_an_independent_providers_faults(matrix: Matrix) -> None:
+    cases = [case for case in islice(random_moments(seed=1), 40) if isinstance(case, ClipCase)]
     verdicts = matrix.run(cases)
-    assert {one.case.name: one.faults for one in verdicts if one.faults} == {}
-    assert sum(one.kills for one in verdicts) >= 8
+    assert {one.name: one.faults for one in verdicts if one.faults} == {}
+    assert sum(one.kills for one in verdicts) >= 30
+    assert {one.scene for one in verdicts} == {f"random moments | {fault or 'no fault'}" for fault in FAULTS}
+
+
+LISTS = [
+    BatchCase("reapi", "budget per day", FAULTS_OF_ROWS[:5], (0.3, 0.6, 0.9), grows=True),
+    BatchCase("openai_videos", "budget per day", FAULTS_OF_ROWS[3:8], (0.5, 0.9), at_once=3),
+]
+
+
+@pytest.mark.parametrize("case", LISTS, ids=lambda case: case.dialect)
+def test_a_list_that_is_killed_and_started_again(case: BatchCase, matrix: Matrix) -> None:
+    assert case.judge(matrix.lanes[0]).faults == []
 
 
 def test_the_matrix_sees_a_clip_that_is_paid_twice(matrix: Matrix) -> None:
-    def forget(home: Path) -> None:
-        for file in home.glob("journal.db*"):
-            file.unlink()
-
     case = Case(*WISH, ("journal advance submitted: after #1",))
-    verdict = judge(case, matrix.lanes[0], meanwhile=forget)
-    assert verdict.submits == 2
+    verdict = case.judge(matrix.lanes[0], meanwhile=forget)
+    assert verdict.twice == 1
     assert verdict.faults == ["2 submits, 2 charges", "the clip is that of another task"]
+
+
+def test_the_matrix_sees_it_in_the_books_of_the_independent_provider(matrix: Matrix) -> None:
+    verdict = ClipCase("xai", "text", "slow polls", (5.0,)).judge(matrix.lanes[0], meanwhile=forget)
+    assert (verdict.kills, verdict.twice, verdict.lost) == (0, 1, 0)
+    assert verdict.silent == 2, "not told of the first, and a POST was sent"
+
+
+def test_the_matrix_sees_a_limit_that_is_passed(matrix: Matrix) -> None:
+    verdict = BatchCase("reapi", "no limit at all", ("",) * 5, ()).judge(matrix.lanes[0])
+    assert (verdict.passed, verdict.twice, verdict.lost) == (1, 0, 0)

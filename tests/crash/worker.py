@@ -1,4 +1,4 @@
-"""One lane of the crash matrix: a sandbox in a process of its own, and the process that forks the ones to be killed."""
+"""One lane of the crash matrix: the sandbox and the independent provider, each a process, and those to be killed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .points import KILL
+
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = -9
+KILLED = KILL if sys.platform == "win32" else -KILL
+"""How a process ends that was killed."""
 
 
 class Worker:
-    """``with Worker(folder) as lane: lane.order(do="generate", …)``. The sandbox outlives every kill."""
+    """``with Worker(folder) as lane: lane.order(do="generate", …)``. The servers outlive every kill."""
 
     def __init__(self, folder: Path, *, seconds: float = 0.15) -> None:
         self.folder = folder
         self.state = folder / "sandbox"
         self.source: Path | None = None
+        self.usual_seconds = dict[str, float]()
+        """How long a clip or a list takes when nobody kills it, by fault."""
         self._seconds = seconds
         self._number = 0
         self._filmed = dict[str, str]()
@@ -32,40 +37,52 @@ class Worker:
     def __enter__(self) -> Worker:
         self.state.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "grok_imagine.sandbox", "--state", str(self.state), "--exit-with-parent"]
-        self._sandbox = _start([*command, "--seconds", str(self._seconds)], self.folder)
+        self._sandbox = start([*command, "--seconds", str(self._seconds)], self.folder)
+        self._provider = start([sys.executable, "-m", "tests.crash.provider"], self.folder)
+        self._children = Forked(self.folder) if hasattr(os, "fork") else Started(self.folder)
         self.url = str(json.loads(_line(self._sandbox))["url"])
-        self._children = _start([sys.executable, "-m", "tests.crash.child"], self.folder)
+        self.provider = str(json.loads(_line(self._provider))["url"])
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in (self._children, self._sandbox):
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(20)
-            assert process.stdout is not None
-            process.stdout.close()
+        self._children.close()
+        for process in (self._provider, self._sandbox):
+            stop(process)
 
     def fresh(self) -> Path:
         """An empty ledger, and an empty data folder."""
         self.ask("/_sandbox/reset", {})
+        return self.fresh_home()
+
+    def fresh_home(self) -> Path:
+        """An empty data folder."""
         self._number += 1
         home = self.folder / f"home-{self._number}"
         home.mkdir(mode=0o700)
         return home
 
     def order(self, home: Path, **order: Any) -> tuple[int, dict[str, Any]]:
-        """Have one process do that; how it ended, and what it told if it came so far."""
+        """Have one process do that; how it ended, and what it told if it came so far.
+
+        With ``at_once`` several do it side by side: killed if one of them was, and what the first told. ``killed``
+        says how many were.
+        """
         out = Path(order.get("out") or home / "told.json")
         out.unlink(missing_ok=True)
         source = str(self.source) if self.source else None
-        full = {"home": str(home), "sandbox": self.url, "out": str(out), "source": source, **order}
-        assert self._children.stdin is not None
-        self._children.stdin.write(json.dumps(full) + "\n")
-        self._children.stdin.flush()
-        ended = int(json.loads(_line(self._children))["ended"])
-        return ended, json.loads(out.read_text()) if out.exists() else {}
+        ended = self._children.order(
+            {"home": str(home), "sandbox": self.url, "out": str(out), "source": source, **order}
+        )
+        code = KILLED if KILLED in ended else max(ended, key=abs)
+        told = json.loads(out.read_text()) if code != KILLED and out.exists() else {}
+        return code, {**told, "killed": ended.count(KILLED)}
+
+    def books(self, **order: Any) -> dict[str, Any]:
+        """The independent provider's books when all that was sent has been read; with an order it begins anew."""
+        send(self._provider, order)
+        return json.loads(_line(self._provider))
 
     def ask(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -90,12 +107,90 @@ class Worker:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+class Forked:
+    """The processes to be killed, forked from one that has loaded all they need."""
+
+    def __init__(self, folder: Path) -> None:
+        self._parent = start(CHILD, folder)
+
+    def order(self, order: dict[str, Any]) -> list[int]:
+        send(self._parent, order)
+        return list(json.loads(_line(self._parent))["ended"])
+
+    def close(self) -> None:
+        stop(self._parent)
+
+
+class Started:
+    """The processes to be killed where none can be forked: each is started ahead, and waits for its order.
+
+    One that nobody kills takes the next such order too; it has never seen that data folder. What the first orders
+    imported is written down, and imported by those that are started later.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._modules = folder, folder / "modules.json"
+        self._spare = self._start()
+        self._lasting = self._take()
+
+    def order(self, order: dict[str, Any]) -> list[int]:
+        if not order.get("points") and "kill_after" not in order and order["do"] != "command":
+            send(self._lasting, order)
+            ended = list(json.loads(_line(self._lasting))["ended"])
+            if order.get("learn"):
+                self._modules.write_text(json.dumps(json.loads(Path(order["out"]).read_text())["modules"]))
+            return ended
+        return [self._ended(self._take(), order)]
+
+    def _start(self) -> subprocess.Popen[str]:
+        return start([*CHILD, str(self._modules)], self._folder)
+
+    def _take(self) -> subprocess.Popen[str]:
+        ready, self._spare = self._spare, self._start()
+        _line(ready)
+        return ready
+
+    def _ended(self, process: subprocess.Popen[str], order: dict[str, Any]) -> int:
+        send(process, order)
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(order.get("kill_after"))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, KILL)
+        assert process.stdout is not None
+        process.stdout.close()
+        return process.wait()
+
+    def close(self) -> None:
+        for process in (self._lasting, self._spare):
+            stop(process)
+
+
+CHILD = [sys.executable, "-m", "tests.crash.child"]
+
+
+def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("GROK_IMAGINE_")}
     environment["PYTHONPATH"], environment["GROK_IMAGINE_SANDBOX_DRAFT"] = str(ROOT), "1"
     with (folder / "stderr.log").open("ab") as log:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)
+
+
+def send(process: subprocess.Popen[str], order: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Let it end: its standard input does."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(60)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def _line(process: subprocess.Popen[str]) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from grok_imagine.batch.rows import read_csv, read_file, read_lines
 from grok_imagine.batch.run import Batch, prepare, run_batch
+from grok_imagine.cli.batch import write_results
 from grok_imagine.errors import RequestError
 from grok_imagine.jobs import Session
 from grok_imagine.journal.batches import Batches, Row, RowState
@@ -185,6 +186,17 @@ async def test_two_runs_of_one_batch_pay_each_row_once(open_session: Open, sandb
         wish = batch(*"abcdef")
         await asyncio.gather(run_batch(one, wish), run_batch(other, wish))
     assert sandbox.ledger()["submits"] == 6
+
+
+async def test_two_processes_may_write_the_results_of_one_list(
+    session: Session, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    outcome = await run_batch(session, batch("a", "b"))
+    target, folder = tmp_path / "list.results.jsonl", tmp_path / "clips"
+    await asyncio.gather(*(write_results(session, outcome.id, target, folder) for _ in range(6)))
+    assert [json.loads(line)["row"] for line in target.read_text("utf-8").splitlines()] == [1, 2]
+    assert sorted(path.name for path in folder.iterdir()) == ["00001.mp4", "00002.mp4"]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
 def test_lists_are_read_and_their_faults_named(tmp_path: Path) -> None:
