@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ..errors import AuthRejected
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
-from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, prompt_if_any, with_id
 from .error_parsing import ErrorCodes, normalize_code
 
 TEXT_MODEL = "grok-imagine-text-to-video"
@@ -109,7 +109,7 @@ class AiVideoApi(Provider):
         """The model at the top, every parameter of the clip inside ``input`` (rule A9)."""
         one_image = len(urls.images) == 1
         fields = {
-            "prompt": format_list(request.prompt),
+            "prompt": prompt_if_any(request.prompt),
             "image_urls": list(urls.images),
             # One image gives the ratio itself, so another is not sent (rule A6).
             "aspect_ratio": None if one_image else request.aspect_ratio,

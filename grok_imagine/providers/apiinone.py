@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..models import Call, Capability, Mode, Price, VideoRequest
-from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, prompt_if_any, with_id
 
 TEXT_MODEL = "grok-imagine/text-to-video"
 IMAGE_MODEL = "grok-imagine/image-to-video"
@@ -77,7 +77,7 @@ class ApiInOne(Provider):
         """Nothing but model, prompt and images (rule P5)."""
         fields = {
             "model": capability.model,  # always said, though it has a default (rule P4)
-            "prompt": format_list(request.prompt),
+            "prompt": prompt_if_any(request.prompt),
             "image_urls": list(urls.images),
         }
         return Call.submit("/api/v1/videos/generations", compact(fields))

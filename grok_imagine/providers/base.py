@@ -242,6 +242,6 @@ def compact(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], ())}
 
 
-def format_list(prompt: str) -> str | None:
+def prompt_if_any(prompt: str) -> str | None:
     """The prompt as it is, untrimmed; None where it is blank, which counts as none (rule C3)."""
     return prompt if prompt.strip() else None

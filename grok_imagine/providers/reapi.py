@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ..errors import AuthRejected, BadRequest, ContentRefused, OutOfCredit, ProviderDown, RateLimited, TaskNotFound
 from ..models import Call, Capability, Duration, Mode, Price, VideoRequest
-from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, prompt_if_any, with_id
 from .error_parsing import ErrorCodes, normalize_code
 
 MODEL = "grok-imagine-1.0-video"
@@ -107,7 +107,7 @@ class ReApi(Provider):
         """Documented fields only: unknown ones are refused."""
         fields = {
             "model": capability.model,
-            "prompt": format_list(request.prompt),
+            "prompt": prompt_if_any(request.prompt),
             # Ignored upstream once there are images, so it is left out (rule R9).
             "size": request.aspect_ratio if not urls.images else None,
             "duration": request.duration_seconds,

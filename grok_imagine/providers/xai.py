@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import AuthRejected, OutOfCredit, Violation
 from ..models import Call, Capability, Cost, Duration, Mode, Reply, TaskStatus, VideoRequest
-from .base import PollSchedule, Provider, PublicUrls, compact, format_list, with_id
+from .base import PollSchedule, Provider, PublicUrls, compact, prompt_if_any, with_id
 from .envelope import at, json_object
 from .error_parsing import ErrorCodes
 
@@ -113,7 +113,7 @@ class XAi(Provider):
         """The mode is told by the path and by which media there are."""
         fields: dict[str, Any] = {
             "model": capability.model,
-            "prompt": format_list(request.prompt),
+            "prompt": prompt_if_any(request.prompt),
             "duration": request.duration_seconds,
             "aspect_ratio": request.aspect_ratio,
             "resolution": request.resolution,
