@@ -61,7 +61,7 @@ class MissingKey(SettingsError):
 class Violation:
     """One broken rule of a request.
 
-    ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see, ``field`` the request's field, and
+    ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see, ``field`` the field, and
     ``message`` says what is wrong and what would be right. A warning does not stop the request.
     """
 

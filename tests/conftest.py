@@ -103,7 +103,7 @@ def _restore_database(name: str, path: Path, **places: str) -> None:
     for place, value in places.items():
         text = text.replace(f"{{{place}}}", value)
     text = re.sub(r"\b179\d{7}\.\d+", lambda found: f"{float(found[0]) + age:.3f}", text)
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(text)
 
