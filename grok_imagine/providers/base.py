@@ -124,7 +124,7 @@ class Provider(ABC):
         capability, found = capability_selection.choose(self.capabilities, request)
         found += rules.check_urls(request, allow_private=allow_private_urls, allow_data=self.takes_data_uris)
         if capability is not None:
-            found += rules.check(capability, self.rendered(request, capability.mode), self.reasons)
+            found += rules.check(capability, self.with_tokens(request, capability.mode), self.reasons)
             found += image_tokens.check(request, documented=capability.mode in self.documents_tokens)
             found += self.extra_violations(request, capability)
         return capability, found
@@ -159,7 +159,7 @@ class Provider(ABC):
     def submit(self, request: VideoRequest, urls: PublicUrls) -> Call:
         """The POST that costs money, for a request that passed :meth:`check`."""
         capability = self.capability(request)
-        return self.build(self.rendered(request, capability.mode), capability, urls)
+        return self.build(self.with_tokens(request, capability.mode), capability, urls)
 
     @abstractmethod
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
@@ -181,7 +181,7 @@ class Provider(ABC):
         """The call with the key. Every dialect here uses a bearer token."""
         return call.with_header("Authorization", f"Bearer {secret}")
 
-    def rendered(self, request: VideoRequest, mode: Mode) -> VideoRequest:
+    def with_tokens(self, request: VideoRequest, mode: Mode) -> VideoRequest:
         """The request with ``@imageN`` in this dialect's spelling; untouched where none is documented."""
         if mode not in self.documents_tokens:
             return request
