@@ -61,7 +61,7 @@ class MissingKey(SettingsError):
 class Violation:
     """One broken rule of a request.
 
-    ``rule`` is the rule's id in the contract (``R5``, ``C7``), ``field`` the request's field, and
+    ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see, ``field`` the field, and
     ``message`` says what is wrong and what would be right. A warning does not stop the request.
     """
 
@@ -71,7 +71,7 @@ class Violation:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message} [{self.rule}]"
+        return f"{self.field}: {self.message}"
 
 
 class RequestError(GrokImagineError):

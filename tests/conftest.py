@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +21,10 @@ from hypothesis import settings
 CLIPS, DRAFT = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
 _KEPT = {CLIPS, DRAFT, "GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
 _made: list[str] = []
+
+STORED = Path(__file__).parent / "fixtures" / "stored"
+"""What an older version has stored; it must still open."""
+STORED_AT = 1795874779.0
 
 LOADED = """() => window.app?.graph && window.app.extensionManager
     && window.LiteGraph?.registered_node_types.GIVTextToVideo"""
@@ -86,3 +95,41 @@ async def _wait_until_ready(page: Any) -> None:
 def wait_until_ready() -> Callable[[Any], Awaitable[None]]:
     """Awaits that ComfyUI's page, just opened or loaded anew, can be used."""
     return _wait_until_ready
+
+
+def _restore_database(name: str, path: Path, **places: str) -> None:
+    """Make ``path`` from ``<name>.sql``: as old as it was then, so that nothing in it has expired."""
+    text, age = (STORED / f"{name}.sql").read_text("utf-8"), time.time() - STORED_AT
+    for place, value in places.items():
+        text = text.replace(f"{{{place}}}", value)
+    text = re.sub(r"\b179\d{7}\.\d+", lambda found: f"{float(found[0]) + age:.3f}", text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(text)
+
+
+def _restore_sandbox(state: Path) -> None:
+    # Another port than the next sandbox's, as ever.
+    _restore_database("sandbox", state / "sandbox.sqlite3", sandbox="http://127.0.0.1:9")
+
+
+def _restore_home(home: Path, sandbox_url: str) -> None:
+    _restore_database("journal", home / "journal.db", home=home.as_posix(), sandbox=sandbox_url)
+    settings = (STORED / "settings.json").read_text("utf-8")
+    (home / "settings.json").write_text(settings.replace("{sandbox}", sandbox_url), "utf-8")
+    (home / "results").mkdir()
+    with closing(sqlite3.connect(home / "journal.db")) as journal:
+        for (file,) in journal.execute("SELECT file FROM jobs WHERE state = 'saved'"):
+            shutil.copy(Path(__file__).parent / "conformance" / "clip.mp4", file)
+
+
+@pytest.fixture(scope="session")
+def restore_sandbox() -> Callable[[Path], None]:
+    """``restore_sandbox(folder)``: the sandbox's state as an older version left it."""
+    return _restore_sandbox
+
+
+@pytest.fixture(scope="session")
+def restore_home() -> Callable[[Path, str], None]:
+    """``restore_home(home, sandbox_url)``: a data folder as an older version left it."""
+    return _restore_home

@@ -3,7 +3,7 @@
 A tooltip is built of sentences, some with limits and prices that come from the providers' capabilities. So each
 sentence is translated once, in ``locales.json`` beside this file: ``{}`` stands for what is filled in, and ``phrases``
 translate the pieces within. A sentence that has no translation is an error that names it. Run the test
-``tests/nodes/test_locales.py`` with ``GROK_IMAGINE_WRITE=1`` to write the files.
+``tests/nodes/schema/test_locales.py`` with ``GROK_IMAGINE_WRITE=1`` to write the files.
 """
 
 from __future__ import annotations

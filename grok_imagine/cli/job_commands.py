@@ -80,7 +80,7 @@ def prune(
         outcome = with_session(home, lambda session: work(session, False))
         if outcome.candidates and not as_json:
             console.out.print(_table(outcome))
-        remove_count = len(outcome.candidates) - (0 if for_good else len(outcome.lasting))
+        remove_count = len(outcome.candidates) - (0 if for_good else len(outcome.irreplaceable))
         if remove_count and not as_json:
             console.confirm(f"Remove {remove_count} files?", yes)
         if remove_count and (yes or not as_json):
@@ -88,7 +88,7 @@ def prune(
         if as_json:
             console.print_json(outcome.as_json())
             return
-        kept_count = 0 if for_good else len(outcome.lasting)
+        kept_count = 0 if for_good else len(outcome.irreplaceable)
         console.out.print(f"{len(outcome.removed)} removed. The folder was {outcome.total / 1e9:.2f} GB before.")
         if kept_count:
             console.out.print(

@@ -71,14 +71,14 @@ class Connection:
     provider: Provider
     endpoint: Endpoint
     pace: float
-    pacer: RateLimiter
+    rate_limiter: RateLimiter
     sandbox_url: str | None = None
     assumed_usd_per_second: Decimal | None = None
     assumed_usd_per_clip: Decimal | None = None
 
     def slot(self) -> JobSlot:
         """A place among the connection's jobs in flight, not taken yet."""
-        return self.pacer.slot()
+        return self.rate_limiter.slot()
 
     @property
     def origin(self) -> str:

@@ -61,7 +61,7 @@ async def generate_with_failover(
                 raise
             said.append(f"{name}: {error}")
             if name == (known or names[-1]):
-                raise _all_said(error, said) from error.__cause__
+                raise _with_earlier_errors(error, said) from error.__cause__
             continue
         passed = tuple(f"not taken by {one}" for one in said)
         return replace(made, warnings=(*passed, *made.warnings))
@@ -80,7 +80,7 @@ async def _find_accepted(session: Session, request: VideoRequest, names: Sequenc
     return None
 
 
-def _all_said(error: GrokImagineError, said: Sequence[str]) -> GrokImagineError:
+def _with_earlier_errors(error: GrokImagineError, said: Sequence[str]) -> GrokImagineError:
     if len(said) > 1:
         listed = "".join(f"\n  - {one}" for one in said)
         error.args = (f"None of the {len(said)} connections took it; nothing was charged.{listed}", *error.args[1:])

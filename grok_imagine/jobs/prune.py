@@ -67,7 +67,7 @@ class PruneResult:
     total: int
 
     @property
-    def lasting(self) -> tuple[Candidate, ...]:
+    def irreplaceable(self) -> tuple[Candidate, ...]:
         """Those that would be gone for good."""
         return tuple(one for one in self.candidates if one.is_irreplaceable)
 
@@ -94,7 +94,7 @@ async def prune(
     ``chunks`` is where Join Video Chunks keeps its pieces, a folder for each video; they count for the same limits.
     """
     files = await asyncio.to_thread(_files, results)
-    files += await asyncio.to_thread(_worked_on, chunks) if chunks else []
+    files += await asyncio.to_thread(_chunk_folders, chunks) if chunks else []
     found: list[Candidate] = []
     total = sum(size for _, size, _ in files)
     left = total
@@ -109,7 +109,7 @@ async def prune(
             is_idle = age > _PART_SECONDS and (job is None or job.state.is_final)
             is_due = is_idle and not await asyncio.to_thread(is_in_use, path)
         else:
-            is_due = (age > max_seconds or left > max_bytes) and _may_go(job)
+            is_due = (age > max_seconds or left > max_bytes) and _is_removable(job)
         if is_due:
             left -= size
             until = _fetchable_until(job, now)
@@ -125,22 +125,22 @@ def _files(results: Path) -> list[tuple[Path, int, float]]:
         return []
     found: list[tuple[Path, int, float]] = []
     for path in results.iterdir():
-        is_ours = path.suffix in (".mp4", ".part") or _is_left_note(path)
+        is_ours = path.suffix in (".mp4", ".part") or _is_orphaned_note(path)
         if is_ours and _JOB_ID.search(path.name) and path.is_file() and not path.is_symlink():
             facts = path.stat()
             found.append((path, facts.st_size, facts.st_mtime))
     return found
 
 
-def _worked_on(chunks: Path) -> list[tuple[Path, int, float]]:
+def _chunk_folders(chunks: Path) -> list[tuple[Path, int, float]]:
     """Folder, size in bytes and last change of each video that was worked on in chunks."""
     if not chunks.is_dir():
         return []
     folders = [path for path in chunks.iterdir() if path.is_dir() and not path.is_symlink()]
-    return [(folder, *_extent(folder)) for folder in folders]
+    return [(folder, *_size_and_change(folder)) for folder in folders]
 
 
-def _extent(folder: Path) -> tuple[int, float]:
+def _size_and_change(folder: Path) -> tuple[int, float]:
     """Bytes and last change. A piece may be renamed or joined meanwhile."""
     size, changed = 0, folder.stat().st_mtime
     for path in folder.rglob("*"):
@@ -151,7 +151,7 @@ def _extent(folder: Path) -> tuple[int, float]:
     return size, changed
 
 
-def _is_left_note(path: Path) -> bool:
+def _is_orphaned_note(path: Path) -> bool:
     """What a download wrote beside its part, and a crash left behind when the part was gone."""
     return path.name.endswith(".part.json") and not path.with_suffix("").exists()
 
@@ -161,7 +161,7 @@ async def _job_of(path: Path, journal: Journal) -> Job | None:
     return await journal.get(named[0]) if named else None
 
 
-def _may_go(job: Job | None) -> bool:
+def _is_removable(job: Job | None) -> bool:
     """A job on its way owns its file; SUCCEEDED is one whose clip is just coming home."""
     return job is None or job.state.is_final
 
@@ -180,7 +180,7 @@ def _remove(going: list[Candidate]) -> tuple[Path, ...]:
     for one in going:
         try:
             if one.is_chunks:
-                if _extent(one.path)[1] != one.changed_at:
+                if _size_and_change(one.path)[1] != one.changed_at:
                     continue
                 shutil.rmtree(one.path)
             elif one.path.suffix == ".part":

@@ -104,16 +104,16 @@ async def abandon(job: Job, connection: Connection, services: SessionServices) -
         job = await services.journal.get(job.id) or job
     if job.state is JobState.PREPARED:
         told = "It was not sent yet, and costs nothing."
-        return await _ended(job, services, JobCanceled.__name__, told, billed_usd=Decimal(0))
+        return await _fail(job, services, JobCanceled.__name__, told, billed_usd=Decimal(0))
     if job.state is JobState.SUBMITTED:
         if await _is_canceled(job, connection, services):
             billed = Decimal(0) if connection.provider.refunds_failures else None
-            return await _ended(job, services, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
+            return await _fail(job, services, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
         told = (
             f"{label} cannot cancel: the job goes on there and is billed. Should you want the clip after all: "
             f"grok-imagine resume {job.id}, or run the same graph again"
         )
-        return await _ended(job, services, ABANDONED, told)
+        return await _fail(job, services, ABANDONED, told)
     if job.state is JobState.SUCCEEDED:
         raise SettingsError(f"Job {job.id} is finished and paid; fetch it: grok-imagine resume {job.id}")
     if job.state is JobState.SUBMITTING:
@@ -147,7 +147,7 @@ async def rebuild_request(job: Job, connection: Connection, store: Store, upload
         *fields.pop("reference_images", []),
         *([fields.pop("source_video")] if "source_video" in fields else []),
     ]:
-        url = await _at_hand(name, store, uploads)
+        url = await _find_media(name, store, uploads)
         if url is None:
             return None
         images.append(url)
@@ -168,12 +168,12 @@ def check_task_id(task_id: str) -> str:
     return text
 
 
-async def _at_hand(name: str, store: Store, uploads: Uploads) -> str | None:
+async def _find_media(name: str, store: Store, uploads: Uploads) -> str | None:
     if not name.startswith(_HASH):
         return name
     if not isinstance(store, PersistentStore):
         return None
-    found = await uploads.find(store.name, name.removeprefix(_HASH), good_for=store.least_life)
+    found = await uploads.find(store.name, name.removeprefix(_HASH), good_for=store.min_remaining_seconds)
     return found.url if found else None
 
 
@@ -199,6 +199,6 @@ async def _is_canceled(job: Job, connection: Connection, services: SessionServic
         return False
 
 
-async def _ended(job: Job, services: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
+async def _fail(job: Job, services: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
     ended = {"error": f"Given up. {text}", "error_kind": kind, "finished_at": services.now(), **changes}
     return AbandonResult(await services.journal.advance(job, JobState.FAILED, "given up by its user", **ended), text)

@@ -74,9 +74,9 @@ class Session:
         self._sandbox = sandbox or SandboxProcess(home, self.settings.sandbox_url)
         self._own_sandbox = sandbox is None
         self._now = self.clock = now
-        self._keeper = InFlightSteps()
-        self._pacers = pacers or RateLimiters(sleep, monotonic)
-        self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        self._in_flight = InFlightSteps()
+        self._rate_limiters = pacers or RateLimiters(sleep, monotonic)
+        self._request_locks = WeakValueDictionary[str, asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
         self.journal = ObservableJournal(
             home, now, listener=heard, database_url=self.settings.database_url, limits=limits
@@ -92,8 +92,8 @@ class Session:
             publisher=self.publisher,
             results=home / "results",
             sleep=sleep,
-            run_in_flight=self._keeper.run,
-            in_flight=self._keeper.get,
+            run_in_flight=self._in_flight.run,
+            in_flight=self._in_flight.get,
             deadline_seconds=self.settings.deadline_seconds,
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
@@ -125,18 +125,18 @@ class Session:
                 parts.push_async_callback(asyncio.to_thread, self._sandbox.close)
             parts.push_async_exit(self.journal)
             parts.push_async_exit(self._client)
-            await self._keeper.finish()
+            await self._in_flight.finish()
 
     @property
     def in_flight(self) -> frozenset[asyncio.Task[Job]]:
         """The paid steps that are being run to their end."""
-        return self._keeper.tasks
+        return self._in_flight.tasks
 
     async def connect(self, name: str) -> Connection:
         """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
         profile = connections.profile(self.settings, name)
         url = await self._sandbox.url() if profile.is_sandbox else None
-        connection = connections.connect(profile, self._pacers, url)
+        connection = connections.connect(profile, self._rate_limiters, url)
         self._client.environment.check(connection.endpoint.base_url)
         return connection
 
@@ -165,7 +165,7 @@ class Session:
         checked = self.check(request, connection)
         identity, *older = await fingerprints(request, connection, self._uploads)
         # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
-        async with self._turns.setdefault(identity, asyncio.Lock()):
+        async with self._request_locks.setdefault(identity, asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
             job = await self._reopen_missing_file(
@@ -209,7 +209,7 @@ class Session:
         Without a store's name it is the one that the connection would use, else the settings' own.
         """
         if store is not None:
-            chosen: Store = self.stores.named(store)
+            chosen: Store = self.stores.open(store)
         elif connection is not None:
             chosen = self.stores.choose(await self.connect(connection))
         else:
@@ -300,7 +300,7 @@ class Session:
     # -- inside
 
     def _deletes_after(self, store: str) -> bool:
-        stated = self.stores.stated(store)
+        stated = self.stores.settings_of(store)
         return stated is not None and stated.delete_after
 
     async def _reopen_failed(self, job: Job, connection: Connection) -> Job:

@@ -59,7 +59,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Duration:
-    """The whole seconds that can be asked for, both ends included; ``default`` None means: must be said."""
+    """The whole seconds that can be asked for, both ends included; ``default`` None: a choice is required."""
 
     shortest: int
     longest: int

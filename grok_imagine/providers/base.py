@@ -139,7 +139,7 @@ class Provider:
         capability, found = capability_selection.choose(self.capabilities, request)
         found += rules.check_urls(request, allow_private=allow_private_urls, allow_data=self.takes_data_uris)
         if capability is not None:
-            found += rules.check(capability, self.rendered(request, capability.mode), self.reasons)
+            found += rules.check(capability, self.with_tokens(request, capability.mode), self.reasons)
             found += image_tokens.check(request, documented=capability.mode in self.documents_tokens)
         return capability, found
 
@@ -169,7 +169,7 @@ class Provider:
     def submit(self, request: VideoRequest, urls: PublicUrls) -> Call:
         """The POST that costs money, for a request that passed :meth:`check`."""
         capability = self.capability(request)
-        return self.build(self.rendered(request, capability.mode), capability, urls)
+        return self.build(self.with_tokens(request, capability.mode), capability, urls)
 
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
         """The POST, in the provider's own words: documented fields only, nothing null, nothing empty."""
@@ -200,7 +200,7 @@ class Provider:
         key = self.definition.key
         return call.with_header(key.header, f"{key.scheme} {secret}".strip())
 
-    def rendered(self, request: VideoRequest, mode: Mode) -> VideoRequest:
+    def with_tokens(self, request: VideoRequest, mode: Mode) -> VideoRequest:
         """The request with ``@imageN`` in the provider's spelling; untouched where none is documented."""
         if mode not in self.documents_tokens:
             return request

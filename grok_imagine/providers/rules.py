@@ -89,7 +89,7 @@ def _check_duration(capability: Capability, seconds: int | None) -> Iterator[Vio
             yield Violation(_rule(capability, "duration_required", field), field, message)
     elif seconds is None:
         if limits.default is None:
-            message = f"must be said: {limits.shortest} to {limits.longest} whole seconds"
+            message = f"required: choose {limits.shortest} to {limits.longest} whole seconds"
             yield Violation(_rule(capability, "duration_required", field), field, message)
     elif not limits.shortest <= seconds <= limits.longest:
         message = f"must be {limits.shortest} to {limits.longest} whole seconds, got {seconds}"

@@ -1,4 +1,4 @@
-"""The routes of all dialects in one aiohttp application, and the doorkeeper in front of them."""
+"""The routes of all dialects in one aiohttp application, and the middleware that rejects foreign callers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from . import faults as fault_table
 from .control import Control
 from .dialects import DIALECTS
 from .faults import Fault, UnknownFaultError
-from .files.file_responses import Delivery
+from .files.file_responses import ClipDownloads
 from .files.gateway_files import GatewayFiles
 from .files.uploads import NotMediaError, Uploads
-from .http_helpers import refusing_fault, send
+from .http_helpers import reply_of_fault, send
 from .render.render_worker import RenderWorker
 from .state import SandboxState
 from .task_handlers import FAULT_HEADER, LAST_BODY, TaskHandlers
@@ -26,43 +26,43 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Seven data URIs of 10 MB each, in base64, is the largest body any dialect takes.
 _BODY_LIMIT = 100 * 1024 * 1024
-_CALLER_GONE = 499
+_CLIENT_CLOSED_REQUEST = 499
 """What nginx writes down for a caller that hung up before the answer."""
 
 
 def build(core: SandboxState, runner: TaskRunner, renders: RenderWorker, control: Control) -> web.Application:
     """Every route of the sandbox in one application."""
     app = web.Application(middlewares=[access_middleware(core)], client_max_size=_BODY_LIMIT)
-    delivery, uploads = Delivery(core, renders), Uploads(core)
+    downloads, uploads = ClipDownloads(core, renders), Uploads(core)
     for dialect in DIALECTS:
-        desk = TaskHandlers(core, runner, uploads, dialect)
+        handlers = TaskHandlers(core, runner, uploads, dialect)
         prefix = "/" + dialect.name
         if dialect.name == "openai_videos":
-            files = GatewayFiles(desk, delivery)
+            files = GatewayFiles(handlers, downloads)
             app.router.add_get(prefix + "/v1/videos", files.list)
             app.router.add_get(prefix + "/v1/videos/{task_id}/content", files.content)
             app.router.add_delete(prefix + "/v1/videos/{task_id}", files.delete)
         if dialect.name == "aivideoapi":
-            app.router.add_get(prefix + "/v1/credits", desk.credits)
+            app.router.add_get(prefix + "/v1/credits", handlers.credits)
         for path, operation in dialect.submit_paths.items():
-            app.router.add_post(prefix + path, _with(desk.submit, operation))
+            app.router.add_post(prefix + path, _bind(handlers.submit, operation))
         for path, shape in dialect.poll_paths.items():
-            app.router.add_get(prefix + path, _with(desk.poll, shape))
-    app.router.add_get("/cdn/{dialect}/{token}.mp4", _cdn(core, delivery))
+            app.router.add_get(prefix + path, _bind(handlers.poll, shape))
+    app.router.add_get("/cdn/{dialect}/{token}.mp4", _cdn(core, downloads))
     app.router.add_post("/_sandbox/uploads", uploads.post)
     app.router.add_get("/_sandbox/files/{name}", uploads.get)
     app.router.add_routes(control.routes())
     return app
 
 
-def _with(act: Callable[[web.Request, str], Awaitable[web.StreamResponse]], word: str) -> Handler:
+def _bind(act: Callable[[web.Request, str], Awaitable[web.StreamResponse]], word: str) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await act(request, word)
 
     return handler
 
 
-def _cdn(core: SandboxState, delivery: Delivery) -> Handler:
+def _cdn(core: SandboxState, downloads: ClipDownloads) -> Handler:
     """The CDN path: faults of the request, of the queue, and those the task remembers."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -71,23 +71,23 @@ def _cdn(core: SandboxState, delivery: Delivery) -> Handler:
         if dialect is None:
             return web.Response(status=404)
         faults: list[Fault] = fault_table.parse_list(request.headers.get(FAULT_HEADER, ""))
-        faults += core.queue.take(name, "cdn")
-        task = core.store.task_of_token(request.match_info["token"])
+        faults += core.fault_queue.take(name, "cdn")
+        task = core.store.task_by_token(request.match_info["token"])
         if task is not None:
-            acting, kept = fault_table.spend(task.faults, "cdn")
+            acting, kept = fault_table.split_acting(task.faults, "cdn")
             faults += [fault for fault in acting if fault.kind in ("reply", "file")]
             if kept != task.faults:
                 task.faults = kept
                 core.store.save(task)
-        if instead := refusing_fault(faults, dialect):
+        if instead := reply_of_fault(faults, dialect):
             return await send(request, instead[0], faults)
-        return await delivery.cdn(request, faults)
+        return await downloads.cdn(request, faults)
 
     return handler
 
 
-def _is_ours(request: web.Request) -> bool:
-    """Only callers of this machine that mean it: no rebound host name, no page of another origin."""
+def _is_local_caller(request: web.Request) -> bool:
+    """Whether the caller is of this machine: no rebound host name, no page of another origin."""
     host = urlsplit("//" + request.host).hostname
     origin = request.headers.get("Origin")
     if host not in _LOOPBACK or request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -96,11 +96,11 @@ def _is_ours(request: web.Request) -> bool:
 
 
 def access_middleware(core: SandboxState) -> Any:
-    """Refuses callers from elsewhere, and records every request."""
+    """Rejects callers from elsewhere, and logs every request."""
 
     @web.middleware
-    async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not _is_ours(request):
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_local_caller(request):
             return web.Response(status=403, text="this sandbox serves its own machine only")
         status = 0
         LAST_BODY.set(None)
@@ -114,23 +114,23 @@ def access_middleware(core: SandboxState) -> Any:
             status = error.status
             raise
         except ConnectionError:
-            status = _CALLER_GONE
-            response = web.Response(status=status)  # nobody hears it, and nobody need read a traceback
+            status = _CLIENT_CLOSED_REQUEST
+            response = web.Response(status=status)  # the caller is gone; a traceback would only disturb the log
         finally:
             if not request.path.startswith("/_sandbox/"):
-                core.requests.append(_note(request, status))
+                core.requests.append(_log_entry(request, status))
         return response
 
-    return doorkeeper
+    return middleware
 
 
-def _note(request: web.Request, status: int) -> dict[str, Any]:
-    """One line of the request log. Neither a key nor a query (signatures) is written down."""
+def _log_entry(request: web.Request, status: int) -> dict[str, Any]:
+    """One entry of the request log, without keys and queries (which hold signatures)."""
     return {
         "time": time.time(),
         "method": request.method,
         "path": request.path,
-        "body": _short(LAST_BODY.get()),
+        "body": _shorten_data_uris(LAST_BODY.get()),
         "authorization": "Authorization" in request.headers,
         "fault": request.headers.get(FAULT_HEADER),
         "range": request.headers.get("Range"),
@@ -138,13 +138,13 @@ def _note(request: web.Request, status: int) -> dict[str, Any]:
     }
 
 
-def _short(value: Any) -> Any:
-    """Data URIs are cut, so that the log stays readable."""
+def _shorten_data_uris(value: Any) -> Any:
+    """The value with its data URIs cut to 80 characters."""
     if isinstance(value, str):
         return value[:80] + f"...({len(value)})" if value.startswith("data:") else value
     if isinstance(value, dict):
         items: Any = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return {key: _short(item) for key, item in items}
+        return {key: _shorten_data_uris(item) for key, item in items}
     if isinstance(value, list):
-        return [_short(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_shorten_data_uris(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -1,4 +1,4 @@
-"""The sandbox's clock: time that passes from the wall time at its start, plus an offset, or a clock that stands still until it is wound."""
+"""The sandbox's clock: wall time plus an offset, or a manual clock that only advances on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ClockMode = Literal["wall", "manual"]
 
 
 class Clock:
-    """Every time the sandbox reports comes from here, so a test can wind a lifecycle forward."""
+    """The source of every time that the sandbox reports, so that a test can advance it."""
 
     def __init__(self, mode: ClockMode = "wall", *, offset: float = 0.0, stopped_at: float | None = None) -> None:
         self.mode: ClockMode = mode
@@ -21,9 +21,9 @@ class Clock:
         return self._stopped_at if self.mode == "manual" else self._began + time.monotonic() + self.offset
 
     def advance(self, seconds: float) -> float:
-        """Wind the clock on, and say what it shows. Time never runs backwards here."""
+        """Advance the clock and return its new time. Raises ValueError for a negative number of seconds."""
         if not seconds >= 0:
-            raise ValueError("the clock only winds forward")
+            raise ValueError("the clock only advances; seconds must be 0 or more")
         self.offset += seconds
         self._stopped_at += seconds
         return self.now()

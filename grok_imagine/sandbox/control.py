@@ -29,7 +29,7 @@ def _bad(message: str) -> web.Response:
 
 
 class Control:
-    """The handlers of /_sandbox/, for tests and for the curious; the dialects know nothing of them."""
+    """The handlers of /_sandbox/, which no dialect has."""
 
     def __init__(self, core: SandboxState, runner: TaskRunner) -> None:
         self.core, self.runner = core, runner
@@ -55,7 +55,7 @@ class Control:
                 "seconds": self.core.settings.seconds,
                 "strict_extra": self.core.settings.strict_extra,
                 "dialects": [d.name for d in DIALECTS],
-                "queued_faults": len(self.core.queue),
+                "queued_faults": len(self.core.fault_queue),
             }
         )
 
@@ -77,8 +77,8 @@ class Control:
             dialect, stage, fault, times = self._read_fault(body)
         except ValueError as error:
             return _bad(str(error))
-        self.core.queue.add(dialect, stage, fault, times)
-        return web.json_response({"queued": len(self.core.queue)})
+        self.core.fault_queue.add(dialect, stage, fault, times)
+        return web.json_response({"queued": len(self.core.fault_queue)})
 
     def _read_fault(self, body: Json) -> tuple[str, Stage, Fault, int]:
         dialect, times = body.get("dialect", ""), body.get("times", 1)
@@ -102,7 +102,7 @@ class Control:
         return web.json_response({"now": self.wind(seconds)})
 
     def wind(self, seconds: float) -> float:
-        """Also remembered in the store, so that a restarted sandbox does not fall back in time."""
+        """Advance the clock, and store its time, so that a restarted sandbox does not go back."""
         now = self.core.clock.advance(seconds)
         self.core.store.set_meta("clock_offset", repr(self.core.clock.offset))
         self.core.settle_all()
@@ -112,7 +112,7 @@ class Control:
     async def reset(self, _: web.Request) -> web.Response:
         await self.runner.reset()
         self.core.store.reset()
-        self.core.queue.clear()
+        self.core.fault_queue.clear()
         self.core.requests.clear()
         self.core.callbacks.clear()
         return web.json_response({"status": "ok"})

@@ -1,4 +1,4 @@
-"""The faults the sandbox can play: one table, from which both the parser and the documentation are made."""
+"""The faults that the sandbox can simulate: one table, for the parser and the documentation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Literal
 Stage = Literal["submit", "poll", "content", "cdn"]
 Kind = Literal["reply", "task", "view", "file", "callback"]
 STAGES: tuple[Stage, ...] = ("submit", "poll", "content", "cdn")
-FOR_EVER = -1
+UNLIMITED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """`reply` bends one HTTP answer, `task` a fate, `view` the poll body, `file` the download, `callback` the call."""
+    """`reply` changes an HTTP reply, `task` the outcome, `view` the poll body, `file` the download."""
 
     kind: Kind
     text: str
-    times: int = FOR_EVER
+    times: int = UNLIMITED
 
 
 def _reply(text: str) -> FaultKind:
@@ -47,7 +47,7 @@ FAULTS: dict[str, FaultKind] = {
     "drop-before": _reply("connection closed, nothing carried out"),
     "drop-after": _reply("carried out (a submit is charged), then the connection is closed without an answer"),
     "no-id": _reply("the submit is accepted and charged; its answer holds no task id"),
-    # The fate of a task.
+    # The outcome of a task.
     "failed": FaultKind("task", "the task fails when due (arg = message)"),
     "moderated": FaultKind("task", "the task fails when due with the dialect's moderation code"),
     "progress-100-failed": FaultKind("task", "fails when due; reported with progress 100"),
@@ -89,17 +89,17 @@ _MARKER = re.compile(r"\[sandbox:([^\]\s]+)\]")
 
 
 class UnknownFaultError(ValueError):
-    """A fault nobody knows: said aloud, since a test with a misspelt fault would pass for nothing."""
+    """An unknown fault. An error, as a test with a misspelt fault would pass without testing anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault as asked for: which, with what argument, where and how often."""
+    """One requested fault: its name, argument, stage, and how many times it acts."""
 
     name: str
     arg: str = ""
     stage: Stage | None = None
-    times: int = FOR_EVER
+    times: int = UNLIMITED
 
     @property
     def kind(self) -> Kind:
@@ -134,44 +134,44 @@ def parse(spec: str) -> Fault:
         raise UnknownFaultError(f"unknown sandbox fault {spec!r}; GET /_sandbox/faults lists them")
     times = FAULTS[found["name"]].times
     if found["times"]:
-        times = FOR_EVER if found["times"] == "ever" else int(found["times"])
+        times = UNLIMITED if found["times"] == "ever" else int(found["times"])
     stage: Stage | None = next((s for s in STAGES if s == found["stage"]), None)
     return Fault(found["name"], found["arg"] or "", stage, times)
 
 
 def parse_list(text: str) -> list[Fault]:
-    """Several, separated by commas."""
+    """Read several, separated by commas. Raises UnknownFaultError."""
     return [parse(part) for part in text.split(",") if part.strip()]
 
 
-def in_prompt(prompt: str) -> list[Fault]:
-    """The faults asked for by markers like `[sandbox:503@poll*2]`."""
+def parse_prompt(prompt: str) -> list[Fault]:
+    """The faults requested by markers like `[sandbox:503@poll*2]`."""
     return [fault for marker in _MARKER.findall(prompt) for fault in parse_list(marker)]
 
 
 def without_markers(prompt: str) -> str:
-    """The prompt as it is rendered."""
+    """The prompt without its fault markers, as it is rendered."""
     return " ".join(_MARKER.sub(" ", prompt).split())
 
 
-def spend(faults: list[Fault], stage: Stage) -> tuple[list[Fault], list[Fault]]:
-    """Split a task's faults into those that act now and the list to remember afterwards."""
+def split_acting(faults: list[Fault], stage: Stage) -> tuple[list[Fault], list[Fault]]:
+    """Split a task's faults into those that act now and those that remain afterwards."""
     acting: list[Fault] = []
-    kept: list[Fault] = []
+    remaining: list[Fault] = []
     for fault in faults:
         if not fault.acts_at(stage) or fault.times == 0:
-            kept.append(fault)
+            remaining.append(fault)
             continue
         acting.append(fault)
-        if fault.times == FOR_EVER:
-            kept.append(fault)
+        if fault.times == UNLIMITED:
+            remaining.append(fault)
         elif fault.times > 1:
-            kept.append(replace(fault, times=fault.times - 1))
-    return acting, kept
+            remaining.append(replace(fault, times=fault.times - 1))
+    return acting, remaining
 
 
 class FaultQueue:
-    """Faults ordered through the control endpoint, for the next matching requests."""
+    """Faults queued through the control endpoint, for the next matching requests."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[str, Stage, Fault]] = deque()

@@ -1,4 +1,4 @@
-"""Reading requests and sending answers: keys, JSON and forms in; replies, and the faults that bend them, out."""
+"""Reads requests (keys, JSON, forms) and sends replies, with the faults that change them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from aiohttp import web
 
 from .dialects import Dialect
 from .faults import Fault
-from .model import ApiErrorKind, Json, Refusal, Reply
+from .model import ApiErrorKind, Json, Reply, RequestRejected
 
 _HTML = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>"
 )
-_FIRST_REPLIES = {
+_ERROR_FAULTS = {
     "401": ApiErrorKind.BAD_KEY,
-    "402": ApiErrorKind.BROKE,
+    "402": ApiErrorKind.NO_CREDIT,
     "404": ApiErrorKind.NO_TASK,
     "429-spend": ApiErrorKind.SPEND,
     "500": ApiErrorKind.INTERNAL,
@@ -30,19 +30,19 @@ _FIRST_REPLIES = {
 _ID_KEYS = ("id", "task_id", "taskId", "request_id")
 
 
-def key_of(request: web.Request, dialect: Dialect) -> str:
-    """The caller's key, or the dialect's own refusal."""
+def read_key(request: web.Request, dialect: Dialect) -> str:
+    """The caller's key. Raises RequestRejected with the dialect's own reply."""
     header = request.headers.get("Authorization")
     if not header:
-        raise Refusal(dialect.refuse(ApiErrorKind.NO_AUTH))
+        raise RequestRejected(dialect.error_reply(ApiErrorKind.NO_AUTH))
     scheme, _, key = header.partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
-        raise Refusal(dialect.refuse(ApiErrorKind.NOT_BEARER))
+        raise RequestRejected(dialect.error_reply(ApiErrorKind.NOT_BEARER))
     if not key.startswith(dialect.key_prefix) or "sandbox" not in key:
-        raise Refusal(dialect.refuse(ApiErrorKind.BAD_KEY))
+        raise RequestRejected(dialect.error_reply(ApiErrorKind.BAD_KEY))
     if "revoked" in key:
-        raise Refusal(dialect.refuse(ApiErrorKind.REVOKED))
+        raise RequestRejected(dialect.error_reply(ApiErrorKind.REVOKED))
     return key
 
 
@@ -69,11 +69,11 @@ async def read_form(request: web.Request) -> tuple[Json, tuple[bytes, str] | Non
                 file = (sent.read(), key)
             continue
         text = value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
-        _place(body, key, text)
+        _set_form_value(body, key, text)
     return body, file
 
 
-def _place(body: Json, key: str, text: str) -> None:
+def _set_form_value(body: Json, key: str, text: str) -> None:
     outer, bracket, rest = key.partition("[")
     inner = rest.rstrip("]")
     if not bracket:
@@ -94,11 +94,11 @@ def _form_value(key: str, text: str) -> Any:
     return text
 
 
-def refusing_fault(faults: Iterable[Fault], dialect: Dialect) -> tuple[Reply | web.Response, bool] | None:
-    """The answer a fault gives in place of the real one, and whether the request is carried out first."""
+def reply_of_fault(faults: Iterable[Fault], dialect: Dialect) -> tuple[Reply | web.Response, bool] | None:
+    """The reply that a fault puts in place of the real one, and whether the request is carried out first."""
     for fault in faults:
-        if fault.name in _FIRST_REPLIES:
-            return dialect.refuse(_FIRST_REPLIES[fault.name]), fault.arg == "accepted"
+        if fault.name in _ERROR_FAULTS:
+            return dialect.error_reply(_ERROR_FAULTS[fault.name]), fault.arg == "accepted"
         if fault.name == "html-502":
             return web.Response(status=502, text=_HTML, content_type="text/html"), fault.arg == "accepted"
         if fault.name in ("429", "429-date"):
@@ -118,24 +118,24 @@ def _rate_limited(fault: Fault, dialect: Dialect) -> Reply:
     # A Retry-After date is read against the reader's own clock, so it is wall time and not the sandbox's.
     moment = datetime.now(timezone.utc) + timedelta(seconds=wait + 0.999)
     value = format_datetime(moment, usegmt=True) if fault.name == "429-date" else format(wait, "g")
-    reply = dialect.refuse(ApiErrorKind.RATE)
+    reply = dialect.error_reply(ApiErrorKind.RATE)
     return Reply(reply.status, reply.body, {"Retry-After": value})
 
 
-def hang_up(request: web.Request) -> web.Response:
-    """Close the connection without an answer."""
+def abort_connection(request: web.Request) -> web.Response:
+    """Close the connection without a reply."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=499)
 
 
 async def send(request: web.Request, reply: Reply | web.Response, faults: Iterable[Fault] = ()) -> web.StreamResponse:
-    """Send a reply, as the faults of this request bend it."""
+    """Send a reply, changed by the faults of this request."""
     by_name = {fault.name: fault for fault in faults}
     if stall := by_name.get("stall"):
         await asyncio.sleep(stall.seconds(30))
     if "drop-after" in by_name:
-        return hang_up(request)
+        return abort_connection(request)
     if isinstance(reply, web.Response):
         return reply
     body = _without_ids(reply.body) if "no-id" in by_name else reply.body
@@ -144,11 +144,11 @@ async def send(request: web.Request, reply: Reply | web.Response, faults: Iterab
         raw = raw[: len(raw) // 2]
     headers = {**reply.headers, **({"Content-Type": "application/json; charset=utf-8"} if body is not None else {})}
     if slow := by_name.get("slow-body"):
-        return await _dribble(request, reply.status, headers, raw, slow.seconds(2))
+        return await _send_slowly(request, reply.status, headers, raw, slow.seconds(2))
     return web.Response(status=reply.status, body=raw, headers=headers)
 
 
-async def _dribble(
+async def _send_slowly(
     request: web.Request, status: int, headers: dict[str, str], raw: bytes, pause: float
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=status, headers=headers)

@@ -1,4 +1,4 @@
-"""The sandbox's own words: an order, a task, a reply. Plain values, no I/O."""
+"""The sandbox's values: a request, a task, a reply. No I/O."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Outcome = Literal["", "ready", "failed"]
 
 
 class ApiErrorKind(Enum):
-    """What can be wrong with a request whatever the dialect; each dialect spells it in its own way."""
+    """Errors that every dialect has; each one writes them in its own way."""
 
     NO_AUTH = "no_auth"
     NOT_BEARER = "not_bearer"
     BAD_KEY = "bad_key"
     REVOKED = "revoked"
-    BROKE = "broke"
+    NO_CREDIT = "broke"
     RATE = "rate"
     SPEND = "spend"
     NO_TASK = "no_task"
@@ -32,7 +32,7 @@ class ApiErrorKind(Enum):
 
 
 class State(Enum):
-    """Where a task stands; each dialect has its own words for it."""
+    """A task's state; each dialect has its own status words."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -49,8 +49,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-class Refusal(Exception):
-    """A request the provider turns down, with the answer it gives."""
+class RequestRejected(Exception):
+    """A request that the provider rejects, with the reply that says so."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"HTTP {reply.status}")
@@ -90,8 +90,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A request that passed validation: what to render, what it costs, what the answers echo."""
+class ParsedRequest:
+    """A valid request: what to render, its price, and what the replies repeat of it (``echo``)."""
 
     model: str
     job: Job
@@ -110,7 +110,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Task:
-    """One accepted order and all that is known of it. This is what the store keeps."""
+    """One accepted request and all that is known of it, as the store keeps it."""
 
     id: str
     dialect: str
@@ -145,7 +145,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one poll shows of a task: the truth, or the truth as a fault bends it."""
+    """What one poll shows of a task, after the faults."""
 
     task: Task
     state: State
@@ -153,7 +153,7 @@ class View:
     url: str = ""
     expires: int = 0
     failure: Failure | None = None
-    words: dict[State, str] = field(default_factory=dict[State, str])
+    status_words: dict[State, str] = field(default_factory=dict[State, str])
     """Status spellings asked for by a fault, in place of the dialect's own."""
     unknown_word: str = ""
     shape: str = ""
@@ -161,5 +161,5 @@ class View:
     """DONE, yet moderated: an error object or flag and no video."""
     empty_error: bool = False
 
-    def word(self, own: str) -> str:
-        return self.unknown_word or self.words.get(self.state, own)
+    def status_word(self, own: str) -> str:
+        return self.unknown_word or self.status_words.get(self.state, own)

@@ -69,7 +69,7 @@ class Sandbox:
             folder = self._temporary = Path(tempfile.mkdtemp(prefix="grok-imagine-sandbox-"))
         store = Store(folder, self.clips)
         offset = float(store.meta("clock_offset", "0.0"))
-        # A clock that stands still goes on from where it stood, also in the next process.
+        # A manual clock continues from where it stopped, also in the next process.
         start = float(store.meta("clock_start", repr(time.time())))
         stopped_at = start + offset if self.clock_mode == "manual" else None
         self._core = core = SandboxState(
@@ -136,19 +136,19 @@ class Sandbox:
         return list(self.core.callbacks)
 
     def wind(self, seconds: float) -> float:
-        """Wind the clock on and settle what falls due."""
+        """Advance the clock by so many seconds and settle the tasks that are then due."""
         if self._control is None:
             raise RuntimeError("the sandbox is not running")
         return self._control.wind(seconds)
 
     def fault(self, on: Stage, spec: str, *, dialect: str = "", times: int = 1) -> None:
         """Queue a fault for the next matching requests."""
-        self.core.queue.add(dialect, on, parse(spec), times)
+        self.core.fault_queue.add(dialect, on, parse(spec), times)
 
     async def outcomes(self) -> None:
         """Wait until every task accepted so far has its outcome, which the clock then shows."""
         if self._tasks is not None:
-            await self._tasks.outcomes()
+            await self._tasks.wait_for_outcomes()
 
     def base(self, dialect: str) -> str:
         """The base URL of one dialect, as a client would configure it."""
@@ -166,5 +166,5 @@ def is_loopback(host: str) -> bool:
 
 
 def describe(sandbox: Sandbox, pid: int) -> dict[str, Any]:
-    """The one line the process says."""
+    """What the process prints: one JSON line."""
     return {"url": sandbox.url, "pid": pid}

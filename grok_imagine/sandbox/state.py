@@ -1,4 +1,4 @@
-"""The counter behind every dialect: accounts and balances, what a poll may show, signed URLs, what was asked."""
+"""The state of a sandbox: accounts, balances, what a poll shows, signed URLs, and the request log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SHAPES = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line chose for all tasks."""
+    """The options that hold for all tasks."""
 
     seconds: float = 4.0
     strict_extra: bool = False
@@ -45,14 +45,14 @@ class SandboxState:
 
     def __init__(self, settings: Settings, clock: Clock, store: Store) -> None:
         self.settings, self.clock, self.store = settings, clock, store
-        self.queue = FaultQueue()
+        self.fault_queue = FaultQueue()
         self.requests: deque[Json] = deque(maxlen=500)
         self.callbacks: deque[Json] = deque(maxlen=200)
         self.url = ""
         self.other_url = ""
         """The same server on a second port: another origin, for the redirect fault."""
         self.on_settled: Callable[[], None] = lambda: None
-        self._owed: set[str] = set()
+        self._pending_callbacks: set[str] = set()
         self._secret = store.meta("signing_secret", secrets.token_hex(32)).encode()
 
     def dialect(self, name: str) -> Dialect | None:
@@ -64,14 +64,14 @@ class SandboxState:
     def account(key: str) -> str:
         return hashlib.sha256(key.encode()).hexdigest()[:16]
 
-    def funds(self, dialect: Dialect, key: str) -> tuple[Decimal, Decimal]:
+    def credits_bought_and_used(self, dialect: Dialect, key: str) -> tuple[Decimal, Decimal]:
         """Credits bought and credits used by this key at this dialect."""
         bought = Decimal(0) if "broke" in key else OPENING_CREDIT_USD / dialect.credit_usd
         account = self.account(key)
         used = sum(
             (
                 Decimal(e["credits"])
-                for e in self.store.entries()
+                for e in self.store.ledger_entries()
                 if e["account"] == account and e["dialect"] == dialect.name
             ),
             Decimal(0),
@@ -79,23 +79,23 @@ class SandboxState:
         return bought, used
 
     def can_pay(self, dialect: Dialect, key: str, price: Price) -> bool:
-        bought, used = self.funds(dialect, key)
+        bought, used = self.credits_bought_and_used(dialect, key)
         return bought - used >= price.credits
 
     # lifecycle
 
     def settle(self, task: Task) -> bool:
-        """Make a due outcome visible, and refund a failure before anyone can see it. True if it became final now."""
+        """Make a due outcome visible, and refund a failure first. True if the task became final now."""
         now = self.clock.now()
         if task.final or not task.outcome or now < task.due or task.fault("stuck"):
             return False
-        self._judge(task)
+        self._apply_outcome_faults(task)
         task.final = max(task.due, task.outcome_at)
         self.store.save(task)
         if task.outcome == "failed" or task.fault("blocked"):
-            self.store.book("refund", task, task.final, task.failure.message if task.failure else "blocked")
+            self.store.add_ledger_entry("refund", task, task.final, task.failure.message if task.failure else "blocked")
         if task.callback_url:
-            self._owed.add(task.id)
+            self._pending_callbacks.add(task.id)
             self.on_settled()
         return True
 
@@ -103,24 +103,24 @@ class SandboxState:
         for task in self.store.open_tasks():
             self.settle(task)
 
-    def recall_callbacks(self) -> None:
-        """After a restart: tasks that became final without their callback having been handed out."""
-        self._owed |= {t.id for t in self.store.final_tasks() if t.callback_url and not t.called_back}
+    def load_pending_callbacks(self) -> None:
+        """After a restart: find the final tasks whose callback was not sent."""
+        self._pending_callbacks |= {t.id for t in self.store.final_tasks() if t.callback_url and not t.called_back}
 
-    def callbacks_due(self) -> list[Task]:
-        """Final tasks whose callback has not been handed out yet, marked as handed out."""
+    def take_pending_callbacks(self) -> list[Task]:
+        """The final tasks whose callback is to be sent, from now on marked as sent."""
         due: list[Task] = []
-        for task_id in sorted(self._owed):
+        for task_id in sorted(self._pending_callbacks):
             task = self.store.task(task_id)
             if task is not None and task.callback_url and not task.called_back:
                 task.called_back = True
                 self.store.save(task)
                 due.append(task)
-        self._owed.clear()
+        self._pending_callbacks.clear()
         return due
 
-    def next_due(self) -> float | None:
-        """Seconds until the clock brings the next outcome; None if only an event can."""
+    def seconds_until_next_outcome(self) -> float | None:
+        """Seconds until the next task is due; None if no time is known."""
         if self.clock.mode == "manual":
             return None
         waits = [
@@ -129,16 +129,16 @@ class SandboxState:
         return max(min(waits), 0.0) + 0.002 if waits else None
 
     @staticmethod
-    def _judge(task: Task) -> None:
-        """A fault decides the fate of a task that would have gone well."""
+    def _apply_outcome_faults(task: Task) -> None:
+        """Let the task fail if one of its faults says so."""
         failed = task.fault("failed") or task.fault("progress-100-failed")
         if task.fault("moderated"):
             task.outcome, task.failure = "failed", Failure("moderation", "Request violates content policy")
         elif failed:
             task.outcome, task.failure = "failed", Failure("generic", failed.arg or "Generation failed upstream")
 
-    def view(self, task: Task, shape: str = "", passing: tuple[Fault, ...] = ()) -> View:
-        """What a poll shows now. `passing` are faults of this one request; the task remembers its own."""
+    def view(self, task: Task, shape: str = "", request_faults: tuple[Fault, ...] = ()) -> View:
+        """What a poll shows now. `request_faults` are those of this one request; the task has its own."""
         self.settle(task)
         dialect = self.dialect(task.dialect)
         share = dialect.queued_share if dialect else 0.0
@@ -149,14 +149,14 @@ class SandboxState:
         if state is State.DONE:
             url, expires = self.signed_url(task)
             view = replace(view, url=url, expires=expires)
-        for fault in (*task.faults, *passing):
-            view = _bend(view, fault)
+        for fault in (*task.faults, *request_faults):
+            view = _apply_view_fault(view, fault)
         return view
 
-    # URLs of its own
+    # URLs of this sandbox
 
-    def rehome(self, url: str) -> str:
-        """A URL of an earlier run of this sandbox, as it is reached now; any other unchanged."""
+    def current_url(self, url: str) -> str:
+        """The present URL for one of an earlier run of this sandbox; any other URL is unchanged."""
         parts = urlsplit(url)
         own = parts.path.startswith(("/_sandbox/files/", "/cdn/")) and parts.hostname in (
             "127.0.0.1",
@@ -178,11 +178,11 @@ class SandboxState:
         good = expires.isascii() and expires.isdigit() and len(expires) < 20
         return good and hmac.compare_digest(self.signature(token, int(expires)).encode(), signature.encode())
 
-    # what was asked and charged
+    # the ledger
 
     def ledger(self) -> Json:
         self.settle_all()
-        entries = self.store.entries()
+        entries = self.store.ledger_entries()
         totals: dict[str, dict[str, str]] = {}
         usd = Decimal(0)
         for name in (d.name for d in DIALECTS):
@@ -204,8 +204,8 @@ class SandboxState:
         }
 
 
-def _bend(view: View, fault: Fault) -> View:
-    """One fault's mark on a view."""
+def _apply_view_fault(view: View, fault: Fault) -> View:
+    """The view with one fault applied."""
     name = fault.name
     if name == "unknown-status":
         return replace(view, unknown_word=fault.arg or "warming_up", url="", failure=None)
@@ -215,7 +215,7 @@ def _bend(view: View, fault: Fault) -> View:
         return replace(view, shape=name)
     if name.startswith("status"):
         state = {"status": State.DONE, "status-running": State.RUNNING, "status-failed": State.FAILED}[name]
-        return replace(view, words={**view.words, state: fault.arg or state.value})
+        return replace(view, status_words={**view.status_words, state: fault.arg or state.value})
     if view.state is not State.DONE:
         return view
     if name == "no-url":

@@ -1,4 +1,4 @@
-"""What must outlive a crash: tasks, ledger, uploads and counters in SQLite, media as files beside it."""
+"""What survives a crash: tasks, ledger, uploads and counters in SQLite, media as files beside it."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _TABLES = ("counters", "tasks", "ledger", "uploads")
 
 
 class Store:
-    """One SQLite file. Every write is committed at once: a kill -9 loses nothing that was answered."""
+    """One SQLite file. Every write is committed at once: after a kill -9, all that a reply has confirmed is stored."""
 
     def __init__(self, folder: Path, clips: Path | None = None) -> None:
         self.folder = folder
         self.clips = clips or folder / "clips"
         self.references = folder / "references"
         self.uploads = folder / "uploads"
-        for place in (folder, self.clips, self.references, self.uploads):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (folder, self.clips, self.references, self.uploads):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / "sandbox.sqlite3"
         # SQLite would create the file by the umask; it holds prompts, so it is made private first.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -73,11 +73,11 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def accept(self, task: Task, summary: str) -> None:
-        """Task and charge in one transaction: there is no task unpaid and no charge without a task."""
+        """Store a task and its charge in one transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self.save(task)
-            self.book("charge", task, task.created, summary)
+            self.add_ledger_entry("charge", task, task.created, summary)
             self.count("submits." + task.dialect)
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -85,10 +85,10 @@ class Store:
         self._db.execute("COMMIT")
 
     def task(self, task_id: str) -> Task | None:
-        return self._one("SELECT data FROM tasks WHERE id = ?", task_id)
+        return self._load_task("SELECT data FROM tasks WHERE id = ?", task_id)
 
-    def task_of_token(self, token: str) -> Task | None:
-        return self._one("SELECT data FROM tasks WHERE token = ?", token)
+    def task_by_token(self, token: str) -> Task | None:
+        return self._load_task("SELECT data FROM tasks WHERE token = ?", token)
 
     def open_tasks(self) -> list[Task]:
         rows = self._db.execute("SELECT data FROM tasks WHERE final = 0 ORDER BY created").fetchall()
@@ -98,21 +98,21 @@ class Store:
         rows = self._db.execute("SELECT data FROM tasks WHERE final > 0 ORDER BY final").fetchall()
         return [_task_from_json(json.loads(row[0])) for row in rows]
 
-    def tasks_of(self, dialect: str, account: str) -> list[Task]:
+    def account_tasks(self, dialect: str, account: str) -> list[Task]:
         rows = self._db.execute(
             "SELECT data FROM tasks WHERE dialect = ? AND account = ? ORDER BY created DESC, rowid DESC",
             (dialect, account),
         ).fetchall()
         return [_task_from_json(json.loads(row[0])) for row in rows]
 
-    def _one(self, sql: str, key: str) -> Task | None:
+    def _load_task(self, sql: str, key: str) -> Task | None:
         row = self._db.execute(sql, (key,)).fetchone()
         return None if row is None else _task_from_json(json.loads(row[0]))
 
     # ledger
 
-    def book(self, kind: str, task: Task, time: float, summary: str) -> None:
-        """Write one entry; a second refund of the same task is ignored by the table's own rule."""
+    def add_ledger_entry(self, kind: str, task: Task, time: float, summary: str) -> None:
+        """Write one entry; the table's UNIQUE constraint ignores a second refund of a task."""
         sign = 1 if kind == "charge" else -1
         self._db.execute(
             "INSERT OR IGNORE INTO ledger (time, dialect, account, task, kind, credits, usd, summary)"
@@ -129,7 +129,7 @@ class Store:
             ),
         )
 
-    def entries(self) -> list[Json]:
+    def ledger_entries(self) -> list[Json]:
         sql = "SELECT time, dialect, account, task, kind, credits, usd, summary FROM ledger ORDER BY n"
         return [dict(row) for row in self._db.execute(sql).fetchall()]
 
@@ -143,7 +143,7 @@ class Store:
         return None if row is None else (row["mime"], row["expires"])
 
     def reset(self) -> None:
-        """Forget everything but the clock and the signing secret. Rendered clips stay: they are a cache."""
+        """Delete everything but the clock, the signing secret and the rendered clips, which are a cache."""
         for table in _TABLES:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  (names from the constant above)
         for file in (*self.uploads.iterdir(), *self.references.iterdir()):

@@ -38,7 +38,7 @@ class PersistentStore(Protocol):
     name: str
 
     @property
-    def least_life(self) -> float:
+    def min_remaining_seconds(self) -> float:
         """Seconds that a stored URL must still be valid to be reused."""
         ...
 
@@ -51,7 +51,7 @@ class PersistentStore(Protocol):
         ...
 
 
-def least_life(lifetime_seconds: float) -> float:
+def min_remaining_seconds(lifetime_seconds: float) -> float:
     """An hour, or half of a new URL's lifetime if that is less: providers download within minutes of the submit."""
     return min(3600.0, lifetime_seconds / 2)
 

@@ -25,9 +25,9 @@ from ..models.url import is_loopback
 from ..proxies import Proxies
 from ..redact import redact
 from ..settings import StoreSettings
-from .base import PublicFile, least_life
+from .base import PublicFile, min_remaining_seconds
 
-LONGEST_SIGNATURE = 7 * 24 * 3600.0
+MAX_SIGNATURE_SECONDS = 7 * 24 * 3600.0
 """S3 signatures (version 4) and Google's are valid for seven days at most."""
 
 # One slow or broken store must not hold a job for minutes: obstore's own default is ten tries.
@@ -68,14 +68,14 @@ class BucketStore:
         self.name = name
         self._stated = stated
         self._secret = secret
-        self._lifetime = min(lifetime_seconds, LONGEST_SIGNATURE)
+        self._lifetime = min(lifetime_seconds, MAX_SIGNATURE_SECONDS)
         self._now = now
         self._opened: Any = None
 
     @property
-    def least_life(self) -> float:
+    def min_remaining_seconds(self) -> float:
         """Seconds that a stored URL must still be valid to be reused."""
-        return least_life(self._lifetime)
+        return min_remaining_seconds(self._lifetime)
 
     async def publish(self, blob: Blob) -> PublicFile:
         """Upload the blob and sign a URL for it. Raises StorageError, which says what to fix."""
@@ -83,7 +83,7 @@ class BucketStore:
 
         key = self.key_of(blob)
         with map_errors(self.name):
-            await _threaded(obstore.put, self._store(), key, blob.data, attributes={"Content-Type": blob.media_type})
+            await _in_thread(obstore.put, self._store(), key, blob.data, attributes={"Content-Type": blob.media_type})
         return await self.sign(key)
 
     async def sign(self, key: str) -> PublicFile:
@@ -94,7 +94,7 @@ class BucketStore:
             return PublicFile(f"{self._stated.public_base_url}/{key}", None, key)
         expires_at = self._now() + self._lifetime
         with map_errors(self.name):
-            url = await _threaded(obstore.sign, self._store(), "GET", key, timedelta(seconds=self._lifetime))
+            url = await _in_thread(obstore.sign, self._store(), "GET", key, timedelta(seconds=self._lifetime))
         return PublicFile(url, expires_at, key)
 
     async def put_file(self, key: str, path: Path, media_type: str) -> None:
@@ -102,7 +102,7 @@ class BucketStore:
         import obstore
 
         with map_errors(self.name):
-            await _threaded(obstore.put, self._store(), key, path, attributes={"Content-Type": media_type})
+            await _in_thread(obstore.put, self._store(), key, path, attributes={"Content-Type": media_type})
 
     async def get_file(self, key: str, path: Path) -> None:
         """Download the object into a new private file. Raises StorageError."""
@@ -117,7 +117,7 @@ class BucketStore:
                 os.fsync(file.fileno())
 
         with map_errors(self.name):
-            await _threaded(receive)
+            await _in_thread(receive)
 
     async def remove(self, key: str) -> None:
         """Delete an object if it exists."""
@@ -125,7 +125,7 @@ class BucketStore:
 
         with map_errors(self.name):
             try:
-                await _threaded(obstore.delete, self._store(), key)
+                await _in_thread(obstore.delete, self._store(), key)
             except FileNotFoundError:
                 return
 
@@ -134,7 +134,7 @@ class BucketStore:
         import obstore
 
         with map_errors(self.name):
-            rows: list[Any] = await _threaded(lambda: obstore.list(self._store(), self._stated.prefix).collect())
+            rows: list[Any] = await _in_thread(lambda: obstore.list(self._store(), self._stated.prefix).collect())
         results = self.result_key("").rpartition("/")[0] + "/"
         found = [StoredObject(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
         return [one for one in found if not one.key.startswith(results)]
@@ -155,7 +155,7 @@ class BucketStore:
         return self._opened
 
 
-async def _threaded(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+async def _in_thread(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """obstore's blocking call in a thread (it releases the GIL).
 
     Its own async calls can abort the interpreter at exit, from a callback that comes after the loop has ended.
@@ -181,11 +181,13 @@ def _open(name: str, stated: StoreSettings) -> Any:
         )
     shared: dict[str, Any] = {"client_options": options, "retry_config": _RETRY}
     if stated.kind == "gcs":
-        return GCSStore(stated.bucket, **_known(service_account_key=stated.service_account_key), **shared)
+        return GCSStore(stated.bucket, **_stated_values(service_account_key=stated.service_account_key), **shared)
     if stated.kind == "azure":
-        known = _known(account_name=stated.account_name, account_key=stated.account_key, endpoint=stated.endpoint)
+        known = _stated_values(
+            account_name=stated.account_name, account_key=stated.account_key, endpoint=stated.endpoint
+        )
         return AzureStore(stated.bucket, **known, **shared)
-    known = _known(
+    known = _stated_values(
         access_key_id=stated.access_key_id,
         secret_access_key=stated.secret_access_key,
         token=stated.session_token,
@@ -195,7 +197,7 @@ def _open(name: str, stated: StoreSettings) -> Any:
     return S3Store(stated.bucket, **known, virtual_hosted_style_request=stated.virtual_hosted_style, **shared)
 
 
-def _known(**values: Any) -> dict[str, str]:
+def _stated_values(**values: Any) -> dict[str, str]:
     """The values that are set, with secrets in plain text. Passed only to obstore."""
     return {
         name: value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
@@ -231,7 +233,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
 # ends with the error's whole structure, which names the cause, and the URL again.
 _PREAMBLE = re.compile(r"^.*?Error performing \w+ \S+ in [^,\s]+(?:, after .*?)?\s+-\s+", re.DOTALL)
 _ID = re.compile(r"<AWSAccessKeyId>.*?</AWSAccessKeyId>|\bAKIA\w+|\bASIA\w+")
-_NAMES = re.compile(r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|timeout: \S+|\d+(?:\.\d+)?[mnµ]?s\b")
+_FIELD_NAMES = re.compile(
+    r"https?://\S+|[0-9a-f]{16,}\S*|retry_timeout|max_retries|timeout: \S+|\d+(?:\.\d+)?[mnµ]?s\b"
+)
 
 
 @contextmanager
@@ -243,7 +247,7 @@ def map_errors(name: str) -> Generator[None]:
         yield
     except (BaseError, FileNotFoundError, ValueError, OSError) as error:
         said, _, structure = _PREAMBLE.sub("", str(error)).partition("Debug source")
-        low = _NAMES.sub("", f"{type(error).__name__} {said} {structure}".lower())
+        low = _FIELD_NAMES.sub("", f"{type(error).__name__} {said} {structure}".lower())
         if isinstance(error, FileNotFoundError):
             low = f"nosuchbucket {low}"
         meaning = next((words for signs, words in _HINTS if re.search(signs, low)), "failed")

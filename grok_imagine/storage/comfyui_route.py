@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import StorageError
 from ..models import Blob
 from ..settings import private_folder, write_private
-from .base import PublicFile, least_life
+from .base import PublicFile, min_remaining_seconds
 
 ROUTE = "/grok_imagine/public"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -95,21 +95,21 @@ class ComfyUIRoute:
         self,
         name: str,
         base_url: str,
-        shelf: PublicFiles,
+        public_files: PublicFiles,
         *,
         lifetime_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self._base_url = base_url
-        self._shelf = shelf
+        self._shelf = public_files
         self._lifetime = lifetime_seconds
         self._now = now
 
     @property
-    def least_life(self) -> float:
+    def min_remaining_seconds(self) -> float:
         """Seconds that a stored URL must still be valid to be reused."""
-        return least_life(self._lifetime)
+        return min_remaining_seconds(self._lifetime)
 
     async def publish(self, blob: Blob) -> PublicFile:
         """Copy the blob into the public folder. Raises StorageError if it cannot be written."""

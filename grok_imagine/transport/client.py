@@ -43,7 +43,7 @@ _HEADERS = {"User-Agent": f"comfyui-grok-imagine/{__version__}"}
 _is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
 
 # Fewer than the pool's connections: httpcore goes over all that wait for one times all there are, at each step of each.
-_READS_AT_ONCE = 40
+_MAX_CONCURRENT_READS = 40
 
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 EXCHANGE_SECONDS = 90.0
@@ -60,7 +60,7 @@ class Endpoint:
     base_url: str
     key: SecretStr
     authorize: Authorize
-    pacer: RateLimiter | None = None
+    rate_limiter: RateLimiter | None = None
     """What all jobs of the connection share; None where nothing limits them."""
 
     def url(self, call: Call) -> str:
@@ -71,19 +71,21 @@ class Endpoint:
         """The absolute URL for what a provider's answer calls one: a path begins at the base URL's host."""
         return urljoin(self.base_url, url) if url.startswith("/") else url
 
-    async def turn(self) -> None:
+    async def wait_turn(self) -> None:
         """Wait until the connection may be asked once more."""
-        if self.pacer is not None:
-            await self.pacer.turn()
+        if self.rate_limiter is not None:
+            await self.rate_limiter.wait_turn()
 
-    async def rest(self, seconds: float, error: Exception, sleep: Callable[[float], Awaitable[None]]) -> None:
+    async def wait_before_retry(
+        self, seconds: float, error: Exception, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
         """Wait before another try; after a 429 every job of the connection waits."""
-        if self.pacer is not None and isinstance(error, RateLimited):
-            await self.pacer.pause(seconds)
+        if self.rate_limiter is not None and isinstance(error, RateLimited):
+            await self.rate_limiter.pause(seconds)
         else:
             await sleep(seconds)
 
-    def signed(self, call: Call) -> Call:
+    def sign(self, call: Call) -> Call:
         """The call with the key, if it asks for one and goes to nowhere but below the base URL."""
         if call.authorized and is_below(self.url(call), self.base_url):
             return self.authorize(call, self.key.get_secret_value())
@@ -111,12 +113,12 @@ class Client:
     _pool: httpx.AsyncClient | None = None
     _files: httpx.AsyncClient | None = None
     _environment: NetworkEnvironment | None = None
-    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READS_AT_ONCE))
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_READS))
 
     async def __aenter__(self) -> Client:
         for name in _LOGGERS:  # a filter on a parent does not reach its children
-            logging.getLogger(name).addFilter(_of_others)
-        with _unlogged():
+            logging.getLogger(name).addFilter(_is_foreign_record)
+        with _without_logging():
             await self._open_pools()
         return self
 
@@ -161,10 +163,10 @@ class Client:
 
         A read waits for its turn; a submit has waited before it was journaled, since from then on it must be quick.
         """
-        signed = endpoint.signed(call)
+        signed = endpoint.sign(call)
         url = endpoint.url(call)
         if call.repeat is RetryPolicy.FREELY:
-            await endpoint.turn()
+            await endpoint.wait_turn()
             async with self._reading:
                 return await _in_time(_exchange(self.pool, signed, url, endpoint.key), url)
         async with self._new_pool(httpx.Limits(max_connections=1, max_keepalive_connections=0)) as fresh:
@@ -185,10 +187,10 @@ class Client:
                 failures += 1
                 if failures >= self.backoff.tries:
                     raise
-                await endpoint.rest(self.backoff.delay(failures, retry_after_of(error)), error, self.sleep)
+                await endpoint.wait_before_retry(self.backoff.delay(failures, retry_after_of(error)), error, self.sleep)
 
     def _new_pool(self, limits: httpx.Limits) -> httpx.AsyncClient:
-        with _unlogged():
+        with _without_logging():
             direct = httpx.AsyncHTTPTransport(limits=limits, verify=self.environment.tls)
             return httpx.AsyncClient(
                 timeout=_TIMEOUT,
@@ -199,14 +201,14 @@ class Client:
 
     async def get_public(self, url: str) -> Reply:
         """GET a small public file without any key, as a provider would (at most 1 MiB)."""
-        with mapped_errors(url):
+        with map_errors(url):
             async with self.pool.stream("GET", url, headers={"Accept": "*/*"}) as response:
                 body = await _bounded(response)
         return Reply(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
 
     async def put_public(self, url: str, data: bytes, media_type: str) -> Reply:
         """POST bytes without any key (for the sandbox's own upload endpoint)."""
-        with mapped_errors(url):
+        with map_errors(url):
             response = await self.pool.post(url, content=data, headers={"Content-Type": media_type})
         return Reply(response.status_code, response.content[:BODY_LIMIT])
 
@@ -237,7 +239,7 @@ class _SendWatch:
 
 
 @contextmanager
-def _unknown_once_sent(watch: _SendWatch, url: str, secret: str) -> Generator[None]:
+def _map_errors_after_send(watch: _SendWatch, url: str, secret: str) -> Generator[None]:
     """Whatever goes wrong after the first byte has left leaves it unknown what the server did."""
     try:
         yield
@@ -248,7 +250,7 @@ def _unknown_once_sent(watch: _SendWatch, url: str, secret: str) -> Generator[No
     except GrokImagineError:
         raise
     except Exception as error:
-        text = f"{urlsplit(url).hostname}: {_words(error, secret)}"
+        text = f"{urlsplit(url).hostname}: {_describe(error, secret)}"
         if watch.has_sent:
             raise TransportError(f"the request was sent, and its answer could not be used: {text}") from None
         raise ConnectFailed(f"the request could not be sent to {text}") from None
@@ -256,7 +258,7 @@ def _unknown_once_sent(watch: _SendWatch, url: str, secret: str) -> Generator[No
 
 async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: SecretStr) -> Reply:
     watch, secret = _SendWatch(call.method), key.get_secret_value()
-    with _unknown_once_sent(watch, url, secret), mapped_errors(url, secret):
+    with _map_errors_after_send(watch, url, secret), map_errors(url, secret):
         headers, extensions = dict(call.headers), {"trace": watch.trace}
         async with client.stream(call.method, url, json=call.body, headers=headers, extensions=extensions) as response:
             body = await _bounded(response)
@@ -285,7 +287,7 @@ def retry_after_of(error: Exception) -> float | None:
 
 
 @contextmanager
-def mapped_errors(url: str, secret: str = "") -> Generator[None]:
+def map_errors(url: str, secret: str = "") -> Generator[None]:
     """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no ``secret``.
 
     Nor does httpx log what is requested meanwhile. Errors that quote the server are no causes of ours: whoever
@@ -294,24 +296,24 @@ def mapped_errors(url: str, secret: str = "") -> Generator[None]:
     try:
         host = httpx.URL(url).host
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ConnectFailed(f"the URL cannot be read: {_words(error, secret)}") from None
+        raise ConnectFailed(f"the URL cannot be read: {_describe(error, secret)}") from None
     try:
-        with _unlogged():
+        with _without_logging():
             yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise ConnectFailed(f"no connection to {host}: {_words(error, secret)}") from error
+        raise ConnectFailed(f"no connection to {host}: {_describe(error, secret)}") from error
     except httpx.TimeoutException as error:
         raise TimedOut(f"{host} did not answer in time ({type(error).__name__})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_words(error, secret)}") from None
+        raise ConnectFailed(f"{host or 'the URL'} cannot be reached: {_describe(error, secret)}") from None
     except httpx.ProtocolError as error:
-        raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from None
+        raise TransportError(f"the connection to {host} broke: {_describe(error, secret)}") from None
     except httpx.HTTPError as error:
-        raise TransportError(f"the connection to {host} broke: {_words(error, secret)}") from error
+        raise TransportError(f"the connection to {host} broke: {_describe(error, secret)}") from error
 
 
 @contextmanager
-def _unlogged() -> Generator[None]:
+def _without_logging() -> Generator[None]:
     """What httpx does meanwhile is not logged: a URL may hold a signature."""
     token = _is_ours.set(True)
     try:
@@ -320,10 +322,10 @@ def _unlogged() -> Generator[None]:
         _is_ours.reset(token)
 
 
-def _of_others(_record: logging.LogRecord) -> bool:
+def _is_foreign_record(_record: logging.LogRecord) -> bool:
     """A filter for httpx's logger, which belongs to the whole process: only our own requests go unlogged."""
     return not _is_ours.get()
 
 
-def _words(error: Exception, secret: str) -> str:
+def _describe(error: Exception, secret: str) -> str:
     return redact(str(error) or type(error).__name__, secret, limit=200)

@@ -16,7 +16,7 @@ import httpx
 from ..errors import FetchFailed
 from ..models import Call
 from ..models.url import Network, fault_of, is_below, is_literal_in, is_loopback, is_private_host, split
-from .client import Client, Endpoint, mapped_errors
+from .client import Client, Endpoint, map_errors
 from .partial_download import PartialDownload
 
 MAX_REDIRECTS = 3
@@ -74,9 +74,9 @@ async def _receive_from(
     url = endpoint.url(call)
     for _ in range(MAX_REDIRECTS + 1):
         pool = client.files if _check_hop(url, endpoint, client.allowed_networks) else client.pool
-        hop = endpoint.signed(Call("GET", url, authorized=call.authorized))
+        hop = endpoint.sign(Call("GET", url, authorized=call.authorized))
         headers = {**hop.headers, "Accept": "*/*", "Accept-Encoding": "identity", **_range(part)}
-        with mapped_errors(url, endpoint.key.get_secret_value()):
+        with map_errors(url, endpoint.key.get_secret_value()):
             async with pool.stream("GET", url, headers=headers) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers.get("location", "").strip().replace(" ", "%20"))

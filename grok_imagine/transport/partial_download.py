@@ -71,10 +71,10 @@ class PartialDownload:
         self.file.flush()
         os.fsync(self.file.fileno())
         if not _MOVES_OPEN_FILES:
-            self._let_go()
+            self._release()
         replace_file(self.path, self.target)
         self._note.unlink(missing_ok=True)
-        self._let_go()
+        self._release()
 
     def close(self) -> None:
         """Let go of it. What another try can go on from stays."""
@@ -83,13 +83,13 @@ class PartialDownload:
         with suppress(OSError):
             self.file.flush()  # the size is the file's own
         is_of_use = self.is_kept and self.size > 0
-        self._let_go()
+        self._release()
         if not is_of_use:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
                 self._note.unlink(missing_ok=True)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self.is_kept and not self.file.closed:
             with suppress(OSError):
                 unlock(self.file.fileno())

@@ -40,7 +40,7 @@ class RateLimiter:
         self.busy = 0
         """How many jobs are in flight, as far as this process waits for them."""
 
-    async def turn(self) -> None:
+    async def wait_turn(self) -> None:
         """Wait until one more request may be sent: after every pause, and within the rate."""
         while True:
             await self._pass_pauses()

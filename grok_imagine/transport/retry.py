@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-LONGEST_RETRY_AFTER = 300.0
+MAX_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Backoff:
     def delay(self, failures: int, retry_after: float | None = None) -> float:
         """Seconds to wait after the ``failures``-th failure in a row (1 is the first)."""
         if retry_after is not None:
-            return min(retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, 0.5)
+            return min(retry_after, MAX_RETRY_AFTER) + random.uniform(0, 0.5)
         step = min(self.longest, self.first * 2 ** min(failures - 1, 30))
         return step * random.uniform(0.5, 1.0)
 

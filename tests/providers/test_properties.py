@@ -187,7 +187,7 @@ def test_a_prompt_without_tokens_is_sent_as_it_is(dialect: Any, prompt: str, cou
     images = tuple(f"https://a.example.com/{number}.png" for number in range(count))
     request = VideoRequest(prompt="x" + prompt.replace("@", ""), reference_images=images)
     capability = dialect.capability(request)
-    body = dialect.build(dialect.rendered(request, capability.mode), capability, PublicUrls(images)).body
+    body = dialect.build(dialect.with_tokens(request, capability.mode), capability, PublicUrls(images)).body
     assert body.get("input", body)["prompt"] == request.prompt
 
 

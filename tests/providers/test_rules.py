@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -414,8 +415,9 @@ def test_the_message_tells_what_to_do() -> None:
     said = str(caught.value)
     assert "2 problems" in said
     assert "nothing was sent or charged" in said
-    assert "must be 6 to 30 whole seconds, got 31 [R5]" in said
-    assert "write what should happen [R2]" in said
+    assert "must be 6 to 30 whole seconds, got 31" in said
+    assert "write what should happen" in said
+    assert not re.search(r"\b[A-Z]\d+\b", said), "no ids of the contract's rules in texts for users"
 
 
 def test_spicy_with_images_says_why() -> None:

@@ -127,7 +127,7 @@ async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox,
         assert s3.objects() == []
         job = replace((await waiting.recent())[0], id="another", state=JobState.PREPARED, fingerprint="x")
         await session.journal.add(job)
-        await session.publisher.publish(job, session.stores.named("mine"), [shared])
+        await session.publisher.publish(job, session.stores.open("mine"), [shared])
         await session.generate(request_for("reapi", shared), "my-reapi")
         assert len(s3.objects()) == 1  # the other job still needs it
         failing = request_for("reapi", own, prompt="x [sandbox:moderated]")
@@ -141,7 +141,7 @@ async def test_a_sweep_takes_what_was_left_and_nothing_that_is_needed(s3: S3, sa
         await session.generate(request_for("reapi", picture((1, 1, 1))), "my-reapi")
         job = (await session.journal.recent())[0]
         waiting = await session.journal.add(replace(job, id="waiting", state=JobState.PREPARED))
-        await session.publisher.publish(waiting, session.stores.named("mine"), [picture((2, 2, 2))])
+        await session.publisher.publish(waiting, session.stores.open("mine"), [picture((2, 2, 2))])
         assert await session.sweep_store("mine", older_than_hours=1) == []
         gone = await session.sweep_store("mine", older_than_hours=0)
         assert len(gone) == 1
@@ -214,9 +214,9 @@ async def test_what_a_user_was_given_stays_while_its_url_is_good(s3: S3, sandbox
         # The other order: what a job uploaded is given to the user, too, before that job is over.
         waiting = replace((await session.journal.recent())[0], id="waiting", state=JobState.PREPARED, fingerprint="x")
         waiting = await session.journal.add(waiting)
-        await session.publisher.publish(waiting, session.stores.named("mine"), [of_jobs])
+        await session.publisher.publish(waiting, session.stores.open("mine"), [of_jobs])
         assert len(await session.upload([of_jobs], "mine")) == 1
-        await session.publisher.release(replace(waiting, state=JobState.SAVED), session.stores.named("mine"))
+        await session.publisher.release(replace(waiting, state=JobState.SAVED), session.stores.open("mine"))
         assert len(s3.objects()) == 2
         assert await session.sweep_store("mine", older_than_hours=0) == []
         assert await session.upload([given], "mine") == [url]

@@ -16,7 +16,7 @@ from ...transport.client import Client
 from ..connections import Connection
 from .store import CheckStep
 
-_NOBODYS_TASK = "00000000-0000-4000-8000-000000000000"
+_NO_SUCH_TASK = "00000000-0000-4000-8000-000000000000"
 """A well-formed id that no provider has given out: whoever answers that it is unknown has let the key in."""
 
 
@@ -24,7 +24,7 @@ async def try_connection(connection: Connection, client: Client) -> list[CheckSt
     """Ask for a task that does not exist. The first fault ends the trial; it costs nothing."""
     provider = connection.provider
     try:
-        reply = await client.send(provider.poll(_NOBODYS_TASK), connection.endpoint)
+        reply = await client.send(provider.poll(_NO_SUCH_TASK), connection.endpoint)
         if not reply.is_success:
             raise provider.refusal(reply)
         provider.status(reply)

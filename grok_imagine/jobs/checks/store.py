@@ -38,7 +38,7 @@ class CheckStep:
 async def check_store(name: str, stores: Stores, client: Client) -> list[CheckStep]:
     """Put a picture, fetch it over its URL as a provider would, and delete it. The first fault ends the check."""
     try:
-        store = stores.named(name, hours=0.25)
+        store = stores.open(name, hours=0.25)
     except SettingsError as error:
         return [CheckStep("settings", str(error))]
     # Bytes after the end of a PNG are no part of the picture; they make this upload unlike any other.
@@ -84,7 +84,7 @@ async def sweep(
     For a bucket it goes through what really lies below the store's prefix, so that also files of a lost journal
     go. Two installations that share a bucket need a prefix each.
     """
-    store = stores.named(name)
+    store = stores.open(name)
     limit = time.time() - older_than_hours * 3600
     if isinstance(store, BucketStore):
         busy = await uploads.used_keys(name, pinned=not pinned)

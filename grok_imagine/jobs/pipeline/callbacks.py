@@ -20,7 +20,7 @@ from ...settings import private_folder, write_private
 
 ROUTE = "/grok_imagine/callback"
 KEY_FILE = "callback.key"
-LEAST_GAP = 2.0
+MIN_POLL_GAP = 2.0
 """Seconds between a poll and the one that a first call brings forward. It doubles with each call, so that calls that
 come without end soon bring nothing forward any more."""
 _KEY_BYTES = 32
@@ -31,7 +31,7 @@ class WakeSignal:
 
     def __init__(self) -> None:
         self._is_rung = False
-        self._gap = LEAST_GAP
+        self._gap = MIN_POLL_GAP
 
     def set(self) -> None:
         """Somebody called."""
@@ -94,10 +94,10 @@ class CallbackRegistry:
     def _secret(self) -> bytes:
         with self._key_lock:
             if self._key is None:
-                self._key = self._kept()
+                self._key = self._load_or_create_secret()
             return self._key
 
-    def _kept(self) -> bytes:
+    def _load_or_create_secret(self) -> bytes:
         """The secret of the data folder, made where there is none.
 
         Should two processes make one at the same moment, the calls for one of them find nobody after its restart.

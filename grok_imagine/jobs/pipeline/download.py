@@ -21,7 +21,7 @@ from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext
-from .provenance import keep_provenance
+from .provenance import write_provenance
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
 """About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
@@ -79,7 +79,7 @@ async def download_result(job: Job, context: JobContext) -> Job:
         except (TransportError, OSError) as error:
             job = await _after_failure(error, job, context, state)
     if services.writes_metadata:
-        await keep_provenance(job, context, target)
+        await write_provenance(job, context, target)
     return await services.journal.advance(
         job, JobState.SAVED, file=target, finished_at=services.now(), error=None, error_kind=None
     )
@@ -91,7 +91,7 @@ async def _after_failure(error: TransportError | OSError, job: Job, context: Job
     state.slow += isinstance(error, FetchFailed) and error.is_slow
     most = _DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries
     if state.failures >= most or state.slow >= _SLOW_TRIES:
-        raise await _give_up(job, context, error, is_stale=state.is_stale) from error
+        raise await _download_error(job, context, error, is_stale=state.is_stale) from error
     if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, context, state):
         state.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day
         context.report(
@@ -101,10 +101,10 @@ async def _after_failure(error: TransportError | OSError, job: Job, context: Job
     is_refused = isinstance(error, FetchFailed) and error.is_refused
     is_dead = is_refused or (isinstance(error, FetchFailed) and error.is_gone)
     if is_dead or state.failures == _SCHEDULE.tries - 1:
-        fresh = await _ask_again(job, context, state)
-        is_gone = state.is_forgotten or (is_dead and state.is_stale and _is_past(job, context))
+        fresh = await _refresh_url(job, context, state)
+        is_gone = state.is_forgotten or (is_dead and state.is_stale and _is_expired(job, context))
         if fresh is job and (is_refused or (is_dead and is_gone)):
-            raise await _give_up(job, context, error, is_gone=is_gone) from error
+            raise await _download_error(job, context, error, is_gone=is_gone) from error
         if fresh is not job:
             state.uses_content = False
         if fresh is not job and state.failures == 1:
@@ -134,7 +134,7 @@ def _has_other_source(job: Job, context: JobContext, state: _DownloadState) -> b
 
 async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
     """Ask once more about a task that is done without a URL. Raises ResultNotFetched where there still is none."""
-    job = await _ask_again(job, context, state)
+    job = await _refresh_url(job, context, state)
     if job.result_url:
         return job
     label = context.connection.provider.label
@@ -149,7 +149,7 @@ async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job
     raise ResultNotFetched(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _ask_again(job: Job, context: JobContext, state: _DownloadState) -> Job:
+async def _refresh_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
     """A fresh URL for the same result, where the provider still has one."""
     provider, services = context.connection.provider, context.services
     try:
@@ -172,13 +172,13 @@ async def _ask_again(job: Job, context: JobContext, state: _DownloadState) -> Jo
     return job
 
 
-def _is_past(job: Job, context: JobContext) -> bool:
+def _is_expired(job: Job, context: JobContext) -> bool:
     """Whether the time is over for which the provider says that it keeps results."""
     until = (job.submitted_at or job.created_at) + context.connection.provider.result_lifetime_hours * 3600
     return context.services.now() > until
 
 
-async def _give_up(
+async def _download_error(
     job: Job, context: JobContext, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
 ) -> ResultNotFetched:
     label = context.connection.provider.label

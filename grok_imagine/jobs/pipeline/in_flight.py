@@ -23,7 +23,7 @@ class InFlightSteps:
             return await asyncio.shield(task)
         task = asyncio.ensure_future(step)
         self._kept[job_id] = task
-        task.add_done_callback(lambda done: self._dropped(job_id, done))
+        task.add_done_callback(lambda done: self._forget(job_id, done))
         return await asyncio.shield(task)
 
     def get(self, job_id: str) -> Awaitable[Job] | None:
@@ -41,7 +41,7 @@ class InFlightSteps:
         if self._kept:
             await asyncio.wait(self._kept.values())
 
-    def _dropped(self, job_id: str, done: asyncio.Task[Job]) -> None:
+    def _forget(self, job_id: str, done: asyncio.Task[Job]) -> None:
         self._kept.pop(job_id, None)
         if not done.cancelled():
             done.exception()  # seen: the journal has what it means, even when nobody waits for it any more

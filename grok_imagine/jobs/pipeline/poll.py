@@ -72,9 +72,9 @@ async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
     while True:
         left = began + services.deadline_seconds - services.monotonic()
         try:
-            status = await wait_with_timeout(max(left, 1.0), _ask(job, context, state))
+            status = await wait_with_timeout(max(left, 1.0), _poll_once(job, context, state))
         except asyncio.TimeoutError:
-            raise _too_late(job, context) from None
+            raise _deadline_error(job, context) from None
         if status.phase is TaskPhase.DONE:
             has_source = status.video_url or provider.content(job.task_id or "")
             state.done_without_url += not has_source
@@ -83,11 +83,11 @@ async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
         if status.phase in (TaskPhase.FAILED, TaskPhase.CANCELED):
             await _failed(job, context, status)
         if services.monotonic() - began > services.deadline_seconds:
-            raise _too_late(job, context)
-        await _pause(job, context, status, state)
+            raise _deadline_error(job, context)
+        await _wait_for_next_poll(job, context, status, state)
 
 
-def _too_late(job: Job, context: JobContext) -> JobTimedOut:
+def _deadline_error(job: Job, context: JobContext) -> JobTimedOut:
     label, minutes = context.connection.provider.label, context.services.deadline_seconds / 60
     text = (
         f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
@@ -95,7 +95,7 @@ def _too_late(job: Job, context: JobContext) -> JobTimedOut:
     return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _ask(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
+async def _poll_once(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
     provider, services = context.connection.provider, context.services
     task_id = job.task_id or ""
     try:
@@ -150,7 +150,7 @@ async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobEr
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
 
-async def _pause(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
+async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
     """Wait until the next poll is due, telling the host each second."""
     services = context.services
     note = ""

@@ -31,7 +31,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "seed": job.request.get("seed"),
         "parameters": clean(stated),
         "cost": _cost(job),
-        "times": _times(job),
+        "times": _timestamps(job),
         "job_id": job.id,
         "task_id": job.task_id,
         "is_sandbox": job.connection in sandbox_names(),
@@ -54,7 +54,7 @@ def clean(value: Any) -> Any:
     return value
 
 
-async def keep_provenance(job: Job, context: JobContext, file: Path) -> None:
+async def write_provenance(job: Job, context: JobContext, file: Path) -> None:
     """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
     facts = facts_of(replace(job, finished_at=context.services.now()))
     try:
@@ -77,10 +77,10 @@ def _cost(job: Job) -> dict[str, Any] | None:
     return {"usd": float(cost.usd), "credits": credits, "is_estimate": cost.is_estimate}
 
 
-def _times(job: Job) -> dict[str, str | float | None]:
-    def spoken(moment: float | None) -> str | None:
+def _timestamps(job: Job) -> dict[str, str | float | None]:
+    def iso(moment: float | None) -> str | None:
         return None if not moment else datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
 
     seconds = round(job.finished_at - job.submitted_at, 1) if job.submitted_at and job.finished_at else None
-    submitted, finished = spoken(job.submitted_at), spoken(job.finished_at)
-    return {"created": spoken(job.created_at), "submitted": submitted, "finished": finished, "seconds": seconds}
+    submitted, finished = iso(job.submitted_at), iso(job.finished_at)
+    return {"created": iso(job.created_at), "submitted": submitted, "finished": finished, "seconds": seconds}

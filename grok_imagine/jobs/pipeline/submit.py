@@ -64,7 +64,7 @@ async def submit(job: Job, context: JobContext) -> Job:
     while True:
         urls = await _publish(job, context, context.request)  # anew at each try: a URL may have expired while waiting
         context.report(job, "submitting")
-        await context.connection.endpoint.turn()
+        await context.connection.endpoint.wait_turn()
         try:
             return await context.services.run_in_flight(job.id, _post(job, context, context.request, urls))
         except _NotAccepted as refused:
@@ -74,7 +74,7 @@ async def submit(job: Job, context: JobContext) -> Job:
                 raise cause from None
             delay = context.services.submit_backoff.delay(failures, retry_after_of(cause))
             context.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
-            await context.connection.endpoint.rest(delay, cause, context.services.sleep)
+            await context.connection.endpoint.wait_before_retry(delay, cause, context.services.sleep)
 
 
 async def handle_uncertain(job: Job, context: JobContext) -> Job:
@@ -156,7 +156,7 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
         }  # it was never accepted
         await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **ended)
         raise
-    return await _keep_id(job, context, task_id)
+    return await _save_task_id(job, context, task_id)
 
 
 async def _end_rejected(job: Job, context: JobContext, error: ContentRefused) -> NoReturn:
@@ -190,7 +190,7 @@ def _accepted_task_id(provider: Provider, reply: Reply) -> str:
         raise ProviderDown(str(error), status=error.status, code=error.code) from error
 
 
-async def _keep_id(job: Job, context: JobContext, task_id: str) -> Job:
+async def _save_task_id(job: Job, context: JobContext, task_id: str) -> Job:
     """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
     changes: dict[str, Any] = {
         "task_id": task_id,

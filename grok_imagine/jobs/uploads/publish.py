@@ -65,7 +65,7 @@ class Publisher:
             await self.encoder.load(blob)
             return (await store.publish(blob)).url
         async with self._locks[blob.sha256]:
-            upload = await self.uploads.find(store.name, blob.sha256, good_for=store.least_life)
+            upload = await self.uploads.find(store.name, blob.sha256, good_for=store.min_remaining_seconds)
             if upload is None:
                 await self.encoder.load(blob)
                 file = await store.publish(blob)

@@ -38,11 +38,11 @@ class Stores:
         stated = self._settings.connections.get(connection.name)
         name = (stated.store if stated else None) or (None if connection.sandbox_url else self._settings.store)
         if name:
-            return self.named(name, hours=connection.provider.longest_job_hours)
+            return self.open(name, hours=connection.provider.longest_job_hours)
         if connection.sandbox_url:
             return SandboxStore(connection.sandbox_url, self._post)
         if len(self._settings.stores) == 1:
-            return self.named(next(iter(self._settings.stores)), hours=connection.provider.longest_job_hours)
+            return self.open(next(iter(self._settings.stores)), hours=connection.provider.longest_job_hours)
         if connection.provider.takes_data_uris:
             return InlineStore()
         return NoStore(several=tuple(self._settings.stores))
@@ -57,9 +57,9 @@ class Stores:
                 f"No store is chosen; there is: {', '.join(self._settings.stores) or 'none yet'}. Name one, or set "
                 '"store" in the settings. See docs/uploads.md.'
             )
-        return self.named(name)
+        return self.open(name)
 
-    def named(self, name: str, *, hours: float = 24) -> BucketStore | ComfyUIRoute:
+    def open(self, name: str, *, hours: float = 24) -> BucketStore | ComfyUIRoute:
         """The store of that name. ``hours`` is how long its URLs live where the settings do not say."""
         stated = self._settings.stores.get(name)
         if stated is None:
@@ -82,12 +82,12 @@ class Stores:
         """The bucket where finished clips are kept too; None where none is set. Raises SettingsError for no bucket."""
         if self._settings.results_store is None:
             return None
-        store = self.named(self._settings.results_store)
+        store = self.open(self._settings.results_store)
         if not isinstance(store, BucketStore):
             raise SettingsError(f"results_store must name a bucket, and {store.name!r} is none.")
         return store
 
-    def stated(self, name: str) -> StoreSettings | None:
+    def settings_of(self, name: str) -> StoreSettings | None:
         """What the settings say of a store."""
         return self._settings.stores.get(name)
 

@@ -7,8 +7,18 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
-from .base import Dialect, as_list, dress, is_blank, is_public_url, length, place_url, refusal, unknown_keys
+from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
+from .base import (
+    Dialect,
+    apply_faults,
+    as_list,
+    is_blank,
+    is_public_url,
+    rejection,
+    set_url,
+    unknown_keys,
+    utf16_length,
+)
 
 TEXT_MODEL = "grok-imagine/text-to-video"
 IMAGE_MODEL = "grok-imagine/image-to-video"
@@ -18,12 +28,12 @@ _CREDITS = Decimal(24)
 # Neither length nor size can be asked for and none is documented: the sandbox's own choice.
 _SECONDS, _TIER, _RATIO = 6, "480p", "16:9"
 
-_TROUBLES: dict[ApiErrorKind, tuple[int, str, str]] = {
+_ERRORS: dict[ApiErrorKind, tuple[int, str, str]] = {
     ApiErrorKind.NO_AUTH: (401, "authentication_error", "Missing API key"),
     ApiErrorKind.NOT_BEARER: (401, "authentication_error", "Authorization must use the Bearer scheme"),
     ApiErrorKind.BAD_KEY: (401, "authentication_error", "Invalid API key"),
     ApiErrorKind.REVOKED: (401, "authentication_error", "API key has been revoked"),
-    ApiErrorKind.BROKE: (402, "billing_error", "Insufficient credits"),
+    ApiErrorKind.NO_CREDIT: (402, "billing_error", "Insufficient credits"),
     ApiErrorKind.NO_TASK: (404, "invalid_request_error", "Task not found"),
     ApiErrorKind.RATE: (429, "rate_limit_error", "Too many requests"),
     ApiErrorKind.SPEND: (429, "billing_error", "Spend limit reached (spend_limit_exceeded)"),
@@ -41,8 +51,8 @@ def _error(code: int, kind: str, message: str) -> Json:
     return {"error": {"code": code, "message": message, "type": kind}}
 
 
-def _bad(message: str) -> NoReturn:
-    raise refusal(400, _error(400, "invalid_request_error", message))
+def _reject(message: str) -> NoReturn:
+    raise rejection(400, _error(400, "invalid_request_error", message))
 
 
 class ApiInOne(Dialect):
@@ -54,49 +64,49 @@ class ApiInOne(Dialect):
     submit_paths: ClassVar[dict[str, str]] = {"/api/v1/videos/generations": ""}
     poll_paths: ClassVar[dict[str, str]] = {"/api/v1/tasks/{task_id}": ""}
 
-    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
+    def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model = body.get("model", TEXT_MODEL)
         if model not in (TEXT_MODEL, IMAGE_MODEL):
-            _bad(f'model must be "{TEXT_MODEL}" or "{IMAGE_MODEL}"')
+            _reject(f'model must be "{TEXT_MODEL}" or "{IMAGE_MODEL}"')
         if strict and (extra := unknown_keys(body, _KEYS)):
-            _bad(f"unknown parameter '{extra[0]}'")
+            _reject(f"unknown parameter '{extra[0]}'")
         images = _images(model, body)
         prompt = body.get("prompt")
         if is_blank(prompt):
             if model == TEXT_MODEL:
-                _bad("prompt is required for text-to-video")
+                _reject("prompt is required for text-to-video")
             prompt = ""
         if not isinstance(prompt, str):
-            _bad("prompt must be a string")
-        if length(prompt) > 5000:
-            _bad("prompt must be at most 5000 characters")
+            _reject("prompt must be a string")
+        if utf16_length(prompt) > 5000:
+            _reject("prompt must be at most 5000 characters")
         job = Job("image" if images else "text", prompt, _SECONDS, _TIER, "" if images else _RATIO, images)
-        return Order(model, job, Price(_CREDITS, _CREDITS * _CREDIT))
+        return ParsedRequest(model, job, Price(_CREDITS, _CREDITS * _CREDIT))
 
-    def accepted(self, task: Task, shape: str) -> Reply:
+    def submit_reply(self, task: Task, shape: str) -> Reply:
         if shape == "shape-b":
             return Reply(200, self._shape_b(task, "pending"))
         data = {"task_id": task.id, "status": "IN_PROGRESS"}
         return Reply(200, {"code": 200, "message": "success", "data": data})
 
-    def poll(self, view: View) -> Reply:
+    def poll_reply(self, view: View) -> Reply:
         if view.shape == "shape-b":
-            body = self._shape_b(view.task, view.word(_WORDS_B[view.state]))
-            place_url(body, view, "output.video_url", usual_is_list=False)
+            body = self._shape_b(view.task, view.status_word(_WORDS_B[view.state]))
+            set_url(body, view, "output.video_url", usual_is_list=False)
             if view.failure:
                 body["error"] = self._failure(view)
-            return dress(Reply(200, body), view)
-        data: Json = {"task_id": view.task.id, "status": view.word(_WORDS_A.get(view.state, "IN_PROGRESS"))}
-        place_url(data, view, "output.video_url", usual_is_list=False)
+            return apply_faults(Reply(200, body), view)
+        data: Json = {"task_id": view.task.id, "status": view.status_word(_WORDS_A.get(view.state, "IN_PROGRESS"))}
+        set_url(data, view, "output.video_url", usual_is_list=False)
         if view.failure:
             data["error"] = self._failure(view)
         if view.task.fault("progress-100-failed") and view.state is State.FAILED:
             data["progress"] = 100
-        dressed = dress(Reply(200, data), view).body
+        dressed = apply_faults(Reply(200, data), view).body
         return Reply(200, {"code": 200, "message": "success", "data": dressed})
 
-    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
-        status, kind, message = _TROUBLES[trouble]
+    def error_reply(self, error: ApiErrorKind, detail: str = "") -> Reply:
+        status, kind, message = _ERRORS[error]
         return Reply(status, _error(status, kind, detail or message))
 
     def new_id(self) -> str:
@@ -113,11 +123,11 @@ class ApiInOne(Dialect):
 def _images(model: str, body: Json) -> tuple[str, ...]:
     if model == TEXT_MODEL:
         if "image_urls" in body:
-            _bad(f"image_urls is for {IMAGE_MODEL}")
+            _reject(f"image_urls is for {IMAGE_MODEL}")
         return ()
     urls: list[Any] | None = as_list(body.get("image_urls"))
     if urls is None or not 1 <= len(urls) <= 7:
-        _bad("image_urls must be an array of 1 to 7 image URLs")
+        _reject("image_urls must be an array of 1 to 7 image URLs")
     if not all(is_public_url(url) for url in urls):
-        _bad("image_urls entries must be http(s) URLs")
+        _reject("image_urls entries must be http(s) URLs")
     return tuple(urls)

@@ -1,4 +1,4 @@
-"""What every dialect must be able to say, and the small checks that several of them share."""
+"""The interface of a dialect, and the checks that several of them share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeGuard
 from urllib.parse import urlsplit
 
-from ..model import ApiErrorKind, Json, Order, Refusal, Reply, State, Task, View
+from ..model import ApiErrorKind, Json, ParsedRequest, Reply, RequestRejected, State, Task, View
 
 DAY = 86_400.0
 
 
 class Dialect(ABC):
-    """Values in, values out. The desk does the sockets, the money and the clock."""
+    """One provider's API as values, without I/O: sockets, charges and times are for :mod:`..task_handlers`."""
 
     name: ClassVar[str]
     key_prefix: ClassVar[str]
@@ -27,20 +27,20 @@ class Dialect(ABC):
     """Path of each poll, with `{task_id}`, and the shape it answers in ("" is the usual one)."""
 
     @abstractmethod
-    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
-        """Read a submit's body, or raise `Refusal`."""
+    def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
+        """Read a submit's body. Raises RequestRejected."""
 
     @abstractmethod
-    def accepted(self, task: Task, shape: str) -> Reply:
-        """The answer to an accepted submit."""
+    def submit_reply(self, task: Task, shape: str) -> Reply:
+        """The reply to an accepted submit."""
 
     @abstractmethod
-    def poll(self, view: View) -> Reply:
-        """The answer to a poll."""
+    def poll_reply(self, view: View) -> Reply:
+        """The reply to a poll."""
 
     @abstractmethod
-    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
-        """The answer to a request that cannot be served."""
+    def error_reply(self, error: ApiErrorKind, detail: str = "") -> Reply:
+        """The reply to a request that cannot be served; ``detail`` replaces the usual message."""
 
     @abstractmethod
     def new_id(self) -> str:
@@ -48,18 +48,18 @@ class Dialect(ABC):
 
 
 def is_int(value: object) -> TypeGuard[int]:
-    """True for 6 alone: in Python `True` is an int too, and "6" is what the providers refuse."""
+    """Whether it is an integer. Not for `True`, an int in Python, nor for "6", which the providers reject."""
     return type(value) is int
 
 
-def whole(value: object) -> int | None:
+def integer_of(value: object) -> int | None:
     """An integer as a JavaScript server sees it: 6 and 6.0 are the same JSON number there."""
     if is_int(value):
         return value
     return int(value) if type(value) is float and value.is_integer() else None
 
 
-def length(text: str) -> int:
+def utf16_length(text: str) -> int:
     """Characters in UTF-16 units, the way the JavaScript stacks of these providers count them."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
@@ -93,28 +93,28 @@ def as_object(value: object) -> Json | None:
 
 
 def unknown_keys(body: Json, known: frozenset[str]) -> list[str]:
-    """Keys no document mentions."""
+    """The undocumented keys, sorted."""
     return sorted(key for key in body if key not in known)
 
 
-def place_url(body: Json, view: View, usual: str, *, usual_is_list: bool) -> None:
-    """Put the URL where the dialect documents it (a dotted path), or where the fault wants it."""
+def set_url(body: Json, view: View, usual: str, *, usual_is_list: bool) -> None:
+    """Set the URL at the documented path (dotted), or where a fault asks for it."""
     if not view.url:
         return
     if view.shape == "result-json":
         body["resultJson"] = '{"resultUrls":["' + view.url + '"]}'
         return
     *parents, last = usual.split(".")
-    place = body
+    parent = body
     for key in parents:
         inner: Json = {}
-        place = place.setdefault(key, inner)
+        parent = parent.setdefault(key, inner)
     value: object = [view.url] if usual_is_list else view.url
-    place[last] = [value] if view.shape == "nested-url" else value
+    parent[last] = [value] if view.shape == "nested-url" else value
 
 
-def dress(reply: Reply, view: View) -> Reply:
-    """The faults that bend any dialect's poll body the same way."""
+def apply_faults(reply: Reply, view: View) -> Reply:
+    """Apply the faults that change every dialect's poll body in the same way."""
     body = reply.body
     if body is None:
         return reply
@@ -127,6 +127,6 @@ def dress(reply: Reply, view: View) -> Reply:
     return Reply(reply.status, body, reply.headers)
 
 
-def refusal(status: int, body: Json) -> Refusal:
-    """A refusal from its two parts."""
-    return Refusal(Reply(status, body))
+def rejection(status: int, body: Json) -> RequestRejected:
+    """The exception for a reply with this status and body."""
+    return RequestRejected(Reply(status, body))

@@ -6,16 +6,16 @@ import secrets
 from decimal import Decimal
 from typing import ClassVar
 
-from ..model import ApiErrorKind, Json, Order, Reply, State, Task, View
-from . import openai_orders
-from .base import Dialect, dress, place_url
+from ..model import ApiErrorKind, Json, ParsedRequest, Reply, State, Task, View
+from . import openai_requests
+from .base import Dialect, apply_faults, set_url
 
 _MIDDLEWARE: dict[ApiErrorKind, tuple[int, str, str]] = {
     ApiErrorKind.NO_AUTH: (401, "invalid_api_key", "No API key provided"),
     ApiErrorKind.NOT_BEARER: (401, "invalid_api_key", "Authorization must use the Bearer scheme"),
     ApiErrorKind.BAD_KEY: (401, "invalid_api_key", "Invalid token"),
     ApiErrorKind.REVOKED: (401, "invalid_api_key", "This token has been revoked"),
-    ApiErrorKind.BROKE: (402, "insufficient_user_quota", "User quota is not enough"),
+    ApiErrorKind.NO_CREDIT: (402, "insufficient_user_quota", "User quota is not enough"),
     ApiErrorKind.RATE: (429, "rate_limit_exceeded", "Too many requests"),
     ApiErrorKind.SPEND: (429, "spend_limit_exceeded", "The spend limit of this token is reached"),
     ApiErrorKind.INTERNAL: (500, "internal_error", "Internal error"),
@@ -33,7 +33,7 @@ class OpenAIVideos(Dialect):
 
     name: ClassVar[str] = "openai_videos"
     key_prefix: ClassVar[str] = "sk-"
-    credit_usd: ClassVar[Decimal] = openai_orders.CREDIT
+    credit_usd: ClassVar[Decimal] = openai_requests.CREDIT
     queued_share: ClassVar[float] = 0.15
     submit_paths: ClassVar[dict[str, str]] = {
         "/v1/videos": "",
@@ -46,13 +46,13 @@ class OpenAIVideos(Dialect):
         "/v1/video/generations/{task_id}": "legacy",
     }
 
-    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
-        return openai_orders.read(body, strict=strict)
+    def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
+        return openai_requests.parse_request(body, strict=strict)
 
-    def accepted(self, task: Task, shape: str) -> Reply:
+    def submit_reply(self, task: Task, shape: str) -> Reply:
         return Reply(200, self._video(View(task, State.QUEUED, 0)))
 
-    def poll(self, view: View) -> Reply:
+    def poll_reply(self, view: View) -> Reply:
         # The SDK's own polling helper reads its pace from this header.
         headers = {"openai-poll-after-ms": str(int(min(max(view.task.seconds * 125, 200), 5000)))}
         if view.shape in ("legacy", "fail-reason-url"):
@@ -61,29 +61,29 @@ class OpenAIVideos(Dialect):
             return Reply(200, _third(view), headers)
         if view.shape == "sibling":
             return Reply(200, _sibling(view), headers)
-        return dress(Reply(200, self._video(view), headers), view)
+        return apply_faults(Reply(200, self._video(view), headers), view)
 
-    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
-        if trouble is ApiErrorKind.NO_TASK:
+    def error_reply(self, error: ApiErrorKind, detail: str = "") -> Reply:
+        if error is ApiErrorKind.NO_TASK:
             # This family answers an unknown task with 400, not 404.
-            return Reply(400, openai_orders.task_error("task_not_exist", detail or "task_not_exist"))
-        if trouble is ApiErrorKind.BAD_JSON:
-            return Reply(400, openai_orders.task_error("invalid_request", detail or "body must be a JSON object"))
-        status, code, message = _MIDDLEWARE[trouble]
+            return Reply(400, openai_requests.task_error("task_not_exist", detail or "task_not_exist"))
+        if error is ApiErrorKind.BAD_JSON:
+            return Reply(400, openai_requests.task_error("invalid_request", detail or "body must be a JSON object"))
+        status, code, message = _MIDDLEWARE[error]
         return Reply(status, {"error": {"message": detail or message, "type": "new_api_error", "code": code}})
 
     def new_id(self) -> str:
         return "task_" + secrets.token_urlsafe(24).replace("-", "0").replace("_", "1")
 
-    def not_ready(self, view: View) -> Reply:
+    def not_ready_reply(self, view: View) -> Reply:
         """What /content says of a task that has no file (yet)."""
-        message = f"Task is not completed yet, current status: {view.word(_WORDS[view.state])}"
+        message = f"Task is not completed yet, current status: {view.status_word(_WORDS[view.state])}"
         return Reply(400, {"error": {"message": message, "type": "invalid_request_error"}})
 
-    def no_file(self) -> Reply:
+    def no_file_reply(self) -> Reply:
         return Reply(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
 
-    def refuse_variant(self) -> Reply:
+    def unsupported_variant_reply(self) -> Reply:
         message = "only the variant video is offered"
         return Reply(400, {"error": {"message": message, "type": "invalid_request_error"}})
 
@@ -94,7 +94,7 @@ class OpenAIVideos(Dialect):
             "task_id": task.id,
             "object": "video",
             "model": task.model,
-            "status": view.word(_WORDS[state]),
+            "status": view.status_word(_WORDS[state]),
             "progress": _percent(view),
             "created_at": int(task.created),
         }
@@ -106,7 +106,7 @@ class OpenAIVideos(Dialect):
         if state is State.DONE:
             body.update(completed_at=int(task.final), **{k: v for k, v in task.echo.items() if k == "size"})
             body["metadata"] = {}
-            place_url(body, view, "metadata.url", usual_is_list=False)
+            set_url(body, view, "metadata.url", usual_is_list=False)
         if view.failure:
             body["error"] = _failure(view)
         return body
@@ -125,7 +125,7 @@ def _legacy(view: View) -> Json:
     task, done = view.task, view.state is State.DONE
     data: Json = {
         "task_id": task.id,
-        "status": view.word(_LEGACY[view.state]),
+        "status": view.status_word(_LEGACY[view.state]),
         "fail_reason": "",
         "progress": f"{_percent(view)}%",
         "submit_time": int(task.created),
@@ -144,7 +144,7 @@ def _third(view: View) -> Json:
     error = _failure(view)
     return {
         "task_id": view.task.id,
-        "status": view.word(_THIRD[view.state]),
+        "status": view.status_word(_THIRD[view.state]),
         "url": view.url,
         "format": "mp4",
         "metadata": {"duration": view.task.job.seconds, "fps": 24},
@@ -157,7 +157,7 @@ def _sibling(view: View) -> Json:
         "id": view.task.id,
         "task_id": view.task.id,
         "object": "video.generation.job",
-        "status": view.word(_WORDS[view.state]),
+        "status": view.status_word(_WORDS[view.state]),
         "progress": _percent(view),
         "error": _failure(view),
         "metadata": {},

@@ -6,19 +6,19 @@ import secrets
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
+from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
     DAY,
     Dialect,
+    apply_faults,
     as_list,
-    dress,
+    integer_of,
     is_blank,
     is_public_url,
-    length,
-    place_url,
-    refusal,
+    rejection,
+    set_url,
     unknown_keys,
-    whole,
+    utf16_length,
 )
 
 MODEL = "grok-imagine-1.0-video"
@@ -33,7 +33,7 @@ _TROUBLES: dict[ApiErrorKind, tuple[int, int, str]] = {
     ApiErrorKind.NOT_BEARER: (401, 10002, "Authorization header must use the Bearer scheme"),
     ApiErrorKind.BAD_KEY: (401, 10003, "API key is invalid"),
     ApiErrorKind.REVOKED: (401, 10004, "API key has been revoked"),
-    ApiErrorKind.BROKE: (402, 30001, "Insufficient credits"),
+    ApiErrorKind.NO_CREDIT: (402, 30001, "Insufficient credits"),
     ApiErrorKind.NO_TASK: (404, 40001, "Task not found"),
     ApiErrorKind.RATE: (429, 50001, "Rate limit exceeded"),
     ApiErrorKind.SPEND: (429, 50001, "Spend limit of this key exceeded (spend_limit_exceeded)"),
@@ -46,8 +46,8 @@ _TROUBLES: dict[ApiErrorKind, tuple[int, int, str]] = {
 _FAILURES = {"moderation": 80006, "reference": 80002, "generic": 80001}
 
 
-def _bad(code: int, message: str) -> NoReturn:
-    raise refusal(400, _error(code, message))
+def _reject(code: int, message: str) -> NoReturn:
+    raise rejection(400, _error(code, message))
 
 
 def _error(code: int, message: str) -> Json:
@@ -64,29 +64,29 @@ class ReApi(Dialect):
     submit_paths: ClassVar[dict[str, str]] = {"/api/v1/videos/generations": ""}
     poll_paths: ClassVar[dict[str, str]] = {"/api/v1/tasks/{task_id}": ""}
 
-    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
+    def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         if body.get("model") != MODEL:
-            _bad(20004, f'model "{body.get("model")}" is not supported on this endpoint')
+            _reject(20004, f'model "{body.get("model")}" is not supported on this endpoint')
         if strict and (extra := unknown_keys(body, _KEYS)):
-            _bad(20003, f"grok-imagine: unknown field {extra[0]!r}")
+            _reject(20003, f"grok-imagine: unknown field {extra[0]!r}")
         images = _images(body)
         prompt = _prompt(body, images)
         size = body.get("size", "16:9")
         if size not in SIZES:
-            _bad(20003, f'grok-imagine: invalid size "{size}" (allowed: {" / ".join(SIZES)})')
+            _reject(20003, f'grok-imagine: invalid size "{size}" (allowed: {" / ".join(SIZES)})')
         seconds = _duration(body)
         quality = body.get("quality", "480p")
         if quality not in QUALITIES:
-            _bad(20003, f'grok-imagine: invalid quality "{quality}" (allowed: {" / ".join(QUALITIES)})')
+            _reject(20003, f'grok-imagine: invalid quality "{quality}" (allowed: {" / ".join(QUALITIES)})')
         job = Job("image" if images else "text", prompt, seconds, quality, "" if images else size, images)
-        return Order(MODEL, job, price(seconds))
+        return ParsedRequest(MODEL, job, price(seconds))
 
-    def accepted(self, task: Task, shape: str) -> Reply:
+    def submit_reply(self, task: Task, shape: str) -> Reply:
         return Reply(200, self._envelope(task, "processing"))
 
-    def poll(self, view: View) -> Reply:
+    def poll_reply(self, view: View) -> Reply:
         words = {State.DONE: "completed", State.FAILED: "failed"}
-        body = self._envelope(view.task, view.word(words.get(view.state, "processing")))
+        body = self._envelope(view.task, view.status_word(words.get(view.state, "processing")))
         body.update(output=None, error=None)
         if view.failure:
             body["error"] = {"code": _FAILURES[view.failure.kind], "message": view.failure.message}
@@ -97,11 +97,11 @@ class ReApi(Dialect):
             body["result"] = {"videos": [{"url": [view.url], "expires_at": view.expires}]}
         elif view.url:
             body["output"] = {}
-            place_url(body, view, "output.video_urls", usual_is_list=True)
-        return dress(Reply(200, body), view)
+            set_url(body, view, "output.video_urls", usual_is_list=True)
+        return apply_faults(Reply(200, body), view)
 
-    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
-        status, code, message = _TROUBLES[trouble]
+    def error_reply(self, error: ApiErrorKind, detail: str = "") -> Reply:
+        status, code, message = _TROUBLES[error]
         return Reply(status, _error(code, detail or message))
 
     def new_id(self) -> str:
@@ -122,11 +122,11 @@ def _images(body: Json) -> tuple[str, ...]:
         return ()
     urls: list[Any] | None = as_list(body["image_urls"])
     if urls is None:
-        _bad(20003, "grok-imagine: image_urls must be an array of public http(s) URLs")
+        _reject(20003, "grok-imagine: image_urls must be an array of public http(s) URLs")
     if len(urls) > 7:
-        _bad(20003, f"grok-imagine: image_urls accepts at most 7 entries, got {len(urls)}")
+        _reject(20003, f"grok-imagine: image_urls accepts at most 7 entries, got {len(urls)}")
     if not all(is_public_url(url) for url in urls):
-        _bad(20003, "grok-imagine: image_urls entries must be public http(s) URLs")
+        _reject(20003, "grok-imagine: image_urls entries must be public http(s) URLs")
     return tuple(urls)
 
 
@@ -134,20 +134,20 @@ def _prompt(body: Json, images: tuple[str, ...]) -> str:
     prompt = body.get("prompt")
     if is_blank(prompt):
         if not images:
-            _bad(20002, "grok-imagine: prompt is required when image_urls is empty (text-to-video)")
+            _reject(20002, "grok-imagine: prompt is required when image_urls is empty (text-to-video)")
         return ""
     if not isinstance(prompt, str):
-        _bad(20003, "grok-imagine: prompt must be a string")
-    if length(prompt) > 4000:
-        _bad(20007, f"grok-imagine: prompt exceeds 4000 characters (got {length(prompt)})")
+        _reject(20003, "grok-imagine: prompt must be a string")
+    if utf16_length(prompt) > 4000:
+        _reject(20007, f"grok-imagine: prompt exceeds 4000 characters (got {utf16_length(prompt)})")
     return prompt
 
 
 def _duration(body: Json) -> int:
     value = body.get("duration", 6)
     if type(value) not in (int, float):
-        _bad(20003, "grok-imagine: duration must be an integer number of seconds")
-    seconds = whole(value)
+        _reject(20003, "grok-imagine: duration must be an integer number of seconds")
+    seconds = integer_of(value)
     if seconds is None or not 6 <= seconds <= 30:
-        _bad(20003, f"grok-imagine: duration must be 6-30 seconds, got {value}")
+        _reject(20003, f"grok-imagine: duration must be 6-30 seconds, got {value}")
     return seconds

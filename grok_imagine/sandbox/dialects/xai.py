@@ -6,19 +6,19 @@ import uuid
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
-from ..model import ApiErrorKind, Job, Json, Order, Price, Reply, State, Task, View
+from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
     Dialect,
+    apply_faults,
     as_list,
     as_object,
-    dress,
+    integer_of,
     is_blank,
     is_public_url,
-    length,
-    place_url,
-    refusal,
+    rejection,
+    set_url,
     unknown_keys,
-    whole,
+    utf16_length,
 )
 
 MODELS = ("grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-preview")
@@ -38,7 +38,7 @@ _TROUBLES: dict[ApiErrorKind, tuple[int, str, str]] = {
     ApiErrorKind.NOT_BEARER: (401, "unauthenticated", "Authorization must use the Bearer scheme"),
     ApiErrorKind.BAD_KEY: (401, "unauthenticated", "Incorrect API key"),
     ApiErrorKind.REVOKED: (401, "unauthenticated", "This API key has been revoked"),
-    ApiErrorKind.BROKE: (402, "insufficient_credits", "Your team has used all its credits"),
+    ApiErrorKind.NO_CREDIT: (402, "insufficient_credits", "Your team has used all its credits"),
     ApiErrorKind.NO_TASK: (404, "not_found", "No such request_id"),
     ApiErrorKind.RATE: (429, "rate_limit_exceeded", "Too many requests"),
     ApiErrorKind.SPEND: (429, "spend_limit_exceeded", "Your team has reached its spending limit"),
@@ -50,8 +50,8 @@ _TROUBLES: dict[ApiErrorKind, tuple[int, str, str]] = {
 _FAILURES = {"moderation": "moderation_blocked", "reference": "invalid_argument", "generic": "internal_error"}
 
 
-def _bad(message: str, status: int = 400) -> NoReturn:
-    raise refusal(status, {"code": "invalid_argument", "error": message})
+def _reject(message: str, status: int = 400) -> NoReturn:
+    raise rejection(status, {"code": "invalid_argument", "error": message})
 
 
 class XAi(Dialect):
@@ -67,31 +67,31 @@ class XAi(Dialect):
     }
     poll_paths: ClassVar[dict[str, str]] = {"/v1/videos/{task_id}": ""}
 
-    def order(self, operation: str, body: Json, *, strict: bool) -> Order:
+    def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model = body.get("model")
         if model not in MODELS:
-            _bad(f"The model {model} does not exist or your team does not have access to it", 404 if model else 400)
+            _reject(f"The model {model} does not exist or your team does not have access to it", 404 if model else 400)
         known = {"generate": _GENERATE, "edit": _EDIT, "extend": _EXTEND}[operation]
         if (strict or operation == "edit") and (extra := unknown_keys(body, known)):
-            _bad(f"unknown field {extra[0]} for {operation}")
+            _reject(f"unknown field {extra[0]} for {operation}")
         if operation == "generate":
             return _generate(model, body)
-        return _rework(model, operation, body)
+        return _edit_or_extend(model, operation, body)
 
-    def accepted(self, task: Task, shape: str) -> Reply:
+    def submit_reply(self, task: Task, shape: str) -> Reply:
         return Reply(200, {"request_id": task.id})
 
-    def poll(self, view: View) -> Reply:
+    def poll_reply(self, view: View) -> Reply:
         task = view.task
         if view.state in (State.QUEUED, State.RUNNING):
-            if not (view.unknown_word or view.words or view.empty_error):
+            if not (view.unknown_word or view.status_words or view.empty_error):
                 return Reply(202)
-            return dress(Reply(202, {"status": view.word("pending"), "progress": view.percent}), view)
-        body: Json = {"status": view.word("done" if view.state is State.DONE else "failed"), "model": task.model}
+            return apply_faults(Reply(202, {"status": view.status_word("pending"), "progress": view.percent}), view)
+        body: Json = {"status": view.status_word("done" if view.state is State.DONE else "failed"), "model": task.model}
         if view.state is State.FAILED:
             body["error"] = self._failure(view)
             body["progress"] = 100 if task.fault("progress-100-failed") else view.percent
-            return dress(Reply(200, body), view)
+            return apply_faults(Reply(200, body), view)
         ticks = int(task.price.usd * _TICKS_PER_USD)
         body.update(progress=100, usage={"cost_in_usd_ticks": 0 if view.blocked else ticks})
         # A blocked clip keeps its object: an empty URL, and the flag that says why.
@@ -100,11 +100,11 @@ class XAi(Dialect):
             "duration": task.echo.get("length", task.job.seconds),
             "respect_moderation": not view.blocked,
         }
-        place_url(body, view, "video.url", usual_is_list=False)
-        return dress(Reply(200, body), view)
+        set_url(body, view, "video.url", usual_is_list=False)
+        return apply_faults(Reply(200, body), view)
 
-    def refuse(self, trouble: ApiErrorKind, detail: str = "") -> Reply:
-        status, code, message = _TROUBLES[trouble]
+    def error_reply(self, error: ApiErrorKind, detail: str = "") -> Reply:
+        status, code, message = _TROUBLES[error]
         return Reply(status, {"code": code, "error": detail or message})
 
     def new_id(self) -> str:
@@ -114,50 +114,50 @@ class XAi(Dialect):
         return view.failure and {"code": _FAILURES[view.failure.kind], "message": view.failure.message}
 
 
-def _generate(model: str, body: Json) -> Order:
+def _generate(model: str, body: Json) -> ParsedRequest:
     image, references = body.get("image"), body.get("reference_images")
     if image is not None and references:
-        _bad("image and reference_images cannot be combined")
+        _reject("image and reference_images cannot be combined")
     if "video" in body:
-        _bad("video is not accepted here; use /v1/videos/edits or /v1/videos/extensions")
+        _reject("video is not accepted here; use /v1/videos/edits or /v1/videos/extensions")
     images = (_media(image, "image", "ImageUrl"),) if image is not None else _references(references)
     prompt = _prompt(body, required=image is None)
     tier, ratio = body.get("resolution", "480p"), body.get("aspect_ratio")
     if tier not in tuple(_RATES):
-        _bad(f"resolution must be one of {', '.join(_RATES)}")
+        _reject(f"resolution must be one of {', '.join(_RATES)}")
     if ratio is not None and ratio not in RATIOS:
-        _bad(f"aspect_ratio must be one of {', '.join(RATIOS)}")
+        _reject(f"aspect_ratio must be one of {', '.join(RATIOS)}")
     seconds = _duration(body, 8, (1, 10 if references else 15))
     mode = "image" if image is not None else "reference" if images else "text"
     usd = _RATES[tier] * seconds + _PER_IMAGE * len(images)
     job = Job(mode, prompt, seconds, tier, ratio or ("" if mode == "image" else "16:9"), images)
-    return Order(model, job, Price(usd, usd))
+    return ParsedRequest(model, job, Price(usd, usd))
 
 
-def _rework(model: str, operation: str, body: Json) -> Order:
+def _edit_or_extend(model: str, operation: str, body: Json) -> ParsedRequest:
     video = _media(body.get("video"), "video", "VideoUrl")
     prompt = _prompt(body, required=True)
     if operation == "edit":
         # The length is known only once the source is fetched; a fixed one is billed at submit.
         usd = _RATES["480p"] * BILLED_EDIT_SECONDS
-        return Order(model, Job("edit", prompt, 0, "480p", "", (), video, EDIT_SOURCE), Price(usd, usd))
+        return ParsedRequest(model, Job("edit", prompt, 0, "480p", "", (), video, EDIT_SOURCE), Price(usd, usd))
     seconds = _duration(body, 6, (2, 10))
     usd = _RATES["480p"] * seconds
-    return Order(model, Job("extend", prompt, seconds, "480p", "", (), video, EXTEND_SOURCE), Price(usd, usd))
+    return ParsedRequest(model, Job("extend", prompt, seconds, "480p", "", (), video, EXTEND_SOURCE), Price(usd, usd))
 
 
 def _media(value: Any, field: str, wanted: str) -> str:
     inner = as_object(value)
     if inner is None:
         kind = "string" if isinstance(value, str) else "null" if value is None else type(value).__name__
-        _bad(
+        _reject(
             f"Failed to deserialize the JSON body into the target type: {field}: invalid type: {kind}, "
             f"expected struct {wanted}",
             422,
         )
     url = inner.get("url")
     if not is_public_url(url, data_too=True):
-        _bad(f"{field}.url must be an http(s) URL or a base64 data URI")
+        _reject(f"{field}.url must be an http(s) URL or a base64 data URI")
     return url
 
 
@@ -166,9 +166,9 @@ def _references(value: Any) -> tuple[str, ...]:
         return ()
     entries = as_list(value)
     if entries is None:
-        _bad("Failed to deserialize the JSON body into the target type: reference_images: expected a sequence", 422)
+        _reject("Failed to deserialize the JSON body into the target type: reference_images: expected a sequence", 422)
     if not 1 <= len(entries) <= 7:
-        _bad(f"reference_images takes 1 to 7 images, got {len(entries)}")
+        _reject(f"reference_images takes 1 to 7 images, got {len(entries)}")
     return tuple(_media(entry, "reference_images", "ImageUrl") for entry in entries)
 
 
@@ -176,12 +176,12 @@ def _prompt(body: Json, *, required: bool) -> str:
     prompt = body.get("prompt")
     if is_blank(prompt):
         if required:
-            _bad("prompt is required")
+            _reject("prompt is required")
         return ""
     if not isinstance(prompt, str):
-        _bad("Failed to deserialize the JSON body into the target type: prompt: expected a string", 422)
-    if length(prompt) > 4096:
-        _bad("prompt is longer than 4096 characters")
+        _reject("Failed to deserialize the JSON body into the target type: prompt: expected a string", 422)
+    if utf16_length(prompt) > 4096:
+        _reject("prompt is longer than 4096 characters")
     return prompt
 
 
@@ -189,8 +189,8 @@ def _duration(body: Json, default: int, limits: tuple[int, int]) -> int:
     value = body.get("duration", default)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 5:
         value = int(value)
-    seconds = whole(value)
+    seconds = integer_of(value)
     low, high = limits
     if seconds is None or not low <= seconds <= high:
-        _bad(f"duration must be between {low} and {high} seconds")
+        _reject(f"duration must be between {low} and {high} seconds")
     return seconds

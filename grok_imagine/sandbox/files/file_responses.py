@@ -1,4 +1,4 @@
-"""Handing out files: Range, ETag, signed and expiring URLs, and the faults of a download."""
+"""Sends files: Range, ETag, signed and expiring URLs, and the faults of a download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from ..faults import Fault
-from ..http_helpers import hang_up
+from ..http_helpers import abort_connection
 from ..model import Task
 from ..render.render_worker import RenderWorker
 from ..state import SandboxState
@@ -19,8 +19,8 @@ _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
-def _span(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte asked for; None where the header is to be ignored; ValueError where it cannot be met."""
+def _byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """First and last byte requested; None if the header is to be ignored. Raises ValueError for 416."""
     found = _RANGE.fullmatch(header.strip())
     if found is None or found.groups() == ("", ""):
         return None
@@ -54,30 +54,30 @@ async def send_file(
         return web.Response(status=304, headers=common)
     wanted = request.headers.get("Range", "")
     if request.headers.get("If-Range", quoted) != quoted:
-        wanted = ""  # The file changed since the first part: the whole of it is due.
+        wanted = ""  # The file has changed since the first part, so all of it is sent.
     try:
-        span = _span(wanted, size)
+        byte_range = _byte_range(wanted, size)
     except ValueError:
         return web.Response(status=416, headers={**common, "Content-Range": f"bytes */{size}"})
-    first, last = span or (0, size - 1)
-    if span:
+    first, last = byte_range or (0, size - 1)
+    if byte_range:
         common["Content-Range"] = f"bytes {first}-{last}/{size}"
-    response = web.StreamResponse(status=206 if span else 200, headers={**common, "Content-Type": media_type})
+    response = web.StreamResponse(status=206 if byte_range else 200, headers={**common, "Content-Type": media_type})
     response.content_length = last - first + 1
     await response.prepare(request)
     if request.method != "HEAD":
         stop = first + (last - first + 1) // 2 if cut or pause else None
-        await _pour(response, path, first, last + 1 if stop is None else stop)
+        await _write_range(response, path, first, last + 1 if stop is None else stop)
         if cut:
-            return hang_up_after(request, response)
+            return close_midway(request, response)
         if stop is not None:
             await asyncio.sleep(pause)
-            await _pour(response, path, stop, last + 1)
+            await _write_range(response, path, stop, last + 1)
     await response.write_eof()
     return response
 
 
-async def _pour(response: web.StreamResponse, path: Path, first: int, end: int) -> None:
+async def _write_range(response: web.StreamResponse, path: Path, first: int, end: int) -> None:
     file = await asyncio.to_thread(path.open, "rb")
     try:
         await asyncio.to_thread(file.seek, first)
@@ -91,15 +91,15 @@ async def _pour(response: web.StreamResponse, path: Path, first: int, end: int) 
         file.close()
 
 
-def hang_up_after(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Close in the middle: `close` lets the bytes already written leave first, as a dying server does."""
+def close_midway(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Close in the middle; the bytes already written are sent first, as when a server dies."""
     if request.transport is not None:
         request.transport.close()
     return response
 
 
-class Delivery:
-    """The CDN of every dialect: public, signed, and never to be shown a key."""
+class ClipDownloads:
+    """The CDN of every dialect: public, with signed URLs; a request with a key counts as a violation."""
 
     def __init__(self, core: SandboxState, renders: RenderWorker) -> None:
         self.core, self.renders = core, renders
@@ -114,21 +114,21 @@ class Delivery:
             return web.Response(status=403, text="bad signature")
         if self.core.clock.now() > int(expires):
             return web.Response(status=403, text="this URL has expired")
-        task = self.core.store.task_of_token(request.match_info["token"])
+        task = self.core.store.task_by_token(request.match_info["token"])
         if task is None or not task.clip or task.dialect != request.match_info["dialect"]:
             return web.Response(status=404)
         return await self.clip(request, task, faults)
 
     async def clip(
-        self, request: web.Request, task: Task, faults: list[Fault], *, elsewhere: str = ""
+        self, request: web.Request, task: Task, faults: list[Fault], *, redirect_url: str = ""
     ) -> web.StreamResponse:
-        """One clip as the faults bend it. `elsewhere` is where a redirect leads; else this path at the other origin."""
+        """One clip, changed by the faults. A redirect leads to `redirect_url`, or this path at the other origin."""
         by_name = {fault.name: fault for fault in faults}
         if "drop-before" in by_name:
-            return hang_up(request)
+            return abort_connection(request)
         if "redirect" in by_name and _port("//" + request.host) != _port(self.core.other_url):
-            there = (elsewhere or self.core.url + request.path_qs).replace(self.core.url, self.core.other_url, 1)
-            return web.Response(status=302, headers={"Location": there})
+            location = (redirect_url or self.core.url + request.path_qs).replace(self.core.url, self.core.other_url, 1)
+            return web.Response(status=302, headers={"Location": location})
         if "expired-url" in by_name:
             return web.Response(status=403, text="this URL has expired")
         if "json-file" in by_name:

@@ -35,8 +35,8 @@ class Reference:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def sniff(data: bytes) -> MediaType | None:
-    """The media type by magic bytes; names and headers are not believed."""
+def detect_media_type(data: bytes) -> MediaType | None:
+    """The media type by magic bytes, whatever names and headers say; None if unknown."""
     if data[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -52,7 +52,7 @@ async def fetch(session: aiohttp.ClientSession, url: str, want: Literal["image",
     """Fetch one reference. No header of the caller's request goes with it."""
     limit = IMAGE_LIMIT if want == "image" else VIDEO_LIMIT
     data = _inline(url, limit) if url.startswith("data:") else await _download(session, url, limit)
-    media_type = sniff(data)
+    media_type = detect_media_type(data)
     if media_type is None or not media_type.startswith(want):
         kinds = "JPEG, PNG or WEBP image" if want == "image" else "MP4 video"
         raise UnusableReferenceError(f"{_short(url)} is not a {kinds}")

@@ -1,4 +1,4 @@
-"""A place to put local images and videos, so that a request can refer to them by URL."""
+"""Stores local images and videos for a day, so that a request can refer to them by URL."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..http_helpers import hang_up
+from ..http_helpers import abort_connection
 from ..state import SandboxState
 from .file_responses import send_file
-from .references import EXTENSIONS, MEGABYTE, sniff
+from .references import EXTENSIONS, MEGABYTE, detect_media_type
 
 LIMIT = 60 * MEGABYTE
-# A caller that is still sending hears no answer, so what is too much is read to its end, within reason.
-_PATIENCE = 4 * LIMIT
+# A caller reads no reply while it is still sending, so a body that is too large is read to its end, up to this.
+_MAX_BYTES_READ = 4 * LIMIT
 LIFETIME = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where a kept file is reached, and until when."""
+    """A stored file: its URL, and when that expires (Unix seconds)."""
 
     url: str
     expires: float
@@ -32,13 +32,13 @@ class NotMediaError(ValueError):
 
 
 class Uploads:
-    """Keeps files and hands them out."""
+    """Stores and serves uploads."""
 
     def __init__(self, core: SandboxState) -> None:
         self.core = core
 
-    def keep(self, data: bytes) -> Upload:
-        media_type = sniff(data)
+    def save(self, data: bytes) -> Upload:
+        media_type = detect_media_type(data)
         if media_type is None:
             raise NotMediaError("only JPEG, PNG, WEBP and MP4 are taken, judged by their first bytes")
         name = f"{secrets.token_urlsafe(24)}.{EXTENSIONS[media_type]}"
@@ -54,14 +54,14 @@ class Uploads:
         size = 0
         async for chunk in request.content.iter_chunked(65536):
             size += len(chunk)
-            if size > _PATIENCE:
-                return hang_up(request)
+            if size > _MAX_BYTES_READ:
+                return abort_connection(request)
             if size <= LIMIT:
                 data += chunk
         if size > LIMIT:
             return web.json_response({"error": f"more than {LIMIT // MEGABYTE} MB"}, status=413)
         try:
-            upload = self.keep(bytes(data))
+            upload = self.save(bytes(data))
         except NotMediaError as error:
             return web.json_response({"error": str(error)}, status=415)
         return web.json_response({"url": upload.url, "expires_at": int(upload.expires)})

@@ -1,4 +1,4 @@
-"""The draft renderer, for tests: the sizes, frame counts, tracks and tags of the film, and hardly any drawing."""
+"""The draft renderer, for tests: the sizes, frame counts, tracks and tags of a real clip, and hardly any drawing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _X264 = {"preset": "ultrafast", "qp": "24"}
 
 
 def render(job: Job, files: list[bytes], path: Path, stop: Stop) -> RenderResult:
-    """As `film.render` does, without a caption and without motion."""
+    """As `render.render` does, without a caption and without motion."""
     media = Media(job, files)
     samples = media.result.frames * SAMPLES
     sound = media.video.sound(samples) if media.video else _beeps(samples)

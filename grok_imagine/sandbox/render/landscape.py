@@ -34,7 +34,7 @@ def _mix(a: Floats, b: Floats, share: Floats | float) -> Floats:
     return a + (b - a) * np.asarray(share, np.float32)
 
 
-def _upto(count: int, step: int = 1) -> Floats:
+def _multiple_from(count: int, step: int = 1) -> Floats:
     return np.arange(0, count, step).astype(np.float32)
 
 
@@ -49,8 +49,8 @@ class Landscape:
         levels = bytes.fromhex(fitting[0] if fitting else _PALETTES[digest[0] % len(_PALETTES)][0])
         *sky, self._light, self._near = np.frombuffer(levels, np.uint8).reshape(-1, 3).astype(np.float32) / 255
         self._sky, self._air = np.stack(sky), _mix(sky[3], sky[4], 0.35)
-        across = _upto(self._width, 2) - np.float32(self._rng.uniform(0.25, 0.75) * self._width)
-        down = _upto(self._height, 2)[:, None] - np.float32(self._rng.uniform(0.22, 0.42) * self._height)
+        across = _multiple_from(self._width, 2) - np.float32(self._rng.uniform(0.25, 0.75) * self._width)
+        down = _multiple_from(self._height, 2)[:, None] - np.float32(self._rng.uniform(0.22, 0.42) * self._height)
         distance = np.hypot(across, down)[..., None] / min(size)
         self._glow: Floats = np.exp(distance / np.float32(-0.35))
         self._base, self._hills = (
@@ -76,7 +76,7 @@ class Landscape:
     def _paint_sky(self, distance: Floats) -> Floats:
         """A gradient through the palette's colours, the disc and its glow, stars where it is dark, and clouds."""
         rows, columns = distance.shape[:2]
-        place = _upto(rows) / (rows * _HORIZON)
+        place = _multiple_from(rows) / (rows * _HORIZON)
         channels: list[Floats] = [np.interp(place, np.linspace(0, 1, 5), self._sky[:, n]) for n in range(3)]
         disc = np.clip((0.045 - distance) * min(rows, columns) / 1.5 + 0.5, 0, 1)
         stars = np.clip(self._rng.random(distance.shape, np.float32) * 900 - 899, 0, self._sky[0].max() < 0.2)
@@ -104,12 +104,12 @@ class Landscape:
         if depth > 0.5:
             line += self._trees(length * _FINE, self._height * (0.055 if depth == 1 else 0.03))
         top, rows = even(self._height * (_HORIZON - 0.16 + 0.33 * depth**1.15)), even(line.max()) + 2
-        mask = np.clip(_upto(rows)[:, None] - (line.max() - line), 0, 1)
+        mask = np.clip(_multiple_from(rows)[:, None] - (line.max() - line), 0, 1)
         fine, wide = Image.fromarray((mask * 255).astype(np.uint8)), length - 1
         boxes = [(step * _FINE / _STEPS, 0, (step / _STEPS + wide) * _FINE, rows) for step in range(_STEPS)]
         masks = [fine.resize((wide, rows), Image.Resampling.BILINEAR, box) for box in boxes]
         crest = _mix(_mix(self._air, self._sky[2], 0.3 + 0.7 * depth), self._near, 0.1 + 0.85 * depth**1.3)
-        down = np.clip(_upto(until - top, 2) / (self._height * 0.28), 0, 1)[:, None, None]
+        down = np.clip(_multiple_from(until - top, 2) / (self._height * 0.28), 0, 1)[:, None, None]
         ink = _mix(crest, self._air, (0.75 - 0.5 * depth) * down)
         ink = _mix(ink, _mix(self._air, self._light, 0.5), (0.5 - 0.42 * depth) * self._glow[top // 2 : until // 2])
         self._hills.insert(0, (speed, top, self._ink(ink[: rows // 2]), masks))
@@ -119,7 +119,7 @@ class Landscape:
 
     def _ridge(self, count: int, depth: float) -> Floats:
         """A line of hills from 0 to 1: pointed far away, round near by."""
-        waves, places = _upto(64)[1:], _upto(count)[:, None] * np.float32(4 / self._width / _FINE)
+        waves, places = _multiple_from(64)[1:], _multiple_from(count)[:, None] * np.float32(4 / self._width / _FINE)
         strength = np.where(waves < 3, 0.5, 1.0) * waves ** -(1.3 + 0.6 * depth)
         curve = np.cos(places * waves + self._rng.uniform(0, 6.28, 63).astype(np.float32)) @ strength
         curve = 0.4 * curve - np.abs(curve) if depth < 0.4 else curve
@@ -132,5 +132,5 @@ class Landscape:
         places = np.cumsum(gaps * tallest * _FINE).astype(np.float32)
         places = places[places < count, None]
         tall = tallest * self._rng.uniform(0.35, 1, places.shape).astype(np.float32)
-        out = np.abs(_upto(count) - places) / (tall * 0.2 * _FINE)
+        out = np.abs(_multiple_from(count) - places) / (tall * 0.2 * _FINE)
         return (tall * np.clip(1 - out - 0.1 * (out * 6 % 1), 0, 1)).max(axis=0)

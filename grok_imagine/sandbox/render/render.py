@@ -20,12 +20,12 @@ from .landscape import Landscape
 from .media import Media, RenderResult, UnusableMediaError
 
 # Part of a clip's key in the cache: raise it when the pictures change.
-FILM_VERSION = 5
+RENDER_VERSION = 5
 SAMPLES = SAMPLE_RATE // FPS  # of sound, for each frame
 Stop = Callable[[], bool]
 # Fast, and nothing of it is seen: all motion is slow and sideways. aq-mode 3 keeps bands out of dark, flat areas.
-_SEARCH = "aq-mode=3:subme=0:weightp=0:b-adapt=0:scenecut=0:bframes=7"
-_X264 = {"preset": "superfast", "crf": "20", "x264-params": _SEARCH}
+_MOTION_SEARCH = "aq-mode=3:subme=0:weightp=0:b-adapt=0:scenecut=0:bframes=7"
+_X264 = {"preset": "superfast", "crf": "20", "x264-params": _MOTION_SEARCH}
 # How much colour an edit keeps, and what it adds to blue and to red.
 _GRADES = ((0.6, 20, -14), (0.2, -20, 14), (0.0, 0, 0), (0.7, 6, 22), (0.6, -12, -16))
 # Without the tools, and without what is above 8 kHz, AAC takes half the time.
@@ -40,9 +40,9 @@ def render(job: Job, files: list[bytes], path: Path, stop: Stop) -> RenderResult
     if media.video:
         tail = job.seconds * SAMPLE_RATE if job.mode == "extend" else 0
         sound = media.video.sound(samples)
-        sound[:, samples - tail :] += _pad(digest, tail)
+        sound[:, samples - tail :] += _chord(digest, tail)
     else:
-        sound = _pad(digest, samples)
+        sound = _chord(digest, samples)
     caption = Caption(job.prompt, result.frames / FPS, result.size, blur=bool(media.video))
     write(path, _captioned(_pictures(job, media, digest), caption), sound, result, _X264, stop)
     return result
@@ -58,7 +58,7 @@ def _pictures(job: Job, media: Media, digest: bytes) -> Iterator[Planes]:
     size, count = media.result.size, media.result.frames
     if media.video is None:
         if media.pictures:
-            yield from _show(media.pictures, size, count)
+            yield from _slideshow(media.pictures, size, count)
         else:
             landscape = Landscape(job.prompt, size, count / FPS)
             yield from (landscape.frame(number / FPS) for number in range(count))
@@ -73,7 +73,7 @@ def _pictures(job: Job, media: Media, digest: bytes) -> Iterator[Planes]:
         yield frame.copy() if job.mode == "extend" else Planes(*edited)
     more = count - media.video.frames
     if frame:
-        yield from (_close_in(frame, size, _ease((number + 1) / more)) for number in range(more))
+        yield from (_zoom_in(frame, size, _ease((number + 1) / more)) for number in range(more))
 
 
 def _ease(share: float) -> float:
@@ -86,7 +86,7 @@ def fit(picture: Image.Image, size: tuple[int, int], larger: float = 1.0) -> Pla
     return from_rgb(np.array(ImageOps.fit(picture, large, Image.Resampling.LANCZOS)), large)
 
 
-def _close_in(planes: Planes, size: tuple[int, int], share: float) -> Planes:
+def _zoom_in(planes: Planes, size: tuple[int, int], share: float) -> Planes:
     """A still picture under a camera that starts at rest on the whole of it (share 0) and moves in (share 1)."""
     scale, views = 1 / (1 + 0.15 * share), list[Image.Image]()
     for plane, half in zip(planes, (1, 2, 2), strict=True):
@@ -97,7 +97,7 @@ def _close_in(planes: Planes, size: tuple[int, int], share: float) -> Planes:
     return Planes(*views)
 
 
-def _show(pictures: list[Image.Image], size: tuple[int, int], count: int) -> Iterator[Planes]:
+def _slideshow(pictures: list[Image.Image], size: tuple[int, int], count: int) -> Iterator[Planes]:
     """All the pictures, each shown equally long and faded into the next."""
     large = [fit(picture, size, 1.2) for picture in pictures]
     fade = min(0.9 * FPS, count / len(large) / 2) if len(large) > 1 else 0.0
@@ -105,15 +105,15 @@ def _show(pictures: list[Image.Image], size: tuple[int, int], count: int) -> Ite
     for number in range(count):
         current = min(int(number / step), len(large) - 1)
         since = number - current * step
-        frame = _close_in(large[current], size, _ease(min(since / (step + fade), 1.0)))
+        frame = _zoom_in(large[current], size, _ease(min(since / (step + fade), 1.0)))
         if current and since < fade:
-            before = _close_in(large[current - 1], size, _ease(min((since + step) / (step + fade), 1.0)))
+            before = _zoom_in(large[current - 1], size, _ease(min((since + step) / (step + fade), 1.0)))
             share = _ease((since + 0.5) / (fade + 1))
             frame = Planes(*(Image.blend(a, b, share) for a, b in zip(before, frame, strict=True)))
         yield frame
 
 
-def _pad(digest: bytes, samples: int) -> Floats:
+def _chord(digest: bytes, samples: int) -> Floats:
     """A chord whose notes swell in turn: stereo, shape (2, samples), starting and ending in silence."""
     time = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
     edge = np.sin(np.clip(np.minimum(time, time[::-1] * 0.7), 0, 1) * (np.pi / 2)) ** 2

@@ -14,7 +14,7 @@ import pytest
 
 from grok_imagine.errors import JobTimedOut, SettingsError
 from grok_imagine.jobs import Session
-from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, LEAST_GAP, CallbackRegistry, WakeSignal
+from grok_imagine.jobs.pipeline.callbacks import KEY_FILE, MIN_POLL_GAP, CallbackRegistry, WakeSignal
 from grok_imagine.models import Call, Job, JobState
 from grok_imagine.providers import Provider
 from grok_imagine.redact import redact
@@ -199,7 +199,7 @@ def call_all(hints: CallbackRegistry) -> None:
 def test_the_gap_doubles_and_the_usual_time_is_never_passed() -> None:
     hint = WakeSignal()
     assert hint.next_poll_at(100, 105) == 105
-    for gap in (LEAST_GAP, 2 * LEAST_GAP):
+    for gap in (MIN_POLL_GAP, 2 * MIN_POLL_GAP):
         hint.set()
         assert hint.next_poll_at(100, 105) == 100 + gap
         hint.clear()

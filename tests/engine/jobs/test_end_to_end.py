@@ -120,7 +120,7 @@ async def test_a_bad_request_sends_and_journals_nothing(session: Session, sandbo
     with pytest.raises(RequestError) as caught:
         await session.generate(bad, "sandbox")
     assert {violation.rule for violation in caught.value.violations} == {"R3", "R5", "R6", "R7"}
-    assert all(violation.rule in str(caught.value) for violation in caught.value.violations)
+    assert all(violation.message in str(caught.value) for violation in caught.value.violations)
     assert sandbox.requests() == []
     assert await session.journal.recent() == []
 

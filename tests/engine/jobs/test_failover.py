@@ -98,7 +98,7 @@ async def test_a_job_under_way_is_gone_on_with_first(open_session: Open, sandbox
     async with open_session() as session:
         with pytest.raises(GrokImagineError):
             await generate_with_failover(session, WISH, ORDER, owner="7")
-    sandbox.core.queue.clear()
+    sandbox.core.fault_queue.clear()
     async with open_session() as session:
         made = await generate_with_failover(session, WISH, ORDER, owner="7")
         assert (made.job.provider, made.job.state) == ("xai", JobState.SAVED)

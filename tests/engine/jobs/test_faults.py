@@ -240,7 +240,7 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
 
     class Forgetful(Recorder):
         def update(self, update: Any) -> None:
-            if update.step == "downloading" and not sandbox.core.queue:
+            if update.step == "downloading" and not sandbox.core.fault_queue:
                 sandbox.fault("poll", "404", times=50)
             super().update(update)
 

@@ -57,7 +57,7 @@ async def test_what_goes_and_what_stays(tmp_path: Path) -> None:
             f"{ids['expired']}.mp4",
             f".{ids['part-dead']}.mp4.part",
         }
-        assert [one.job_id for one in plan.lasting] == [ids["expired"]]
+        assert [one.job_id for one in plan.irreplaceable] == [ids["expired"]]
         done = await prune(results, journal, **limits, apply=True)
         assert {path.name for path in done.removed} == {f"{ids['fresh']}.mp4", f".{ids['part-dead']}.mp4.part"}
         assert (results / f"{ids['expired']}.mp4").is_file()  # nobody has it but we
@@ -132,7 +132,7 @@ async def test_chunks_go_by_their_video_when_it_was_last_asked_for(tmp_path: Pat
         os.utime(chunks / "finished")  # its graph ran again
         done = await prune(results, journal, **limits, max_seconds=2 * DAY)
         assert done.removed == (chunks / "stopped",)
-        assert done.lasting == ()
+        assert done.irreplaceable == ()
         assert done.total == 6000
         # Whatever the limit: what was worked on within a day may be worked on now.
         assert (await prune(results, journal, **limits | {"max_bytes": 1}, max_seconds=2 * DAY)).removed == ()

@@ -61,7 +61,7 @@ def test_no_second_sees_more_than_the_rate_and_a_short_burst(rate: float, count:
         sent: list[tuple[float, int]] = []
 
         async def one(number: int) -> None:
-            await pacer.turn()
+            await pacer.wait_turn()
             sent.append((clock.now, number))
 
         await clock.run(*(asyncio.ensure_future(one(number)) for number in range(count)))
@@ -80,7 +80,7 @@ async def test_a_pause_holds_for_all_and_then_they_come_at_the_rate() -> None:
     sent: list[float] = []
 
     async def one() -> None:
-        await pacer.turn()
+        await pacer.wait_turn()
         sent.append(clock.now)
 
     before = asyncio.ensure_future(one())
@@ -100,7 +100,7 @@ async def test_who_waits_within_the_rate_hears_of_a_pause_too() -> None:
     sent: list[float] = []
 
     async def one() -> None:
-        await pacer.turn()
+        await pacer.wait_turn()
         sent.append(clock.now)
 
     waiting = [asyncio.ensure_future(one()) for _ in range(8)]  # five at once, the others a second apart

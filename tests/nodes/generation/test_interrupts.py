@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .waiting import SHORT, jobs_in, until
+from ..waiting import SHORT, jobs_in, until
 
 
 @pytest.mark.held

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from .waiting import SHORT, jobs_in, until
+from ..waiting import SHORT, jobs_in, until
 
 REFUSED = {**SHORT, "prompt": "a kite [sandbox:moderated]", "resolution": "480p", "aspect_ratio": "9:16"}
 

@@ -6,8 +6,8 @@ import re
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from ..model import Job, Json, Mode, Order, Price
-from .base import as_list, as_object, is_blank, is_int, is_public_url, refusal, unknown_keys
+from ..model import Job, Json, Mode, ParsedRequest, Price
+from .base import as_list, as_object, is_blank, is_int, is_public_url, rejection, unknown_keys
 
 MODEL = "grok-imagine"
 OPERATIONS: dict[str, Mode] = {
@@ -41,21 +41,21 @@ def task_error(code: str, message: str) -> Json:
     return {"code": code, "message": message, "data": None}
 
 
-def _bad(message: str, code: str = "invalid_request") -> NoReturn:
-    raise refusal(400, task_error(code, message))
+def _reject(message: str, code: str = "invalid_request") -> NoReturn:
+    raise rejection(400, task_error(code, message))
 
 
-def read(body: Json, *, strict: bool) -> Order:
-    """The body as an order, or `Refusal`."""
+def parse_request(body: Json, *, strict: bool) -> ParsedRequest:
+    """Read a submit's body. Raises RequestRejected."""
     if is_blank(body.get("model")):
-        _bad("model is required", "missing_model")
+        _reject("model is required", "missing_model")
     if body["model"] != MODEL:
-        _bad(f"model must be {MODEL}")
+        _reject(f"model must be {MODEL}")
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or is_blank(prompt):
-        _bad("prompt is required")
+        _reject("prompt is required")
     if strict and (extra := unknown_keys(body, _KEYS)):
-        _bad(f"unknown field {extra[0]}")
+        _reject(f"unknown field {extra[0]}")
     options = _extra_body(body)
     images, video = _inputs(body)
     mode = _mode(body, options, images, video, strict=strict)
@@ -66,7 +66,7 @@ def read(body: Json, *, strict: bool) -> Order:
     if mode != "extend":
         echo["size"] = tier
     job = Job(mode, prompt, seconds, tier, ratio, images, video)
-    return Order(MODEL, job, price(mode, tier, seconds, source), echo)
+    return ParsedRequest(MODEL, job, price(mode, tier, seconds, source), echo)
 
 
 def price(mode: Mode, tier: str, seconds: int, source: int) -> Price:
@@ -83,7 +83,7 @@ def price(mode: Mode, tier: str, seconds: int, source: int) -> Price:
 def _extra_body(body: Json) -> Json:
     options = as_object(body.get("extra_body", {}))
     if options is None:
-        _bad("extra_body must be an object")
+        _reject("extra_body must be an object")
     # The SDK merges its own extra_body into the top level, so the operation may arrive there too.
     if "operation" in body and "operation" not in options:
         options = {**options, "operation": body["operation"]}
@@ -94,17 +94,17 @@ def _url(value: object, field: str) -> str:
     inner = as_object(value)
     url = value if inner is None else inner.get("url")
     if not is_public_url(url):
-        _bad(f"{field} must be an http(s) URL")
+        _reject(f"{field} must be an http(s) URL")
     return url
 
 
 def _inputs(body: Json) -> tuple[tuple[str, ...], str]:
     """Images and video. The aliases image_url and image_urls are the seed's own compatibility fields."""
     if "videos" in body:
-        _bad("videos: reference videos are not offered")
+        _reject("videos: reference videos are not offered")
     given = [key for key in ("image", "image_url", "images", "image_urls", "video") if key in body]
     if len(given) > 1:
-        _bad(f"{given[0]} and {given[1]} cannot be combined")
+        _reject(f"{given[0]} and {given[1]} cannot be combined")
     if not given:
         return (), ""
     key = given[0]
@@ -114,16 +114,16 @@ def _inputs(body: Json) -> tuple[tuple[str, ...], str]:
         return (_url(body[key], key),), ""
     urls: list[Any] | None = as_list(body[key])
     if not urls:
-        _bad(f"{key} must be a non-empty array of URLs")
+        _reject(f"{key} must be a non-empty array of URLs")
     if len(urls) > 7:
-        _bad(f"{key} accepts at most 7 URLs")
+        _reject(f"{key} accepts at most 7 URLs")
     return tuple(_url(url, key) for url in urls), ""
 
 
 def _mode(body: Json, options: Json, images: tuple[str, ...], video: str, *, strict: bool) -> Mode:
     named = options.get("operation")
     if named is not None and named not in tuple(OPERATIONS):
-        _bad(f"extra_body.operation must be one of {', '.join(OPERATIONS)}")
+        _reject(f"extra_body.operation must be one of {', '.join(OPERATIONS)}")
     several = "images" in body or "image_urls" in body
     if video:
         fits: tuple[Mode, ...] = ("edit", "extend")
@@ -134,10 +134,10 @@ def _mode(body: Json, options: Json, images: tuple[str, ...], video: str, *, str
     if named is not None:
         mode = OPERATIONS[named]
         if mode not in fits:
-            _bad(f"extra_body.operation {named} does not agree with the inputs")
+            _reject(f"extra_body.operation {named} does not agree with the inputs")
         return mode
     if strict and len(fits) > 1:
-        _bad("extra_body.operation is required here: the inputs leave it open")
+        _reject("extra_body.operation is required here: the inputs leave it open")
     if video:
         return "extend" if "duration" in body or "seconds" in body else "edit"
     return fits[-1]
@@ -147,29 +147,29 @@ def _seconds(body: Json, mode: Mode) -> int:
     given = [key for key in ("duration", "seconds") if key in body]
     if mode == "edit":
         if given:
-            _bad(f"{given[0]} is not accepted by edit_video")
+            _reject(f"{given[0]} is not accepted by edit_video")
         return 0
     if len(given) != 1:
-        _bad("exactly one of duration and seconds is required")
+        _reject("exactly one of duration and seconds is required")
     value = body[given[0]]
     if is_int(value) and given[0] == "duration":
         seconds = value
     elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,4}", value, re.ASCII):
         seconds = int(value)
     else:
-        _bad(f"{given[0]} must be {'an integer' if given[0] == 'duration' else 'a string of digits'}")
+        _reject(f"{given[0]} must be {'an integer' if given[0] == 'duration' else 'a string of digits'}")
     low, high = RANGES[mode]
     if not low <= seconds <= high:
-        _bad(f"{given[0]} must be between {low} and {high} seconds, got {seconds}")
+        _reject(f"{given[0]} must be between {low} and {high} seconds, got {seconds}")
     return seconds
 
 
 def _size(body: Json, mode: Mode) -> str:
     if mode == "extend" and "size" in body:
-        _bad("size is not supported for video extension")
+        _reject("size is not supported for video extension")
     size = body.get("size", "480p")
     if size not in TIERS:
-        _bad(f"size must be one of {', '.join(TIERS)}")
+        _reject(f"size must be one of {', '.join(TIERS)}")
     return size
 
 
@@ -180,7 +180,7 @@ def _ratio(body: Json, mode: Mode) -> str:
         return "16:9" if mode in ("text", "reference") else ""
     ratio = body["aspect_ratio"]
     if ratio not in allowed:
-        _bad(
+        _reject(
             f"aspect_ratio must be one of {', '.join(allowed)}"
             if allowed
             else "aspect_ratio is not supported for this operation"
@@ -193,7 +193,7 @@ def _source_seconds(options: Json, mode: Mode) -> int:
     if value is None:
         return DEFAULT_SOURCE_SECONDS
     if mode not in ("edit", "extend"):
-        _bad("extra_body.input_video_seconds needs a video")
+        _reject("extra_body.input_video_seconds needs a video")
     if not is_int(value) or value <= 0:
-        _bad("extra_body.input_video_seconds must be a positive integer")
+        _reject("extra_body.input_video_seconds must be a positive integer")
     return value

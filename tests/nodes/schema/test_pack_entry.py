@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NODES = sorted((ROOT / "nodes").rglob("*.py"))
 HOST = {"comfy", "folder_paths", "server", "comfy_execution", "execution", "comfyui_version"}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from .tools import load_tool
+from ..tools import load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "example_workflows"
 WRITES = bool(os.environ.get("GROK_IMAGINE_WRITE"))  # asked here, as tests of nodes hide such settings from the pack
 

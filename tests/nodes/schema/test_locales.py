@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from .tools import load_tool
+from ..tools import load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LANGUAGES = ("en", "zh", "ja")
 STRINGS = ROOT / "web" / "lib" / "strings"
 NAMES = {
