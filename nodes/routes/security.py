@@ -150,9 +150,11 @@ async def _json(request: web.Request) -> dict[str, Any]:
         raise ApiError(415, "Send JSON.")
     if (request.content_length or 0) > _LARGEST_BODY:
         raise ApiError(413, "That is too much.")
-    data = await request.content.read(_LARGEST_BODY + 1)
-    if len(data) > _LARGEST_BODY:
-        raise ApiError(413, "That is too much.")
+    data = b""
+    async for chunk in request.content.iter_chunked(64 * 1024):  # one read returns no more than what has arrived
+        data += chunk
+        if len(data) > _LARGEST_BODY:
+            raise ApiError(413, "That is too much.")
     try:
         body: Any = json.loads(data)
     except ValueError:
