@@ -35,8 +35,9 @@ GrokImagineError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 
 class GrokImagineError(Exception):
@@ -62,13 +63,16 @@ class Violation:
     """One broken rule of a request.
 
     ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see, ``field`` the field, and
-    ``message`` says what is wrong and what would be right. A warning does not stop the request.
+    ``message`` says what is wrong and what would be right. A warning does not stop the request. ``reason`` and
+    ``values`` say the same for a page in another language: a fixed word, and what its sentence is about.
     """
 
     rule: str
     field: str
     message: str
     is_warning: bool = False
+    reason: str = ""
+    values: Mapping[str, str | int] = dataclass_field(default_factory=dict[str, str | int], compare=False)
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"

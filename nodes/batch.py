@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -185,17 +186,16 @@ def _summarize(summary: Summary) -> str:
     return f"{summary.total} rows: {counts} · ${summary.cost_usd.normalize():f}"
 
 
-def _read(texts: list[Any]) -> list[dict[str, Any]]:
+def _read(texts: list[Any]) -> Sequence[Mapping[str, Any]]:
     """The rows of one text, or of a list of texts that a graph made."""
-    from ..grok_imagine.batch.rows import read_csv, read_lines
+    from ..grok_imagine.batch.rows import read_lines, read_text
 
-    text = "\n".join(str(one) for one in texts)
-    head = text.lstrip().split("\n", 1)[0].lower().split(",")
-    is_csv = len(texts) == 1 and "prompt" in [one.strip() for one in head] and "\n" in text.strip()
-    return read_csv(text.lstrip()) if is_csv else read_lines(text.splitlines())
+    if len(texts) == 1:
+        return read_text(str(texts[0]))
+    return read_lines("\n".join(str(one) for one in texts).splitlines())
 
 
-def _with_images(rows: list[dict[str, Any]], blobs: list[Any]) -> list[dict[str, Any]]:
+def _with_images(rows: Sequence[Mapping[str, Any]], blobs: list[Any]) -> Sequence[Mapping[str, Any]]:
     if not blobs:
         return rows
     if len(blobs) not in (1, len(rows)):

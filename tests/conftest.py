@@ -29,8 +29,8 @@ STORED_AT = 1795874779.0
 LOADED = """() => window.app?.graph && window.app.extensionManager
     && window.LiteGraph?.registered_node_types.GIVTextToVideo"""
 INFORMED = """async () => {
-    const { capabilities } = await import('/extensions/comfyui-grok-imagine/lib/node/capabilities_store.mjs');
-    while (capabilities() === null) await new Promise((next) => setTimeout(next, 20));
+    const { isSettled } = await import('/extensions/comfyui-grok-imagine/lib/node/quotes.mjs');
+    while (!isSettled()) await new Promise((next) => setTimeout(next, 20));
 }"""
 
 settings.register_profile("short", max_examples=100, deadline=None)

@@ -41,6 +41,13 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     return read_csv(text) if kind == ".csv" else read_lines(text.splitlines())
 
 
+def read_text(text: str) -> Sequence[Mapping[str, Any]]:
+    """The rows of a text: CSV where its first line is a header, else one row a line."""
+    head, _, rest = text.strip().partition("\n")
+    is_csv = bool(rest) and "prompt" in [name.strip().lower() for name in head.split(",")]
+    return read_csv(text.lstrip()) if is_csv else read_lines(text.splitlines())
+
+
 def read_csv(text: str) -> list[dict[str, Any]]:
     """Rows of CSV text with a header of field names. An empty cell means the default."""
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)

@@ -120,13 +120,13 @@ class Provider:
 
     def check(self, request: VideoRequest, *, allow_private_urls: bool = False) -> CheckResult:
         """Check every rule of the contract. Raises RequestError that names all violations at once."""
-        capability, found = self._judge(request, allow_private_urls=allow_private_urls)
+        capability, found = self.judge(request, allow_private_urls=allow_private_urls)
         return self._verdict(capability, found)
 
     def read(self, fields: Mapping[str, Any], *, allow_private_urls: bool = False) -> tuple[VideoRequest, CheckResult]:
         """A request from loose values (a form, a CSV row), checked; wrong types are named with all the rest."""
         request, wrong = capability_selection.parse(fields)
-        capability, found = self._judge(request, allow_private_urls=allow_private_urls)
+        capability, found = self.judge(request, allow_private_urls=allow_private_urls)
         known = {**_TYPE_RULES, **(capability.rules if capability else {})}
         typed = [
             Violation(known.get(f"{name}_type", known.get(name, "C8")), name, message)
@@ -135,7 +135,10 @@ class Provider:
         others = [violation for violation in found if violation.field not in wrong]
         return request, self._verdict(capability, [*typed, *others])
 
-    def _judge(self, request: VideoRequest, *, allow_private_urls: bool) -> tuple[Capability | None, list[Violation]]:
+    def judge(
+        self, request: VideoRequest, *, allow_private_urls: bool = False
+    ) -> tuple[Capability | None, list[Violation]]:
+        """The capability that serves the request, or the nearest one, and every violation, warnings included."""
         capability, found = capability_selection.choose(self.capabilities, request)
         found += rules.check_urls(request, allow_private=allow_private_urls, allow_data=self.takes_data_uris)
         if capability is not None:

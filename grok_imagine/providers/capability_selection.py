@@ -56,7 +56,8 @@ def choose(capabilities: Iterable[Capability], request: VideoRequest) -> tuple[C
     in_mode = [capability for capability in offered if capability.mode is mode]
     if not in_mode:
         modes = ", ".join(dict.fromkeys(capability.mode.label for capability in offered))
-        return None, [Violation("C9", "mode", f"{mode.label} is not offered here; there is: {modes}")]
+        message = f"{mode.label} is not offered here; there is: {modes}"
+        return None, [Violation("C9", "mode", message, reason="no_mode", values={"mode": mode.value})]
     if request.model is None:
         return in_mode[0], []
     for capability in in_mode:
@@ -64,7 +65,9 @@ def choose(capabilities: Iterable[Capability], request: VideoRequest) -> tuple[C
             return capability, []
     models = ", ".join(dict.fromkeys(capability.model for capability in in_mode))
     message = f"{request.model[:80]!r} does not do {mode.label} here; use {models}"
-    return in_mode[0], [Violation(in_mode[0].rules.get("model", "C9"), "model", message)]
+    values = {"mode": mode.value, "value": request.model[:80], "choices": models}
+    rule = in_mode[0].rules.get("model", "C9")
+    return in_mode[0], [Violation(rule, "model", message, reason="not_offered", values=values)]
 
 
 def _infer(offered: tuple[Capability, ...], request: VideoRequest) -> Mode | None:

@@ -37,4 +37,7 @@ def check(request: VideoRequest, *, documented: bool) -> Iterator[Violation]:
             continue
         have = {0: "no image is connected", 1: "there is only one image"}.get(count, f"there are only {count} images")
         way_out = "the provider takes it as plain text" if not documented else f"connect it, or remove {token[:40]}"
-        yield Violation("C7", "prompt", f"{token[:40]} names no image: {have}; {way_out}", is_warning=not documented)
+        message = f"{token[:40]} names no image: {have}; {way_out}"
+        values = {"token": token[:40], "number": number}
+        is_warning = not documented
+        yield Violation("C7", "prompt", message, is_warning=is_warning, reason="token_lost", values=values)

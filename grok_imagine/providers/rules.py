@@ -27,7 +27,8 @@ def check(capability: Capability, request: VideoRequest, reasons: Mapping[str, s
     yield from _check_choice(capability, "resolution", request.resolution, capability.resolutions)
     for violation in _check_choice(capability, "motion_mode", request.motion_mode, capability.motion_modes):
         why = reasons.get(request.motion_mode or "")
-        yield replace(violation, message=f"{violation.message}; {why}") if why else violation
+        told = {**violation.values, "why": why or ""}
+        yield replace(violation, message=f"{violation.message}; {why}", values=told) if why else violation
     yield from _check_duration(capability, request.duration_seconds)
     yield from _check_images(capability, request)
     yield from _check_video(capability, request.source_video)
@@ -47,7 +48,8 @@ def _rule(capability: Capability, *fields: str) -> str:
 def _check_prompt(capability: Capability, prompt: str) -> Iterator[Violation]:
     if capability.prompt_required and not prompt.strip():
         rule = _rule(capability, "prompt_required", "prompt")
-        yield Violation(rule, "prompt", f"{capability.mode.label} needs a prompt; write what should happen")
+        message = f"{capability.mode.label} needs a prompt; write what should happen"
+        yield Violation(rule, "prompt", message, reason="prompt_needed")
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
@@ -56,7 +58,8 @@ def _check_prompt(capability: Capability, prompt: str) -> Iterator[Violation]:
     length = utf16_length(prompt)
     if capability.prompt_limit is not None and length > capability.prompt_limit:
         message = f"at most {capability.prompt_limit} characters, got {length}; shorten it"
-        yield Violation(_rule(capability, "prompt"), "prompt", message)
+        values = {"most": capability.prompt_limit, "value": length}
+        yield Violation(_rule(capability, "prompt"), "prompt", message, reason="prompt_long", values=values)
 
 
 def _check_ratio(capability: Capability, request: VideoRequest) -> Iterator[Violation]:
@@ -64,7 +67,8 @@ def _check_ratio(capability: Capability, request: VideoRequest) -> Iterator[Viol
     if ratio is not None and 0 < len(request.reference_images) <= capability.ratio_follows_images:
         message = f"the output follows the first image's ratio; {ratio[:20]} is not sent"
         rule = _rule(capability, "ratio_ignored", "aspect_ratio")
-        yield Violation(rule, "aspect_ratio", message, is_warning=True)
+        values = {"value": ratio[:20]}
+        yield Violation(rule, "aspect_ratio", message, is_warning=True, reason="ratio_follows", values=values)
         return
     yield from _check_choice(capability, "aspect_ratio", ratio, capability.aspect_ratios)
 
@@ -78,22 +82,28 @@ def _check_choice(
         message = f"{value[:40]!r} is not offered for {capability.mode.label}; choose {', '.join(choices)}"
     else:
         message = f"cannot be chosen for {capability.mode.label} with {capability.model}; leave it on auto"
-    yield Violation(_rule(capability, field), field, message)
+    values = {"mode": capability.mode.value, "value": value[:40], "choices": ", ".join(choices)}
+    reason = "not_offered" if choices else "no_choice"
+    yield Violation(_rule(capability, field), field, message, reason=reason, values=values)
 
 
 def _check_duration(capability: Capability, seconds: int | None) -> Iterator[Violation]:
     field, limits = "duration_seconds", capability.duration
+    span = {"least": limits.shortest, "most": limits.longest} if limits else {}
     if limits is None:
         if seconds is not None:
             message = f"cannot be chosen for {capability.mode.label} with {capability.model}; leave it on auto"
-            yield Violation(_rule(capability, "duration_required", field), field, message)
+            rule = _rule(capability, "duration_required", field)
+            yield Violation(rule, field, message, reason="no_choice", values={"mode": capability.mode.value})
     elif seconds is None:
         if limits.default is None:
             message = f"required: choose {limits.shortest} to {limits.longest} whole seconds"
-            yield Violation(_rule(capability, "duration_required", field), field, message)
+            rule = _rule(capability, "duration_required", field)
+            yield Violation(rule, field, message, reason="duration_needed", values=span)
     elif not limits.shortest <= seconds <= limits.longest:
         message = f"must be {limits.shortest} to {limits.longest} whole seconds, got {seconds}"
-        yield Violation(_rule(capability, field), field, message)
+        values = {**span, "value": seconds}
+        yield Violation(_rule(capability, field), field, message, reason="duration_span", values=values)
 
 
 def _check_images(capability: Capability, request: VideoRequest) -> Iterator[Violation]:
@@ -103,10 +113,16 @@ def _check_images(capability: Capability, request: VideoRequest) -> Iterator[Vio
             message = f"{label} takes at most {limit} with {capability.model}, got {count}; remove {count - limit}"
         else:
             message = f"{label} takes none, got {count}; disconnect them or choose another mode"
-        yield Violation(_rule(capability, "reference_images"), "reference_images", message)
+        values = {"mode": capability.mode.value, "most": limit, "value": count}
+        reason = "images_many" if limit else "images_none"
+        yield Violation(
+            _rule(capability, "reference_images"), "reference_images", message, reason=reason, values=values
+        )
     elif count < capability.min_images:
         rule = _rule(capability, "too_few_images", "reference_images")
-        yield Violation(rule, "reference_images", f"{label} needs at least {capability.min_images}; connect an image")
+        message = f"{label} needs at least {capability.min_images}; connect an image"
+        values = {"mode": capability.mode.value, "least": capability.min_images}
+        yield Violation(rule, "reference_images", message, reason="images_few", values=values)
     for number, image in enumerate(request.reference_images, 1):
         if isinstance(image, Blob):
             yield from _check_blob(image, number, capability)

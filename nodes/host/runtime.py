@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ...grok_imagine.errors import SettingsError
 
 if TYPE_CHECKING:
+    from ...grok_imagine.jobs.connections import Profile
     from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
     from ...grok_imagine.jobs.sandbox_process import SandboxProcess
     from ...grok_imagine.jobs.session import Session
@@ -82,6 +83,13 @@ class Runtime:
         if self._names is None or self._names[0] != stamp:
             self._names = (stamp, _names(self.home))
         return self._names[1]
+
+    def profiles(self) -> dict[str, Profile]:
+        """Every connection that can be chosen now; with invalid settings, those that need none. May read files."""
+        from ...grok_imagine.jobs.connections import profiles
+        from ...grok_imagine.settings import Settings
+
+        return profiles(self._settings() or Settings.model_construct())
 
     def connection_fault(self, name: str) -> str | None:
         """Why there is no such connection, in the engine's words; None where there is one."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..host import node_events
-from . import callbacks, capabilities, jobs, public_files, settings
+from . import callbacks, jobs, public_files, quote, settings
 from .security import ApiError, ApiRequest, Guard
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def add_routes(table: web.RouteTableDef, runtime: Runtime, broadcast: Callable[[
     """Add the routes to ``table``. ``broadcast(event, message)`` sends to every open page."""
     public_files.register(table, runtime)
     callbacks.register(table, runtime)
-    capabilities.register(table, runtime)
+    quote.register(table, runtime)
     jobs.register(table, runtime, broadcast)
     settings.register(table, runtime)
     table.post("/grok_imagine/face")(Guard(runtime).post(_add_page))

@@ -25,7 +25,9 @@ PLAIN: dict[str, Any] = {
     "Comfy.Minimap.Visible": False,
 }
 """ComfyUI's settings in all tests that do not say otherwise."""
-STORE = "/extensions/comfyui-grok-imagine/lib/node/capabilities_store.mjs"
+QUOTES = "/extensions/comfyui-grok-imagine/lib/node/quotes.mjs"
+SETTLED = f"""async () => {{ const {{ isSettled }} = await import('{QUOTES}');
+    while (!isSettled()) await new Promise(next => setTimeout(next, 20)); }}"""
 SET = """async (settings) => {
     const setting = window.app.extensionManager.setting;
     for (const [name, value] of Object.entries(settings)) {
@@ -71,7 +73,8 @@ class Page:
         self.host.ask("/settings", wanted)
         if self.is_open:
             await self.page.evaluate(SET, wanted)
-            await self.page.evaluate(f"async () => await (await import('{STORE}')).refresh()")
+            await self.page.evaluate(f"async () => (await import('{QUOTES}')).refresh()")
+            await self.quoted()
         else:
             await self.page.goto(self.host.url, wait_until="domcontentloaded")
             await self.ready()
@@ -81,6 +84,10 @@ class Page:
 
     def _plain(self) -> dict[str, Any]:
         return {**PLAIN, "Comfy.VueNodes.Enabled": self.is_vue}
+
+    async def quoted(self) -> None:
+        """Await the quotes of all nodes that have changed."""
+        await self.page.evaluate(SETTLED)
 
     async def reset(self) -> None:
         """Put everything back that a test may have changed."""

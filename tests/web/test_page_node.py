@@ -31,10 +31,12 @@ async def until(page: Any, number: Any, script: str, timeout: int = 30_000) -> N
 
 async def choose(page: Any, number: Any, name: str, value: Any) -> None:
     await page.node(number, SET, name, value)
+    await page.quoted()
 
 
 async def price(page: Any, number: Any) -> str:
     """What the node says of its price: the badge, or in the oldest Nodes 2.0 the status."""
+    await page.quoted()
     script = "node => node.badges.map(one => (typeof one === 'function' ? one() : one).text).at(-1)"
     return await (status(page, number) if page.world == "oldest-vue" else page.node(number, script))
 

@@ -201,7 +201,7 @@ async def test_a_foreign_page_gets_nothing(desk: Any, headers: dict[str, str], k
     for method, path in (
         ("GET", "/jobs"),
         ("GET", "/settings"),
-        ("GET", "/capabilities"),
+        ("POST", "/quote"),
         ("POST", "/jobs/x/resume"),
         ("POST", "/settings/options"),
         ("POST", "/face"),

@@ -5,12 +5,11 @@ import { api } from "../../../../scripts/api.js";
 import { get, listen } from "../shared/api.mjs";
 import { loadStrings } from "../shared/i18n.mjs";
 import { NodeStatus } from "./status.mjs";
-import { isPriced, paidWords, priceWords } from "./badge.mjs";
+import { paidWords, priceWords } from "./badge.mjs";
 import { errorWords } from "./text.mjs";
-import { images, judge, label, mark, narrow, widget } from "./widgets.mjs";
-import { isOurs, modesOf } from "./modes.mjs";
+import { images, label, mark, narrow, valuesOf, widget } from "./widgets.mjs";
 import { offerTokens } from "./prompt.mjs";
-import { capabilities, registerPage, onChange, refresh, usual } from "./capabilities_store.mjs";
+import { onChange, refresh, registerPage, requestQuote } from "./quotes.mjs";
 
 const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
@@ -18,8 +17,8 @@ const WIDGET = "grok_status";
 /** Around the status, in the canvas, where it is part of the widget's height. */
 const MARGIN = 6;
 
-/** @type {Map<any, {status: NodeStatus, badge: string, paid: {request: string, words: string} | null,
- *                    refresh: () => void}>} */
+/** @type {Map<any, {status: NodeStatus, badge: string, paid: {request: string, costs: any[]} | null,
+ *                    asked: string, quote: import("./quotes.mjs").Quote | null, failed?: string | null, refresh: () => void}>} */
 const shown = new Map();
 
 export const extension = {
@@ -28,12 +27,11 @@ export const extension = {
   init: loadStrings,
 
   setup() {
-    onChange(refreshAll);
-    void refresh();
+    onChange(() => refreshAll(true));
     void registerPage();
     // The page learns its own id from the first status message, which may come after this.
     api.addEventListener("status", () => void registerPage(), { once: true });
-    api.addEventListener("reconnected", () => void Promise.all([refresh(), registerPage()]));
+    api.addEventListener("reconnected", () => void registerPage().then(refresh));
     listen("grok_imagine.node", onNodeEvent);
     // Also for runs whose progress went to another page, and for pages that the server has forgotten.
     listen("execution_error", failed);
@@ -49,19 +47,28 @@ export const extension = {
     if (isOurs(node)) attachStatus(node);
   },
 
-  afterConfigureGraph: refreshAll,
+  afterConfigureGraph: () => refreshAll(false),
 
   /** ComfyUI has put the lists of all nodes back to what their definitions say. */
   refreshComboInNodes: () => refresh(),
 };
 
-function refreshAll() {
-  for (const [node, one] of shown) if (node.graph) one.refresh();
+/** @param {boolean} isStale whether the settings may have changed */
+function refreshAll(isStale) {
+  for (const [node, one] of shown) {
+    if (isStale) one.asked = "";
+    if (node.graph) one.refresh();
+  }
 }
+
+/** @param {{comfyClass?: string, type?: string}} node */
+const isOurs = (node) => /^GIV[A-Z]/.test(node.comfyClass ?? node.type ?? "");
+
+/** Nodes that make clips, so that a price can be said. @param {any} node */
+const isPriced = (node) => ["prompt", "prompts", "rows"].some((name) => widget(node, name));
 
 /** Add the status to a node. @param {any} node */
 function attachStatus(node) {
-  const modes = modesOf(node);
   const status = new NodeStatus({
     onResize: () => fit(node, status),
     onShown: () => watchPrompt(node, status),
@@ -75,7 +82,7 @@ function attachStatus(node) {
     },
   });
   /** @type {any} */
-  const one = { status, badge: "", paid: null, refresh: () => look(node, modes, one) };
+  const one = { status, badge: "", paid: null, asked: "", quote: null, refresh: () => look(node, one) };
   shown.set(node, one);
   const drawn = node.addDOMWidget(WIDGET, WIDGET, status.element, {
     serialize: false,
@@ -163,23 +170,37 @@ function shrink(node, status) {
   fit(node, status);
 }
 
-/** Check the node's values and show the result. @param {any} node @param {string[]} modes @param {any} one */
-function look(node, modes, one) {
-  const known = capabilities();
-  const judged = judge(node, modes, known);
-  narrow(node, modes, judged, known);
+/** Show the quote of the node, and ask for another one if its values have changed. @param {any} node @param {any} one */
+function look(node, one) {
   label(node);
+  const values = valuesOf(node);
+  const key = JSON.stringify(values);
+  if (key !== one.asked && widget(node, "connection")) {
+    one.asked = key;
+    requestQuote(node, values, (quote, connections) => {
+      if (key !== one.asked || !shown.has(node)) return; // changed again, or removed
+      one.quote = quote;
+      narrow(node, quote, connections);
+      showQuote(node, one);
+    });
+  }
+  showQuote(node, one);
+}
+
+/** @param {any} node @param {any} one */
+function showQuote(node, one) {
+  /** @type {import("./quotes.mjs").Quote | null} */
+  const quote = one.quote;
   // A socket that waits for its link needs no red: only once the node is part of something is it a fault.
   const isIdle = !node.isAnyOutputConnected();
   const calm = ["prompt_needed", "images_few"];
-  const found = judged.faults.filter((fault) => !(isIdle && calm.includes(fault.word)));
+  const found = quote?.violations.filter(({ reason }) => !(isIdle && calm.includes(reason))) ?? [];
   mark(node, found);
-  one.status.free = judged.connection?.is_sandbox ?? false;
-  one.provider = judged.dialect?.label;
-  one.status.usual = judged.name && judged.capability ? usual(judged.name, judged.capability.mode) : null;
-  one.status.setFaults(found);
-  const key = requestKey(node);
-  const words = !isPriced(node) ? "" : one.paid?.request === key ? one.paid.words : priceWords(node, judged, known);
+  one.status.setFree(quote?.is_sandbox ?? false);
+  one.status.usual = quote?.usual ?? null;
+  one.status.setViolations(found, quote?.provider ?? null);
+  const hasPaid = one.paid && one.paid.request === requestKey(node);
+  const words = !isPriced(node) ? "" : hasPaid ? paidWords(one.paid.costs, one.status.free, one.status.provider) : priceWords(quote?.price ?? null);
   one.status.price = hasLiveBadges() ? "" : words;
   one.status.drawStatus();
   if (words === one.badge) return;
@@ -213,7 +234,7 @@ function noteChange() {
  * @param {any} node @param {any} one @param {any[]} cards */
 function remember(node, one, cards) {
   const costs = cards.map((card) => card.cost);
-  one.paid = costs.every(Boolean) ? { request: requestKey(node), words: paidWords(costs, one.status.free, one.provider) } : null;
+  one.paid = costs.every(Boolean) ? { request: requestKey(node), costs } : null;
   one.refresh();
 }
 
@@ -281,7 +302,7 @@ function fail(one, event) {
 function watchPrompt(node, status) {
   const box = widget(node, "prompt");
   if (!box || !node.inputs?.some((/** @type {any} */ one) => one.name === "image_1")) return;
-  const count = () => images(node).least;
+  const count = () => images(node).least + images(node).urls;
   const own = box.element ?? box.inputEl;
   if (own) offerTokens(own, status.element, count);
   const home = status.element.closest("[data-node-id]");

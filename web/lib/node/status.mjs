@@ -1,7 +1,7 @@
 // The status of a node: what is wrong with its values, how its job goes, the clip, and the ids and the cost to copy.
 import { mediaUrl } from "../shared/api.mjs";
 import { copyText, sheet } from "../shared/dom.mjs";
-import { clock, costWords, errorWords, faultWords, fixWords, usualWords } from "./text.mjs";
+import { clock, costWords, errorWords, fixWords, usualWords, violationWords } from "./text.mjs";
 import { t, tOr } from "../shared/i18n.mjs";
 
 const STEPS = ["preparing", "uploading", "submitting", "queued", "generating", "downloading", "done"];
@@ -40,10 +40,12 @@ export class NodeStatus {
     this.note = "";
     this.free = false;
     this.price = "";
-    /** @type {import("./capabilities_store.mjs").UsualTime | null} */
+    /** @type {import("./quotes.mjs").UsualTime | null} */
     this.usual = null;
-    /** @type {import("./limits.mjs").Fault[]} */
-    this.faults = [];
+    /** @type {import("./quotes.mjs").Violation[]} */
+    this.violations = [];
+    /** @type {string | null} */
+    this.provider = null;
     this.element = make("div", "giv-node");
     this.element.append(sheet("../node/status.css", () => this.measured()));
     this.inner = this.element.appendChild(make("div", "giv-node-inner"));
@@ -78,13 +80,19 @@ export class NodeStatus {
     clearInterval(this.ticking);
   }
 
-  /** @param {import("./limits.mjs").Fault[]} faults */
-  setFaults(faults) {
-    const key = JSON.stringify(faults);
-    if (key === this.faultKey) return;
-    this.faultKey = key;
-    this.faults = faults;
+  /** @param {import("./quotes.mjs").Violation[]} violations @param {string | null} provider its label */
+  setViolations(violations, provider) {
+    const key = JSON.stringify([violations, provider]);
+    if (key === this.violationKey) return;
+    Object.assign(this, { violationKey: key, violations, provider });
     this.drawFaults();
+  }
+
+  /** Whether the connection is a sandbox, where nobody is paid. @param {boolean} isFree */
+  setFree(isFree) {
+    if (isFree === this.free) return;
+    this.free = isFree;
+    this.draw();
   }
 
   /** A run starts or makes progress. @param {any} event a message of nodes/host/node_events.py */
@@ -137,11 +145,11 @@ export class NodeStatus {
 
   drawFaults() {
     this.faultList.replaceChildren(
-      ...this.faults.map((fault) => {
-        const row = make("li", fault.isWarning ? "giv-node-warning" : "giv-node-fault");
-        row.append(make("span", "", faultWords(fault)));
-        if (fault.word === "no_key") row.append(fixButton(t("node.addKey"), () => this.host.onAddKey()));
-        for (const { field, value } of fault.fixes.slice(0, 8)) {
+      ...this.violations.map((one) => {
+        const row = make("li", one.is_warning ? "giv-node-warning" : "giv-node-fault");
+        row.append(make("span", "", violationWords(one, this.provider)));
+        if (one.reason === "no_key") row.append(fixButton(t("node.addKey"), () => this.host.onAddKey()));
+        for (const { field, value } of one.fixes.slice(0, 8)) {
           row.append(fixButton(fixWords(field, value), () => this.host.onFix(field, value)));
         }
         return row;

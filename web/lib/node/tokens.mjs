@@ -1,20 +1,6 @@
-// The @image1 in a prompt: found as the engine finds it (providers/image_tokens.py), completed while it is typed.
+// The @image1 in a prompt: completed while it is typed, and written beside the socket that it names.
 
-// Letters of other scripts may follow directly, as Chinese has no spaces.
-const RUN = /(?<![A-Za-z0-9_@])(?:@[Ii]mage[0-9]+)+(?![A-Za-z0-9_])/g;
-const ONE = /@[Ii]mage([0-9]+)/g;
 const BEGUN = /(?:^|[^A-Za-z0-9_@]|@[Ii]mage[0-9]+)(@[A-Za-z]{0,5}[0-9]{0,2})$/;
-
-/** Every token of the prompt, once: as it is written, and its number.
- * @param {string} prompt @returns {{token: string, number: number}[]} */
-export function find(prompt) {
-  /** @type {Map<string, number>} */
-  const found = new Map();
-  for (const [run] of prompt.matchAll(RUN)) {
-    for (const [token, digits] of run.matchAll(ONE)) found.set(token, Number(digits));
-  }
-  return [...found].map(([token, number]) => ({ token, number }));
-}
 
 /** The token that is being typed just before ``caret``: where it begins, and which of ``count`` images it may become.
  * @param {string} text @param {number} caret @param {number} count
@@ -32,9 +18,8 @@ export function begun(text, caret, count) {
 /** Which token names the first image of each socket: they count in order, and a socket without a link is skipped.
  * After a socket whose batch may hold more than one, numbers are only known to be at least so much.
  * @param {{name: string, isLinked: boolean, size: number | null}[]} sockets ``size`` null: a batch of unknown size
- * @param {number} urls how many images come by URL, after the sockets
  * @returns {{labels: Map<string, string>, least: number, isExact: boolean}} */
-export function count(sockets, urls) {
+export function count(sockets) {
   const labels = new Map();
   let next = 1;
   let isExact = true;
@@ -45,5 +30,5 @@ export function count(sockets, urls) {
     next += size ?? 1;
     isExact &&= size !== null;
   }
-  return { labels, least: next - 1 + urls, isExact };
+  return { labels, least: next - 1, isExact };
 }

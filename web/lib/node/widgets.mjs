@@ -1,8 +1,7 @@
-// A node's widgets: read as a request, limited to what the connection supports, and marked where a value is unsupported.
+// A node's widgets: read for a quote, limited to what the connection supports, and marked where a value is unsupported.
 //
 // No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
 // Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
-import { choices, choose, faults } from "./limits.mjs";
 import { count } from "./tokens.mjs";
 
 const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
@@ -32,7 +31,7 @@ export function images(node) {
       return { name: one.name, isLinked: node.isInputConnected(slot), size: batchSize(node, slot) };
     });
   const urls = String(value(node, "image_urls") ?? "").split("\n").filter((line) => line.trim()).length;
-  return { sockets, ...count(sockets, urls) };
+  return { urls, ...count(sockets) };
 }
 
 /** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
@@ -44,53 +43,25 @@ function batchSize(node, slot) {
   return SIZES[origin?.comfyClass]?.(origin) ?? null;
 }
 
-/** @param {any} node @returns {import("./limits.mjs").ClipRequest} */
-export function requestOf(node) {
+/** What a quote depends on. A value that a link brings is left out. @param {any} node @returns {import("./quotes.mjs").NodeValues} */
+export function valuesOf(node) {
+  const named = node.widgets.filter((/** @type {any} */ one) => one.serialize !== false && one.name !== "seed");
+  const stated = named.map(({ name }) => [name, value(node, name)]).filter(([, one]) => one !== undefined);
   const { least, isExact } = images(node);
-  const names = ["model", "mode", "prompt", "resolution", "aspect_ratio", "duration", "motion_mode"];
-  const stated = names.map((name) => [name, value(node, name)]).filter(([, one]) => one !== undefined);
-  return { ...Object.fromEntries(stated), images: least, isExact };
-}
-
-/** The node's request, and what its connection does not support of it.
- * @param {any} node @param {string[]} modes @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known
- * @returns {{name: string | undefined, connection: import("./capabilities_store.mjs").Connection | null,
- *   dialect: import("./limits.mjs").Dialect | null, request: import("./limits.mjs").ClipRequest,
- *   capability: import("./limits.mjs").Capability | null, faults: import("./limits.mjs").Fault[]}} */
-export function judge(node, modes, known) {
-  const name = value(node, "connection");
-  const request = requestOf(node);
-  const none = { name, connection: null, dialect: null, request, capability: null, faults: [] };
-  if (!known || name === undefined) return none;
-  const connection = known.connections[name];
-  if (!connection) {
-    const offered = Object.keys(known.connections);
-    const fixes = offered.map((one) => ({ field: "connection", value: one }));
-    const values = { value: name, choices: offered.join(", ") };
-    return { ...none, faults: [{ field: "connection", word: "no_connection", values, fixes }] };
-  }
-  const dialect = known.dialects[connection.dialect];
-  const found = modes.length ? choose(dialect, modes, request) : { capability: null, faults: [] };
-  const all = [...found.faults, ...(found.capability ? faults(dialect, request, found.capability) : [])];
-  if (!connection.has_key) {
-    all.unshift({ field: "connection", word: "no_key", values: { value: name }, fixes: [], isWarning: true });
-  }
-  return { name, connection, dialect, request, capability: found.capability, faults: all };
+  const single = Number(isLinked(node, (input) => input.name === "images"));
+  return { node: node.comfyClass ?? node.type, values: Object.fromEntries(stated), images: least + single, is_exact: isExact };
 }
 
 /** Offer in each list what the connection offers, and what is chosen already.
- * @param {any} node @param {string[]} modes @param {ReturnType<typeof judge>} judged
- * @param {ReturnType<typeof import("./capabilities_store.mjs").capabilities>} known */
-export function narrow(node, modes, judged, known) {
-  const names = known && Object.keys(known.connections);
-  if (names) offer(widget(node, "connection"), names);
-  if (!judged.dialect || !modes.length) return;
-  const offered = choices(judged.dialect, modes, judged.capability);
-  for (const name of NARROWED) offer(widget(node, name), offered[name]);
+ * @param {any} node @param {import("./quotes.mjs").Quote} quote @param {string[]} connections */
+export function narrow(node, quote, connections) {
+  offer(widget(node, "connection"), connections);
+  if (!quote.choices) return;
+  for (const name of NARROWED) offer(widget(node, name), ["auto", ...quote.choices[name].filter((/** @type {string} */ one) => one !== "auto")]);
   const slider = widget(node, "duration");
   if (!slider?.options) return;
   slider.options.whole ??= { min: slider.options.min, max: slider.options.max };
-  const { least, most } = offered.duration ?? { least: slider.options.whole.min, most: slider.options.whole.max };
+  const [least, most] = quote.choices.duration ?? [slider.options.whole.min, slider.options.whole.max];
   // A stored length beyond the limits stays within the slider's reach, else it would be moved without a word.
   slider.options.min = Math.min(least, Number(slider.value));
   slider.options.max = Math.max(most, Number(slider.value));
@@ -107,9 +78,9 @@ function offer(list, values) {
 }
 
 /** Mark the widgets with unsupported values; the node's status shows the reasons.
- * @param {any} node @param {import("./limits.mjs").Fault[]} found */
+ * @param {any} node @param {import("./quotes.mjs").Violation[]} found */
 export function mark(node, found) {
-  const wrong = new Set(found.filter((one) => !one.isWarning).map((one) => one.field));
+  const wrong = new Set(found.filter((one) => !one.is_warning).map((one) => one.field));
   for (const one of node.widgets ?? []) {
     if (wrong.has(one.name) === Boolean(one.isGrokMarked)) continue;
     one.isGrokMarked = wrong.has(one.name);
