@@ -146,6 +146,12 @@ def test_no_key_is_lost_when_four_processes_write(tmp_path: Path) -> None:
 
 def test_a_change_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     put_options(tmp_path, {"deadline_seconds": 77})
-    with pytest.raises(KeyError), changing(tmp_path) as stored:
-        stored.pop("no such field")
+
+    def clear_and_fail() -> None:
+        with changing(tmp_path) as stored:
+            stored.clear()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        clear_and_fail()
     assert load(tmp_path).deadline_seconds == 77
