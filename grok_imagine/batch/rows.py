@@ -48,7 +48,7 @@ def read_csv(text: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     faults: list[Violation] = []
     try:
-        names = [name.strip().lower() for name in next(reader, [])]
+        names = [name.strip().lower() for name in next(reader, list[str]())]
         _check_header(names)
         for cells in reader:
             if len(cells) > len(names):
