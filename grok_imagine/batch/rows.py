@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -50,18 +51,31 @@ def read_text(text: str) -> Sequence[Mapping[str, Any]]:
 
 def read_csv(text: str) -> list[dict[str, Any]]:
     """Rows of CSV text with a header of field names. An empty cell means the default."""
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if not reader.fieldnames or "prompt" not in [name.strip().lower() for name in reader.fieldnames if name]:
-        raise RequestError("The CSV needs a header with field names, including prompt.")
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
     rows: list[dict[str, Any]] = []
     faults: list[Violation] = []
-    for cells_by_name in reader:
-        if None in cells_by_name:
-            faults.append(Violation("B1", f"line {reader.line_num}", "has more cells than the header; quote commas"))
-            continue
-        cells = {(name or "").strip().lower(): (value or "") for name, value in cells_by_name.items()}
-        rows.append({name: _parse_cell(name, value) for name, value in cells.items() if value.strip()})
+    try:
+        names = [name.strip().lower() for name in next(reader, list[str]())]
+        _check_header(names)
+        for cells in reader:
+            if len(cells) > len(names):
+                message = "has more cells than the header; quote commas"
+                faults.append(Violation("B1", f"line {reader.line_num}", message))
+            elif any(cell.strip() for cell in cells):
+                named_cells = zip(names, cells, strict=False)
+                rows.append({name: _parse_cell(name, cell) for name, cell in named_cells if cell.strip()})
+    except csv.Error as error:
+        message = f"cannot be read: {error}; check the quotes before it"
+        faults.append(Violation("B1", f"line {reader.line_num}", message))
     return _validate(rows, faults)
+
+
+def _check_header(names: Sequence[str]) -> None:
+    if "prompt" not in names:
+        raise RequestError("The CSV needs a header with field names, including prompt. Nothing was sent or charged.")
+    counts = Counter(_ALIASES.get(name, name) for name in names if name)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise RequestError(f"The CSV has several columns for {', '.join(repeated)}. Nothing was sent or charged.")
 
 
 def read_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
@@ -76,11 +90,13 @@ def read_lines(lines: Iterable[str]) -> list[dict[str, Any]]:
             continue
         try:
             fields: object = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             faults.append(Violation("B1", f"line {number}", f"is not a JSON object: {error}"))
             continue
-        if isinstance(fields, dict):
-            rows.append(cast("dict[str, Any]", fields))
+        row = cast("dict[str, Any]", fields)
+        nested = [name for name, value in row.items() if not _is_flat(value)]
+        faults += [Violation("B1", f"line {number}, {name}", "must be a text, a number or a list") for name in nested]
+        rows.append({name: value for name, value in row.items() if name not in nested})
     return _validate(rows, faults)
 
 
@@ -139,6 +155,12 @@ def result_as_json(row: Row) -> dict[str, Any]:
     }
 
 
+def _is_flat(value: object) -> bool:
+    """Whether the value is a text, a number or a list of such."""
+    items = cast("list[object]", value) if isinstance(value, list) else [value]
+    return not any(isinstance(item, (dict, list)) for item in items)
+
+
 def _file_hashes(value: Any, folder: Path) -> list[str]:
     every = cast("list[Any]", value) if isinstance(value, list) else [value]
     paths = [path for one in every if (path := local_path(one, folder)) and path.is_file()]
@@ -150,7 +172,7 @@ def _parse_cell(name: str, value: str) -> Any:
     field = _ALIASES.get(name, name)
     if field in _INTEGER_FIELDS:
         text = value.strip()
-        return int(text) if text.lstrip("-").isdecimal() else text
+        return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else text
     if field == "reference_images":
         return [path.strip() for path in value.split("|") if path.strip()]
     return value if field == "prompt" else value.strip()

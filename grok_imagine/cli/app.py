@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..batch.rows import MAX_ROWS
 from ..errors import RequestError, SettingsError
 from ..jobs import Result, Session
 from ..jobs.connections import profile, profiles
@@ -18,6 +18,7 @@ from ..models import MediaInput, Mode, VideoRequest
 from ..settings import load
 from ..settings_file import put
 from . import batch, budget, chain, console, doctor, job_commands, price, storage, worker
+from .output import check_file, copy_clip
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
 
 app = typer.Typer(
@@ -126,7 +127,7 @@ def attach(
 
 @app.command()
 def jobs(
-    limit: Annotated[int, typer.Option(min=1)] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ROWS)] = 30,
     unfinished: Annotated[bool, typer.Option(help="Only jobs that can be resumed.")] = False,
     as_json: AsJson = False,
     home: Home = None,
@@ -247,13 +248,10 @@ def _run_job(
 ) -> None:
     """Run a job with a progress bar, copy its clip to ``output`` if given, and print the clip's path."""
     with console.report_errors(as_json):
+        check_file("--output", output, may_be_folder=True)
         with console.ProgressBar() as bar, handle_interrupt(home, bar):
             result = with_session(home, lambda session: work(session, bar))
-        path = result.file
-        if output is not None:
-            target = output / result.file.name if output.is_dir() else output
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path = Path(shutil.copyfile(result.file, target))
+        path = result.file if output is None else copy_clip(result.file, output)
         console.print_result(result, as_json, str(path))
 
 

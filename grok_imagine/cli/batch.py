@@ -21,7 +21,9 @@ from ..errors import RequestError
 from ..filelock import replace_file
 from ..jobs import Session
 from ..journal.batches import Batches, Row, RowState, Summary
+from ..settings import MAX_USD
 from . import console
+from .output import check_file, check_folder
 from .session import AsJson, Home, with_session
 from .worker import find_batch, locate_clip, queue_rows
 
@@ -79,6 +81,9 @@ def batch(
             retry_failed=retry_failed,
         )
         target = results or file.with_name(f"{file.name}.results.jsonl")
+        if not price:
+            check_file("--results", target)
+            check_folder("--output", output)
         action = run_batch if not (defer or status) else queue_rows if defer else find_batch
         result = with_session(home, lambda session: _run(session, spec, action, target, output, price))
         if result is not None:
@@ -95,7 +100,7 @@ async def _run(
         price_text = "see the provider for the price" if cost is None else f"{cost} in total"
         repeats = sum(row.is_repeat for row in rows)
         note = f" ({repeats} repeat an earlier row: the same clip, paid once; give them other seeds)" if repeats else ""
-        console.err.print(f"{len(rows)} rows: {price_text}{note}", style="bold", markup=False)
+        console.err.print(f"{len(rows)} rows: {price_text}{note}", style="bold")
     if only_price:
         return None
     printed_at = 0
@@ -134,7 +139,6 @@ async def write_results(session: Session, batch_id: str, target: Path, output: P
 
 
 def _link_clip(clip: Path, folder: Path, row: Row) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{row.number:05d}{clip.suffix}"
     partial = folder / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
@@ -163,9 +167,9 @@ def _print_result(result: BatchResult, target: Path, as_json: bool) -> None:
         return
     console.err.print(f"{_counts(summary)}; ${summary.cost_usd.normalize():f}", style="bold")
     if result.stopped_by:
-        console.err.print(f"Stopped: {result.stopped_by}", style="red", markup=False)
+        console.err.print(f"Stopped: {result.stopped_by}", style="red")
     _print_failures(target)
-    console.out.print(str(target), soft_wrap=True, markup=False)
+    console.out.print(str(target), soft_wrap=True)
 
 
 def _print_failures(target: Path) -> None:
@@ -181,7 +185,7 @@ def _print_failures(target: Path) -> None:
                 table.add_row(str(row["row"]), row["state"], str(row["error"])[:160])
                 shown += 1
     if shown:
-        console.err.print(table, markup=False)
+        console.err.print(table)
 
 
 def _counts(summary: Summary) -> str:
@@ -195,6 +199,8 @@ def _parse_dollars(text: str | None) -> Decimal | None:
         amount = Decimal(text.strip().removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise RequestError(f"{text!r} is not a dollar amount. Use a number such as 2.50. Nothing was sent or charged.")
+    if not amount.is_finite() or not 0 <= amount <= MAX_USD:
+        raise RequestError(
+            f"{text!r} is not a dollar amount up to {MAX_USD}. Use a number such as 2.50. Nothing was sent or charged."
+        )
     return amount

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ..batch.rows import MAX_ROWS
 from ..jobs import Session
 from ..models.money import LedgerEntry, SpendSummary, Totals, dollars, money
 from . import console
@@ -16,7 +17,7 @@ from .session import AsJson, Home, with_session
 
 
 def budget(
-    limit: Annotated[int, typer.Option(min=0, help="How many ledger entries to show.")] = 15,
+    limit: Annotated[int, typer.Option(min=0, max=MAX_ROWS, help="How many ledger entries to show.")] = 15,
     job: Annotated[str | None, typer.Option(help="Only entries of this job.")] = None,
     as_json: AsJson = False,
     home: Home = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from ..chain.run import Chain, ChainPlan, ChainResult, make_plan, run_chain
 from ..jobs import Session
 from ..models import Mode, VideoRequest
 from . import console
+from .output import check_file, copy_clip
 from .session import AsJson, Home, handle_interrupt, with_session
 
 
@@ -76,13 +76,13 @@ def continue_clip(
             return await run_chain(session, chain, progress=bar)
 
     with console.report_errors(as_json):
+        check_file("--output", None if price else output)
         with handle_interrupt(home, bar):
             outcome = with_session(home, work)
         if isinstance(outcome, ChainPlan):
             _print_result({"plan": outcome.text, "segments": len(outcome.digests)}, outcome.text, as_json)
             return
-        output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(outcome.file, output)
+        copy_clip(outcome.file, output)
         _print_result(chain_as_json(outcome, str(output)), str(output), as_json)
 
 
@@ -102,4 +102,4 @@ def _print_result(plain: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         console.print_json(plain)
     else:
-        console.out.print(text, soft_wrap=True, markup=False)
+        console.out.print(text, soft_wrap=True)

@@ -42,8 +42,9 @@ EXIT_CODES: tuple[tuple[type[GrokImagineError], int], ...] = (
 )
 """2 bad request, 3 bad set-up, 4 refused or failed at the provider, 5 can be resumed, 6 outcome unknown, 1 other."""
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+# Prompts and answers of providers are shown as they are: "[" begins no style, and ":boat:" is no picture.
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+out = Console(highlight=False, markup=False, emoji=False)
 
 
 class ProgressBar:
@@ -52,9 +53,9 @@ class ProgressBar:
     def __init__(self) -> None:
         self._rich = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[price]}", style="dim"),
+            TextColumn("{task.fields[price]}", style="dim", markup=False),
             TimeElapsedColumn(),
             console=err,
             transient=False,
@@ -123,11 +124,11 @@ def report_errors(as_json: bool) -> Generator[None]:
             record |= {name: getattr(error, name) for name in ("job_id", "task_id") if getattr(error, name, None)}
             print_json(record)
         else:
-            err.print(str(error), style="red", markup=False)
+            err.print(str(error), style="red")
         sys.exit(code)
     except KeyboardInterrupt as stop:
         message = "Stopped. The job is kept and can be resumed: grok-imagine jobs, then grok-imagine resume JOB."
-        err.print(str(stop) or message, markup=False, soft_wrap=True)  # job ids must stay in one piece
+        err.print(str(stop) or message, soft_wrap=True)  # job ids must stay in one piece
         sys.exit(130)
 
 
@@ -149,7 +150,7 @@ def print_result(result: Result, as_json: bool, path: str) -> None:
     cost = cost_of(result.job)
     reused = " (made earlier with the same inputs and seed; you paid nothing now)" if result.is_reused else ""
     err.print(f"{result.job.id}: {cost or 'see the provider for the price'}{reused}")
-    out.print(path, soft_wrap=True, markup=False)
+    out.print(path, soft_wrap=True)
 
 
 def print_jobs(rows: list[Job], as_json: bool) -> None:

@@ -28,7 +28,7 @@ def run_demo(folder: Path) -> None:
     facts = write_frames(clip, folder / "frames", folder / "contact_sheet.png")
     console.out.print(f"{facts['frames']} frames, {facts['width']}x{facts['height']}, {facts['fps']} fps")
     for path in (clip, folder / "frames", folder / "contact_sheet.png"):
-        console.out.print(str(path), soft_wrap=True, markup=False)
+        console.out.print(str(path), soft_wrap=True)
 
 
 async def _generate(home: Path) -> Result:

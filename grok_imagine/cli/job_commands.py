@@ -44,7 +44,7 @@ def again(
         if as_json:
             console.print_json({"job_id": job_id, "file": str(file) if file else None, "note": note})
         else:
-            console.out.print(str(file) if file else note, soft_wrap=True, markup=False)
+            console.out.print(str(file) if file else note, soft_wrap=True)
 
 
 def drop(job: str, as_json: AsJson = False, home: Home = None) -> None:
@@ -54,15 +54,15 @@ def drop(job: str, as_json: AsJson = False, home: Home = None) -> None:
         if as_json:
             console.print_json({**console.job_as_json(abandoned.job), "note": abandoned.text})
         else:
-            console.out.print(abandoned.text, soft_wrap=True, markup=False)
+            console.out.print(abandoned.text, soft_wrap=True)
 
 
 def prune(
     max_gb: Annotated[
-        float | None, typer.Option(min=0, help="Keep at most this many GB. Default: from the settings.")
+        float | None, typer.Option(min=0, max=1_000_000, help="Keep at most this many GB. Default: from the settings.")
     ] = None,
     max_days: Annotated[
-        float | None, typer.Option(min=0, help="Keep at most this many days. Default: from the settings.")
+        float | None, typer.Option(min=0, max=36_500, help="Keep at most this many days. Default: from the settings.")
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Don't ask. Removes only what can be downloaded again.")

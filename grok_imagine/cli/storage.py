@@ -28,7 +28,7 @@ def upload(
         if as_json:
             console.print_json({"url": url})
         else:
-            console.out.print(url, soft_wrap=True, markup=False)
+            console.out.print(url, soft_wrap=True)
 
 
 @app.command("check")
@@ -43,7 +43,7 @@ def check(
         else:
             for step in steps:
                 state = "ok" if step.is_good else "FAILED"
-                console.out.print(f"{state}  {step.step}  {step.fault}".rstrip(), markup=False)
+                console.out.print(f"{state}  {step.step}  {step.fault}".rstrip())
     if not all(step.is_good for step in steps):
         raise typer.Exit(3)
 
@@ -51,7 +51,7 @@ def check(
 @app.command("sweep")
 def sweep(
     name: Annotated[str, typer.Argument(help="The store's name.")],
-    older_than_hours: Annotated[float, typer.Option(min=0, help="Only uploads older than this.")] = 72,
+    older_than_hours: Annotated[float, typer.Option(min=0, max=1_000_000, help="Only uploads older than this.")] = 72,
     also_given: Annotated[bool, typer.Option("--also-given", help="Also files of 'grok-imagine upload'.")] = False,
     as_json: AsJson = False,
     home: Home = None,

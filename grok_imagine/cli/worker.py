@@ -28,7 +28,7 @@ def worker(
     from ..batch.workers import run_worker
 
     def on_row(row: Row, text: str) -> None:
-        console.err.print(f"row {row.number} ({row.connection}): {text}", style="dim", markup=False)
+        console.err.print(f"row {row.number} ({row.connection}): {text}", style="dim")
 
     with console.report_errors(False):
         console.err.print("Waiting for rows. Press Ctrl-C to stop.", style="dim")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from ..journal.uploads import Uploads
-from ..models import Cost, Job, JobState, VideoRequest
+from ..models import Blob, Cost, Job, JobState, VideoRequest
 from ..providers import CheckResult
 from ..settings import ConnectionSettings
 from .connections import Connection
@@ -28,13 +28,23 @@ async def fingerprints(request: VideoRequest, connection: Connection, uploads: U
     """What makes this clip this clip: every input and the seed, the connection and its dialect; by each formula.
 
     Who asks is no part of it: the same inputs and seed are the same clip in every node, graph, list and command.
-    A URL of our own making stands for its content: signed anew, it is still the same picture.
+    A URL of our own making stands for its content: signed anew, it is still the same picture. So is one that an earlier
+    encoder encoded in another way.
     """
-    given = [one for one in (*request.reference_images, request.source_video) if isinstance(one, str)]
-    known = await uploads.hashes_of(given)
+    media = (*request.reference_images, request.source_video)
+    known = await uploads.hashes_of([one for one in media if isinstance(one, str)])
+    encoded = [one for one in media if isinstance(one, Blob)]
+    count = max((len(one.earlier) for one in encoded), default=0)
+    earlier = [
+        {f"sha256:{one.sha256}": sha for one in encoded for sha in one.earlier[n : n + 1] if sha} for n in range(count)
+    ]
     name, dialect = connection.name, connection.provider.name
-    texts = [f"{name}\n{dialect}\n{formula(request, known)}" for formula in _FORMULAS]
-    return tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    texts = [
+        f"{name}\n{dialect}\n{formula(request, {**known, **hashes})}"
+        for formula in _FORMULAS
+        for hashes in ({}, *earlier)
+    ]
+    return tuple(dict.fromkeys(hashlib.sha256(text.encode()).hexdigest() for text in texts))
 
 
 def new_job(

@@ -16,6 +16,8 @@ class Blob:
 
     data: bytes = field(repr=False)
     media_type: str
+    earlier: tuple[str | None, ...] = field(default=(), repr=False, compare=False)
+    """The SHA-256 that each earlier encoder, the newest first, gave the same picture, where it is remembered."""
 
     @cached_property
     def sha256(self) -> str:
@@ -40,9 +42,19 @@ class LazyBlob(Blob):
 
     pixels: int
 
-    def __init__(self, sha256: str, media_type: str, size: int, load: Callable[[], Blob], *, pixels: int = 0) -> None:
+    def __init__(
+        self,
+        sha256: str,
+        media_type: str,
+        size: int,
+        load: Callable[[], Blob],
+        *,
+        pixels: int = 0,
+        earlier: tuple[str | None, ...] = (),
+    ) -> None:
         # The dataclass is frozen; these go where its cached properties live too.
-        self.__dict__.update(sha256=sha256, media_type=media_type, pixels=pixels, _size=size, _load=load)
+        self.__dict__.update(sha256=sha256, media_type=media_type, earlier=earlier, pixels=pixels)
+        self.__dict__.update(_size=size, _load=load)
 
     @property
     def is_loaded(self) -> bool:

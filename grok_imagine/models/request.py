@@ -67,7 +67,8 @@ class VideoRequest(BaseModel):
     def fingerprint(self, known: Mapping[str, str] | None = None) -> str:
         """The SHA-256 of all that makes this clip this clip, the seed and every pixel included.
 
-        ``known`` gives the content's hash for URLs that stand for a content that we know.
+        ``known`` gives the content's hash for URLs that stand for a content that we know, or another hash of the same
+        content for ``sha256:HASH``.
         """
         plain = self.as_json()
         if known:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ...journal.uploads import Encoding, Uploads
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ENCODER = "3"
-"""Raised whenever the encoder's output changes, so that what is remembered of it is not used any more."""
+_ENCODERS = ("3", "2")
+"""The versions of the encoder, the newest first. A new one is put in front whenever the output changes, so that what is
+remembered of it is not sent any more. The older ones stay: by them the clips of the same pictures are still found."""
 
 ROOM = 48_000_000
 """How many pixels may be encoded at once: an encoder takes 10 to 25 bytes for each. One picture always may."""
@@ -46,14 +48,16 @@ class Encoder:
         from ...media.images.encode import encode_image
 
         area = pixels.size // max(1, pixels.shape[-1]) if pixels.ndim else 0
-        digest = await self._room.work(0, lambda: _pixel_hash(pixels))
+        digest, *older = await self._room.work(0, lambda: [_pixel_hash(pixels, version) for version in _ENCODERS])
         known = await self._uploads.find_encoding(digest)
+        found = [await self._uploads.find_encoding(one) for one in older]
+        earlier = tuple(encoding.sha256 if encoding else None for encoding in found)
         if known is not None:
             load = lambda: encode_image(pixels)  # noqa: E731
-            return LazyBlob(known.sha256, known.media_type, known.size, load, pixels=area)
+            return LazyBlob(known.sha256, known.media_type, known.size, load, pixels=area, earlier=earlier)
         blob = await self._room.work(area, lambda: encode_image(pixels))
         await self._uploads.save_encoding(digest, Encoding(blob.sha256, blob.media_type, len(blob)))
-        return blob
+        return replace(blob, earlier=earlier)
 
     async def load(self, blob: Blob) -> None:
         """Have the bytes of ``blob`` at hand: one that is only remembered is encoded now."""
@@ -90,9 +94,9 @@ class _EncodeLimiter:
                 self._freed.notify_all()
 
 
-def _pixel_hash(pixels: NDArray[np.float32]) -> str:
+def _pixel_hash(pixels: NDArray[np.float32], encoder: str) -> str:
     import numpy as np
 
-    digest = hashlib.sha256(f"{_ENCODER}:{pixels.dtype}:{pixels.shape}".encode())
+    digest = hashlib.sha256(f"{encoder}:{pixels.dtype}:{pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from grok_imagine.jobs import Session
 from grok_imagine.jobs.connections import profiles
 from grok_imagine.models import VideoRequest
 from grok_imagine.providers.base import PublicUrls
-from grok_imagine.settings import ConnectionSettings, Settings, changing, load
+from grok_imagine.settings import ConnectionSettings, Settings, load
 from grok_imagine.settings_file import put, put_options
 
 from ..support.processes import ROOT
@@ -146,12 +146,7 @@ def test_no_key_is_lost_when_four_processes_write(tmp_path: Path) -> None:
 
 def test_a_change_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     put_options(tmp_path, {"deadline_seconds": 77})
-
-    def clear_and_fail() -> None:
-        with changing(tmp_path) as stored:
-            stored.clear()
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        clear_and_fail()
-    assert load(tmp_path).deadline_seconds == 77
+    before = (tmp_path / "settings.json").read_bytes()
+    with pytest.raises(SettingsError, match="Not saved: connections: 'A B' is not a valid name"):
+        put(tmp_path, "connections", "A B", {"dialect": "xai"})
+    assert (tmp_path / "settings.json").read_bytes() == before

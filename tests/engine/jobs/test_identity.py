@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from grok_imagine.batch.run import Batch, run_batch
 from grok_imagine.chain.run import Chain, run_chain
@@ -17,6 +20,7 @@ from grok_imagine.errors import ContentRejected
 from grok_imagine.jobs import Session, new_job
 from grok_imagine.jobs.failover import generate_with_failover
 from grok_imagine.jobs.new_job import fingerprints
+from grok_imagine.jobs.uploads import encode
 from grok_imagine.journal.batches import Batches, RowState
 from grok_imagine.models import Blob, Job, JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
@@ -125,6 +129,32 @@ async def test_a_new_formula_finds_the_jobs_of_the_old_one(
     other = await session.generate(BOAT.model_copy(update={"seed": 1}), "sandbox")
     assert other.job.fingerprint != first.job.fingerprint
     assert sandbox.ledger()["submits"] == 2
+
+
+async def test_a_new_encoder_finds_the_clips_of_the_same_pictures(
+    session: Session, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (np.full((72, 128, 3), shade, np.float32) for shade in (0.2, 0.8))
+
+    async def make(*pictures: np.ndarray) -> Job:
+        images = await session.publisher.images(pictures)
+        return (await session.generate(BOAT.model_copy(update={"reference_images": tuple(images)}), "sandbox")).job
+
+    first, both = await make(one), await make(one, two)
+    monkeypatch.setattr(encode, "_ENCODERS", ("99", *encode._ENCODERS))
+    monkeypatch.setattr("grok_imagine.media.images.encode.encode_image", other_encoder)
+    assert [(await make(one)).id, (await make(one, two)).id, (await make(one)).id] == [first.id, both.id, first.id]
+    assert sandbox.ledger()["submits"] == 2
+    third = await make(two)
+    assert third.request["reference_images"] != [both.request["reference_images"][1]], "it is encoded anew"
+    assert (await make(two)).id == third.id
+    assert sandbox.ledger()["submits"] == 3
+
+
+def other_encoder(pixels: np.ndarray) -> Blob:
+    data = io.BytesIO()
+    Image.fromarray((pixels * 255).astype(np.uint8)).save(data, "JPEG", quality=40)
+    return Blob(data.getvalue(), "image/jpeg")
 
 
 def batch(name: str, *rows: dict[str, Any]) -> Batch:

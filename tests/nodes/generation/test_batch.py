@@ -22,6 +22,10 @@ async def test_lines_objects_and_lists_are_rows(run: Any, sandbox: Any) -> None:
     assert summary.startswith("4 rows: 4 done · $")
     await run("GIVBatch", "9", **QUICK, rows=rows)
     assert sandbox.submits == 3, "an equal row is the same clip, and run again, nothing is paid again"
+    same = {name: value[0] for name, value in QUICK.items()}
+    made = await run("GIVTextToVideo", **same, prompt="a tree")
+    assert made[1] == told[3]["job_id"], "a node and a row share their clips"
+    assert sandbox.submits == 3
 
 
 async def test_csv_with_an_image_for_each_row(run: Any, sandbox: Any) -> None:
