@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
 from ..journal import workflows
-from ..journal.journal import JobConflict
+from ..journal.journal import Check, JobConflict
 from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, JobState, VideoRequest
@@ -148,12 +148,14 @@ class Session:
         run: str = "",
         progress: Progress | None = None,
         workflow: bytes | None = None,
+        check: Check | None = None,
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
         The same inputs and seed of the same owner are the same clip, paid once, also after a restart; a new seed
         is a new clip. ``run`` names what a budget per run counts together; a clip without one counts alone.
-        ``workflow`` (JSON) is kept with the job. Raises the errors of :mod:`grok_imagine.errors`.
+        ``workflow`` (JSON) is kept with the job; ``check`` goes to :meth:`Journal.claim`. Raises the errors of
+        :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
@@ -163,7 +165,7 @@ class Session:
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
             job = await self._reopen_missing_file(
-                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted))
+                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, check=check))
             )
             if workflow:
                 now = self._now()
