@@ -35,6 +35,7 @@ from .new_job import fingerprint, job_for_external_task, new_job
 from .pipeline.callbacks import CallbackRegistry
 from .pipeline.context import JobContext, SessionServices
 from .pipeline.in_flight import InFlightSteps
+from .pipeline.result_file import is_intact
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
 from .progress import BUDGET_RUN_ID, Progress, SilentProgress
@@ -178,10 +179,10 @@ class Session:
             return result_of(await run_job(job, context), warnings, is_reused)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
-        """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
+        """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""
         job = await self._get_job(job_id)
-        if job.state is JobState.SAVED and job.file and job.file.is_file():
-            return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
+        if job.state is JobState.SAVED and (file := await self._find_file(job)):
+            return Result(replace(job, file=file), file, is_reused=True)  # needs neither key nor connection
         connection = await self.connect(job.connection)
         job = await self._reopen_missing_file(await self._reopen_failed(job, connection))
         context = self._context(connection, progress=progress)
@@ -292,17 +293,25 @@ class Session:
         return await self.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
 
     async def _reopen_missing_file(self, job: Job) -> Job:
-        """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""
+        """The job; one whose file is gone or damaged goes back to SUCCEEDED, an abandoned one to SUBMITTED."""
         if job.is_abandoned:
             return await self.journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
-        if job.state is not JobState.SAVED or (job.file and job.file.is_file()):
+        if job.state is not JobState.SAVED:
             return job
-        if (here := self._services.results / f"{job.id}.mp4").is_file():
-            return replace(job, file=here)  # another machine that shares the journal noted its own file last
+        if file := await self._find_file(job):
+            return replace(job, file=file)
         try:
-            return await self.journal.advance(job, JobState.SUCCEEDED, "the file is gone; fetching it again")
+            note = "the file is gone or damaged; fetching it again"
+            return await self.journal.advance(job, JobState.SUCCEEDED, note)
         except JobConflict:
             return await self._get_job(job.id)  # another run has noticed too
+
+    async def _find_file(self, job: Job) -> Path | None:
+        """The job's intact clip on this machine; another one that shares the journal may have stored its own path."""
+        for path in dict.fromkeys((job.file, self._services.results / f"{job.id}.mp4")):
+            if path is not None and await asyncio.to_thread(is_intact, job, path):
+                return path
+        return None
 
     async def _get_job(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)
