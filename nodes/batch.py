@@ -103,7 +103,7 @@ class GIVBatch(io.ComfyNode):
     def fingerprint_inputs(cls, **_inputs: Any) -> int:
         """Changes while rows are left or a clip is missing, so that Run resumes though no input has changed."""
         last = _last.get(str(cls.hidden.unique_id), _LastRun())
-        if last.is_left or not all(file.is_file() for file in last.files):
+        if last.is_left or not all(file.is_file() and file.stat().st_size for file in last.files):
             last.turn += 1
         return last.turn
 
@@ -140,10 +140,10 @@ class GIVBatch(io.ComfyNode):
 
 
 async def _at_hand(session: Session, row: Row) -> Row:
-    """The row with its clip on this machine. A missing file is downloaded again, at no cost."""
+    """The row with its clip on this machine. A missing or damaged file is downloaded again, at no cost."""
     from ..grok_imagine.journal.batches import RowState
 
-    if row.state is not RowState.DONE or _clip(row).is_file():
+    if row.state is not RowState.DONE:
         return row
     try:
         made = await session.resume(str(row.job_id))

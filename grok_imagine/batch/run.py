@@ -23,7 +23,6 @@ from ..errors import (
     Violation,
 )
 from ..jobs.new_job import assumed_cost
-from ..jobs.pipeline.context import cost_of
 from ..jobs.source_video import with_source
 from ..journal.batches import Batches, Row, RowState, Summary, owner_of
 from ..models import Blob, Cost, Job, VideoRequest
@@ -121,9 +120,8 @@ async def run_batch(session: Session, batch: Batch, on_change: OnChange | None =
     """
     rows, price = await prepare(session, batch)
     table = Batches(session.journal, session.clock)
-    identity = await table.save(batch.name, rows, retry_failed=batch.retry_failed)
+    identity = await table.save(batch.name, rows, retry_failed=batch.retry_failed, max_usd=batch.max_usd)
     batch_run = _BatchRun(session, batch, table, identity, {row.key: row for row in rows}, on_change)
-    batch_run.spent = (await table.summary(identity)).cost_usd
     tasks = [asyncio.ensure_future(batch_run.work()) for _ in range(min(batch.concurrency, len(rows)))]
     try:
         await asyncio.gather(*tasks)
@@ -131,7 +129,9 @@ async def run_batch(session: Session, batch: Batch, on_change: OnChange | None =
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return BatchResult(identity, await table.summary(identity), price, batch_run.stopped_by)
+    ref = await table.find(batch.name)
+    stopped_by = batch_run.stopped_by or (ref.stopped_by if ref else "")
+    return BatchResult(identity, await table.summary(identity), price, stopped_by)
 
 
 @dataclass
@@ -145,8 +145,6 @@ class _BatchRun:
     rows: Mapping[str, Row]
     """The rows by key, with their images. The journal stores only the images' hashes."""
     on_change: OnChange | None
-    spent: Decimal = Decimal(0)
-    """What the rows have cost, plus the estimates of running ones."""
     stopped_by: str = ""
     run: str = field(default_factory=lambda: f"batch-{secrets.token_hex(8)}")
 
@@ -156,34 +154,26 @@ class _BatchRun:
             row = await self.table.claim(self.identity, self.run)
             if row is None:
                 return
-            cost = row.estimate_usd or Decimal(0)
-            if self.batch.max_usd is not None and self.spent + cost > self.batch.max_usd:
-                await self.table.save_state(self.identity, row, RowState.WAITING)
-                self.stopped_by = f"the limit of ${self.batch.max_usd:f} is reached: the next row would exceed it"
-                return
-            self.spent += cost
             try:
-                full = self.rows.get(row.key, row)
-                _, took = await make_row(self.session, self.table, self.identity, full, self.batch.folder, self.run)
+                full = replace(self.rows.get(row.key, row), job_id=row.job_id)
+                await make_row(self.session, self.table, self.identity, full, self.batch.folder, self.run)
             except FATAL_ERRORS as error:
-                self.stopped_by, took = str(error), Decimal(0)
+                self.stopped_by = str(error)
                 await self.table.save_state(self.identity, row, RowState.WAITING)
-            self.spent += took - cost
             if self.on_change is not None:
                 self.on_change(await self.table.summary(self.identity))
 
 
-async def make_row(
-    session: Session, table: Batches, identity: str, row: Row, folder: Path, run: str
-) -> tuple[RowState, Decimal]:
-    """Make a row or resume its job, and store the outcome. Returns the row's new state and its cost in US dollars.
+async def make_row(session: Session, table: Batches, identity: str, row: Row, folder: Path, run: str) -> RowState:
+    """Make a row or resume its job, and store the outcome. Returns the row's new state.
 
     Raises FATAL_ERRORS without storing a state, since they would hit other rows too.
     """
     owner, request = owner_of(identity, row.key), None
     try:
         request = await _build_request(session, row, folder)
-        result = await session.generate(request, row.connection, owner=owner, run=run)
+        check = table.refuse_failed(identity, row)
+        result = await session.generate(request, row.connection, owner=owner, run=run, check=check)
     except FATAL_ERRORS:
         raise
     except GrokImagineError as error:
@@ -191,14 +181,11 @@ async def make_row(
         job = await session.find(request, row.connection, also_failed=True) if request else None
         return await _save_failure(table, identity, row, job, error)
     await table.save_state(identity, row, RowState.DONE, job_id=result.job.id)
-    cost = cost_of(result.job)
-    return RowState.DONE, cost.usd if cost else Decimal(0)
+    return RowState.DONE
 
 
-async def _save_failure(
-    table: Batches, identity: str, row: Row, job: Job | None, error: GrokImagineError
-) -> tuple[RowState, Decimal]:
-    """Store the error. Returns the row's new state and what it may have cost in US dollars."""
+async def _save_failure(table: Batches, identity: str, row: Row, job: Job | None, error: GrokImagineError) -> RowState:
+    """Store the error. Returns the row's new state."""
     state = RowState.STOPPED
     if isinstance(error, SubmitUncertain):
         state = RowState.UNKNOWN
@@ -206,10 +193,7 @@ async def _save_failure(
         state = RowState.FAILED
     facts = {"job_id": job.id if job else None, "error": str(error), "error_kind": type(error).__name__}
     await table.save_state(identity, row, state, **facts)
-    if job is None or job.task_id is None:
-        return state, row.estimate_usd or Decimal(0) if state is RowState.UNKNOWN else Decimal(0)
-    cost = cost_of(job)
-    return state, cost.usd if cost else Decimal(0)
+    return state
 
 
 def _split_connection(row: Mapping[str, Any], batch: Batch) -> tuple[str, dict[str, Any]]:

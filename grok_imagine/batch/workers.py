@@ -184,7 +184,7 @@ class _Worker:
         if row is None:
             return
         try:
-            state, _ = await make_row(self.session, self.table, batch, row, _NO_FOLDER, run)
+            state = await make_row(self.session, self.table, batch, row, _NO_FOLDER, run)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(batch, row))
             raise

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
 from ..journal import workflows
-from ..journal.journal import JobConflict
+from ..journal.journal import Check, JobConflict
 from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, JobState, VideoRequest
@@ -36,6 +36,7 @@ from .pipeline.callbacks import CallbackRegistry
 from .pipeline.context import JobContext, SessionServices
 from .pipeline.in_flight import InFlightSteps
 from .pipeline.poll import confirm_task
+from .pipeline.result_file import is_intact
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
 from .progress import BUDGET_RUN_ID, Progress, SilentProgress
@@ -153,13 +154,14 @@ class Session:
         run: str = "",
         progress: Progress | None = None,
         workflow: bytes | None = None,
+        check: Check | None = None,
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
         The same inputs and seed are the same clip, paid once, whoever asks for it and also after a restart; a new seed
         is a new clip. ``owner`` is noted in the journal. ``run`` names what a budget per run counts together; a clip
-        without one counts alone.
-        ``workflow`` (JSON) is kept with the job. Raises the errors of :mod:`grok_imagine.errors`.
+        without one counts alone. ``workflow`` (JSON) is kept with the job; ``check`` goes to :meth:`Journal.claim`.
+        Raises the errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
@@ -169,7 +171,7 @@ class Session:
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
             job = await self._reopen_missing_file(
-                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, older=older))
+                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, older=older, check=check))
             )
             if workflow:
                 now = self._now()
@@ -188,10 +190,10 @@ class Session:
         return await self.journal.find_by_fingerprint(*identities, also_failed=also_failed)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
-        """Go on with a job from wherever it stands. A SAVED job whose file is gone is fetched again."""
+        """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""
         job = await self._get_job(job_id)
-        if job.state is JobState.SAVED and job.file and job.file.is_file():
-            return Result(job, job.file, is_reused=True)  # what lies on the disk needs neither key nor connection
+        if job.state is JobState.SAVED and (file := await self._find_file(job)):
+            return Result(replace(job, file=file), file, is_reused=True)  # needs neither key nor connection
         connection = await self.connect(job.connection)
         job = await self._reopen_missing_file(await self._reopen_failed(job, connection))
         context = self._context(connection, progress=progress)
@@ -313,17 +315,25 @@ class Session:
         return await self.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
 
     async def _reopen_missing_file(self, job: Job) -> Job:
-        """The job; one whose file is gone goes back to SUCCEEDED, one that was given up is taken up again."""
+        """The job; one whose file is gone or damaged goes back to SUCCEEDED, an abandoned one to SUBMITTED."""
         if job.is_abandoned:
             return await self.journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
-        if job.state is not JobState.SAVED or (job.file and job.file.is_file()):
+        if job.state is not JobState.SAVED:
             return job
-        if (here := self._services.results / f"{job.id}.mp4").is_file():
-            return replace(job, file=here)  # another machine that shares the journal noted its own file last
+        if file := await self._find_file(job):
+            return replace(job, file=file)
         try:
-            return await self.journal.advance(job, JobState.SUCCEEDED, "the file is gone; fetching it again")
+            note = "the file is gone or damaged; fetching it again"
+            return await self.journal.advance(job, JobState.SUCCEEDED, note)
         except JobConflict:
             return await self._get_job(job.id)  # another run has noticed too
+
+    async def _find_file(self, job: Job) -> Path | None:
+        """The job's intact clip on this machine; another one that shares the journal may have stored its own path."""
+        for path in dict.fromkeys((job.file, self._services.results / f"{job.id}.mp4")):
+            if path is not None and await asyncio.to_thread(is_intact, job, path):
+                return path
+        return None
 
     async def _get_job(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)

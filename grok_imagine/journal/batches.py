@@ -13,11 +13,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import AuthRejected, JobFailed, OutOfCredit
 from ..models import Blob, JobState
+from ..models.job import ABANDONED
 from .journal import Journal
+from .ledger import batch_cost, job_cost
 from .schema import batch_rows, batches, jobs
 
 _PAGE = 200
+_KEY_CHARACTERS = 24
+_RETRIED_ERRORS = (AuthRejected.__name__, OutOfCredit.__name__)
+"""Refusals that would hit every row: the batch stops, and its next run sends the rows again."""
 
 
 class RowState(str, Enum):
@@ -55,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """A batch's progress: the number of rows per state and their cost so far in US dollars."""
+    """A batch's progress: the number of rows per state, and what the batch has cost so far in US dollars."""
 
     counts: Mapping[RowState, int]
     cost_usd: Decimal
@@ -104,6 +110,8 @@ class Batches:
             # The process that ran these has ended. If it has not, both find the same job by its owner.
             reset_states += [] if enqueue else [RowState.RUNNING]
             batch = self._save(connection, name, rows, reset_states)
+            if retry_failed:
+                _mark_retried(connection, batch)
             limits = {"max_usd": max_usd, "stopped_by": None}
             connection.execute(batches.update().where(batches.c.id == batch).values(**limits))
             if enqueue is not None:
@@ -126,13 +134,31 @@ class Batches:
         """
         return await self._journal.transaction(lambda connection: self._claim_row(connection, batch, key, worker))
 
+    def refuse_failed(self, batch: str, row: Row) -> Callable[[sa.Connection], None]:
+        """A check for :meth:`Journal.claim`: raises JobFailed if the row's job failed and no retry was asked for.
+
+        The row may not show it yet: its process may have ended between storing the job's outcome and the row's.
+        """
+
+        def check(connection: sa.Connection) -> None:
+            job = _newest_job(connection, batch, row.key)
+            if job is None or job["state"] != JobState.FAILED.value or job["id"] == row.job_id:
+                return
+            if job["error_kind"] not in (ABANDONED, *_RETRIED_ERRORS):
+                raise JobFailed(job["error"] or "The job has failed", job_id=job["id"], task_id=job["task_id"])
+
+        return check
+
     async def stop(self, batch: str, reason: str) -> None:
         """Stop workers from claiming rows of it, until it is saved again."""
         update = batches.update().where(batches.c.id == batch)
         await self._journal.transaction(lambda connection: connection.execute(update.values(stopped_by=reason)))
 
     async def claim(self, batch: str, worker: str) -> Row | None:
-        """Claim the next waiting row, or None. No two workers get the same row."""
+        """Claim the next waiting row; None if there is none or the batch is stopped. No two workers get the same row.
+
+        As in :meth:`claim_row`, rows whose job was sent are claimed even then, and the spending limit is checked.
+        """
         return await self._journal.transaction(lambda connection: self._claim(connection, batch, worker))
 
     async def save_state(self, batch: str, row: Row, state: RowState, **values: Any) -> None:
@@ -179,38 +205,19 @@ class Batches:
         return str(batch)
 
     def _claim(self, connection: sa.Connection, batch: str, worker: str) -> Row | None:
-        is_waiting = (batch_rows.c.batch == batch) & (batch_rows.c.state == RowState.WAITING.value)
-        is_waiting &= batch_rows.c.number.is_not(None)
-        query = (
-            batch_rows.select()
-            .where(is_waiting)
-            .order_by(batch_rows.c.number)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        row = connection.execute(query).mappings().first()
+        row = _next_waiting(connection, batch)
+        if row is not None and not _may_run(connection, row):
+            row = _next_waiting(connection, batch, only_sent=True)
         return None if row is None else self._mark_running(connection, row, worker)
 
     def _claim_row(self, connection: sa.Connection, batch: str, key: str, worker: str) -> Row | None:
-        in_batch = batch_rows.c.batch == batch
-        row = connection.execute(batch_rows.select().where(in_batch & (batch_rows.c.key == key))).mappings().first()
-        batch_record = connection.execute(batches.select().where(batches.c.id == batch)).mappings().first()
-        if row is None or batch_record is None or row["number"] is None:
+        this_row = (batch_rows.c.batch == batch) & (batch_rows.c.key == key)
+        row = connection.execute(batch_rows.select().where(this_row)).mappings().first()
+        if row is None or row["number"] is None:
             return None
         if RowState(row["state"]) not in (RowState.WAITING, RowState.RUNNING, RowState.STOPPED):
             return None
-        if _was_sent(connection, batch, key):
-            return self._mark_running(connection, row, worker)
-        limit, reason = batch_record["max_usd"], batch_record["stopped_by"]
-        if (
-            not reason
-            and limit is not None
-            and _cost_of_others(connection, batch, key) + (row["estimate_usd"] or 0) > limit
-        ):
-            reason = f"the limit of ${limit:f} is reached: the next row would exceed it"
-            connection.execute(batches.update().where(batches.c.id == batch).values(stopped_by=reason))
-        if reason:
-            this_row = (batch_rows.c.batch == batch) & (batch_rows.c.key == key)
+        if not _may_run(connection, row):
             connection.execute(batch_rows.update().where(this_row).values(state=RowState.WAITING.value, worker=None))
             return None
         return self._mark_running(connection, row, worker)
@@ -224,44 +231,76 @@ class Batches:
 
 def owner_of(batch: str, key: str) -> str:
     """The ``owner`` of a row's job, by which the job is found again."""
-    return f"{batch}/{key[:24]}"
+    return f"{batch}/{key[:_KEY_CHARACTERS]}"
 
 
-def _was_sent(connection: sa.Connection, batch: str, key: str) -> bool:
+def _newest_job(connection: sa.Connection, batch: str, key: str) -> Mapping[Any, Any] | None:
+    own = jobs.select().where(jobs.c.owner == owner_of(batch, key))
+    return connection.execute(own.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(1)).mappings().first()
+
+
+def _mark_retried(connection: sa.Connection, batch: str) -> None:
+    """Store each open row's newest job in the row, so that its failure is a known one, which is to be retried."""
+    newest = sa.select(jobs.c.id).where(jobs.c.owner == _owner_column()).order_by(jobs.c.created_at.desc()).limit(1)
+    is_open = (batch_rows.c.batch == batch) & (batch_rows.c.state == RowState.WAITING.value)
+    connection.execute(batch_rows.update().where(is_open).values(job_id=newest.scalar_subquery()))
+
+
+def _owner_column() -> sa.ColumnElement[str]:
+    """:func:`owner_of` in SQL."""
+    return batch_rows.c.batch + "/" + sa.func.substr(batch_rows.c.key, 1, _KEY_CHARACTERS)
+
+
+def _was_sent() -> sa.ColumnElement[bool]:
+    """Whether a row has a job that was sent and can be resumed at no further cost."""
     unsent_states = (JobState.PREPARED.value, JobState.FAILED.value)
-    sent = (jobs.c.owner == owner_of(batch, key)) & jobs.c.state.not_in(unsent_states)
-    return connection.execute(sa.select(sa.literal(1)).where(sent).limit(1)).first() is not None
+    return sa.exists().where((jobs.c.owner == _owner_column()) & jobs.c.state.not_in(unsent_states))
 
 
-def _cost() -> sa.ColumnElement[Decimal]:
-    """A job's cost: billed, else estimated; NULL if the provider never accepted it."""
-    accepted = jobs.c.state.not_in(["prepared"]) & (jobs.c.task_id.is_not(None) | (jobs.c.state == "submitting"))
-    return sa.case((jobs.c.billed_usd.is_not(None), jobs.c.billed_usd), (accepted, jobs.c.estimate_usd))
+def _next_waiting(connection: sa.Connection, batch: str, *, only_sent: bool = False) -> Mapping[Any, Any] | None:
+    is_waiting = (batch_rows.c.batch == batch) & (batch_rows.c.state == RowState.WAITING.value)
+    is_waiting &= batch_rows.c.number.is_not(None)
+    query = batch_rows.select().where(is_waiting & _was_sent() if only_sent else is_waiting)
+    query = query.order_by(batch_rows.c.number).limit(1).with_for_update(skip_locked=True)
+    return connection.execute(query).mappings().first()
 
 
-def _cost_of_others(connection: sa.Connection, batch: str, key: str) -> Decimal:
-    """What the batch's other rows have cost, plus the estimates of running ones."""
-    table = batch_rows.outerjoin(jobs, batch_rows.c.job_id == jobs.c.id)
-    running = batch_rows.c.state == RowState.RUNNING.value
-    cost = sa.case((running, batch_rows.c.estimate_usd), else_=_cost())
-    where = (batch_rows.c.batch == batch) & (batch_rows.c.key != key)
-    query = sa.select(sa.func.sum(cost, type_=jobs.c.estimate_usd.type)).select_from(table).where(where)
-    return connection.execute(query).scalar_one() or Decimal(0)
+def _may_run(connection: sa.Connection, row: Mapping[Any, Any]) -> bool:
+    """Whether the row may be claimed. If it would exceed the batch's limit, the batch is stopped."""
+    this_row = (batch_rows.c.batch == row["batch"]) & (batch_rows.c.key == row["key"])
+    if connection.execute(sa.select(batch_rows.c.key).where(this_row & _was_sent())).first() is not None:
+        return True
+    limit, reason = connection.execute(
+        sa.select(batches.c.max_usd, batches.c.stopped_by).where(batches.c.id == row["batch"])
+    ).one()
+    if reason:
+        return False
+    if limit is None or _cost_of_others(connection, row) + (row["estimate_usd"] or 0) <= limit:
+        return True
+    reason = f"the limit of ${limit:f} is reached: the next row would exceed it"
+    connection.execute(batches.update().where(batches.c.id == row["batch"]).values(stopped_by=reason))
+    return False
+
+
+def _cost_of_others(connection: sa.Connection, row: Mapping[Any, Any]) -> Decimal:
+    """What the batch has cost, plus the estimates of other running rows whose jobs were not sent yet."""
+    other = (batch_rows.c.batch == row["batch"]) & (batch_rows.c.key != row["key"])
+    to_send = other & (batch_rows.c.state == RowState.RUNNING.value) & ~_was_sent()
+    pending = sa.select(sa.func.sum(batch_rows.c.estimate_usd)).where(to_send)
+    return batch_cost(connection, row["batch"]) + (connection.execute(pending).scalar_one() or Decimal(0))
 
 
 def _summary(connection: sa.Connection, batch: str) -> Summary:
     in_list = (batch_rows.c.batch == batch) & batch_rows.c.number.is_not(None)
     counts = sa.select(batch_rows.c.state, sa.func.count()).where(in_list).group_by(batch_rows.c.state)
     counts_by_state = {RowState(state): int(count) for state, count in connection.execute(counts)}
-    of_list = jobs.c.id.in_(sa.select(batch_rows.c.job_id).where(in_list))  # equal rows share a job
-    spent = connection.execute(sa.select(sa.func.sum(_cost(), type_=jobs.c.estimate_usd.type)).where(of_list))
-    return Summary(counts_by_state, spent.scalar_one() or Decimal(0))
+    return Summary(counts_by_state, batch_cost(connection, batch))
 
 
 def _read_page(connection: sa.Connection, batch: str, after: int) -> list[Row]:
     job_columns = (jobs.c.state.label("job_state"), jobs.c.task_id, jobs.c.file, jobs.c.submitted_at)
     ended = jobs.c.finished_at.label("job_finished_at")
-    cost = sa.type_coerce(_cost(), jobs.c.estimate_usd.type).label("cost_usd")
+    cost = sa.type_coerce(job_cost(), jobs.c.estimate_usd.type).label("cost_usd")
     table = batch_rows.outerjoin(jobs, batch_rows.c.job_id == jobs.c.id)
     query = sa.select(batch_rows, *job_columns, ended, cost).select_from(table)
     query = query.where((batch_rows.c.batch == batch) & (batch_rows.c.number > after))

@@ -32,6 +32,7 @@ from .recovery_hints import CHECK_SERVER, DamagedError, hint_for, is_full
 from .schema import events, jobs
 
 T = TypeVar("T")
+Check = Callable[[sa.Connection], None]
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
 _PROGRESS = {state.value: number for number, state in enumerate(JobState) if state is not JobState.FAILED}
 # In older journals each node has a job of its own for equal requests: a finished one is better than a newer one.
@@ -88,16 +89,18 @@ class Journal:
         """Store a new job. Raises JournalError if that fails; then nothing may be submitted."""
         return await self._run(self._add, job)
 
-    async def claim(self, job: Job, *, run: str | None = None, older: Sequence[str] = ()) -> Job:
+    async def claim(
+        self, job: Job, *, run: str | None = None, older: Sequence[str] = (), check: Check | None = None
+    ) -> Job:
         """The job with the same fingerprint that has not failed, whoever asked for it; else stores and returns ``job``.
 
         ``older`` are its fingerprints by earlier formulas.
 
         This is one transaction, so of two processes with equal requests one creates the job and the other finds it.
         It also reserves the job's estimate in the budget. ``run`` groups jobs for the limit per run; None means that
-        the job is free. Raises OverBudget; then nothing is stored.
+        the job is free. ``check(connection)`` may raise to refuse a new job. Raises OverBudget; then nothing is stored.
         """
-        return await self._run(self._claim, job, run, older)
+        return await self._run(self._claim, job, run, older, check)
 
     async def supersede(self, job: Job, by: Job, note: str) -> Job:
         """Fail a job of unknown outcome and store ``by``, which replaces it, in one transaction.
@@ -224,7 +227,7 @@ class Journal:
         with self._begin() as connection:
             return self._insert(connection, job)
 
-    def _claim(self, job: Job, run: str | None, older: Sequence[str]) -> Job:
+    def _claim(self, job: Job, run: str | None, older: Sequence[str], check: Check | None) -> Job:
         with self._begin() as connection:
             where = jobs.c.fingerprint.in_([job.fingerprint, *older]) & _is_current()
             row = connection.execute(jobs.select().where(where).order_by(*_FURTHEST).limit(1)).mappings().first()
@@ -232,6 +235,8 @@ class Journal:
                 if self._guard:
                     self._guard.check_generation(connection)
                     _check_index(connection, [job.fingerprint, *older])
+                if check is not None:
+                    check(connection)
                 return self._insert(connection, job, run)
             existing = job_from_row(row)
             if existing.state is JobState.PREPARED:
@@ -304,7 +309,7 @@ class Journal:
 
     def _apply_answers(self) -> None:
         """Store the task ids that could not be stored when they were received, as far as that is possible now."""
-        self._has_answers = False  # also meanwhile, as the transactions below would come here again
+        self._has_answers = has_left = False  # the transactions below must not come here again
         for answer in self._answers.read():
             try:
                 for job in self._select(jobs.c.id == answer.job_id, 1):
@@ -313,11 +318,14 @@ class Journal:
                         self._store(job, JobState.SUBMITTED, "stored later", {**changes, **_NO_ERROR})
                     answer.path.unlink(missing_ok=True)
             except (*_FAULTS, JobConflict):
-                self._has_answers = True
+                has_left = True
+        self._has_answers = has_left
 
     def _move(
         self, connection: sa.Connection, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]
     ) -> Job:
+        if to is JobState.SUBMITTING:
+            ledger.check_batch_limit(connection, job)
         moved = replace(job, state=to, updated_at=self._now(), **changes)
         values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
         where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ..errors import OverBudget
 from ..models import Job, JobState
 from ..models.money import ZERO, Account, LedgerEntry, Limits, SpendSummary, Totals, dollars
-from .schema import jobs, ledger
+from .schema import batches, jobs, ledger
 
 T = TypeVar("T")
 _STALE_SECONDS = 3600.0
@@ -110,6 +110,36 @@ def day_start(now: float) -> float:
 def month_start(now: float) -> float:
     """The month's first local midnight, in Unix seconds."""
     return datetime.fromtimestamp(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+# -- batches
+
+
+def job_cost() -> sa.ColumnElement[Decimal]:
+    """A job's cost: billed, else estimated; NULL if it was not sent."""
+    return sa.case((jobs.c.state != JobState.PREPARED.value, sa.func.coalesce(jobs.c.billed_usd, jobs.c.estimate_usd)))
+
+
+def batch_cost(connection: sa.Connection, batch: str) -> Decimal:
+    """What all jobs of the batch have cost, in US dollars, also those of rows that are no longer in its list."""
+    is_own = sa.func.substr(jobs.c.owner, 1, len(batch) + 1) == f"{batch}/"
+    query = sa.select(sa.func.sum(job_cost(), type_=jobs.c.estimate_usd.type)).where(is_own)
+    return connection.execute(query).scalar_one() or Decimal(0)
+
+
+def check_batch_limit(connection: sa.Connection, job: Job) -> None:
+    """Raise OverBudget if sending the job would exceed its batch's limit. No process can pass it, even with others."""
+    batch, separator, _ = job.owner.partition("/")
+    if not separator:
+        return
+    limit = connection.execute(sa.select(batches.c.max_usd).where(batches.c.id == batch)).scalar()
+    if limit is None:
+        return
+    spent = batch_cost(connection, batch)
+    if spent + (job.estimate_usd or 0) > limit:
+        raise OverBudget(
+            f"the limit of ${limit:f} is reached: {dollars(spent)} is spent or pending; the next row would exceed it"
+        )
 
 
 # -- inside

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import (
     FetchFailed,
@@ -22,6 +23,7 @@ from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext
 from .provenance import write_provenance
+from .result_file import describe_file
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
 """About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
@@ -78,10 +80,12 @@ async def download_result(job: Job, context: JobContext) -> Job:
             break
         except (TransportError, OSError) as error:
             job = await _after_failure(error, job, context, state)
+    finished_at = job.finished_at or services.now()  # downloaded again, the file is the same
     if services.writes_metadata:
-        await write_provenance(job, context, target)
+        await write_provenance(replace(job, finished_at=finished_at), context, target)
+    described = await asyncio.to_thread(describe_file, target)
     return await services.journal.advance(
-        job, JobState.SAVED, file=target, finished_at=services.now(), error=None, error_kind=None
+        job, JobState.SAVED, finished_at=finished_at, error=None, error_kind=None, **described
     )
 
 

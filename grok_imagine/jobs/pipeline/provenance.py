@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -56,7 +55,7 @@ def clean(value: Any) -> Any:
 
 async def write_provenance(job: Job, context: JobContext, file: Path) -> None:
     """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
-    facts = facts_of(replace(job, finished_at=context.services.now()))
+    facts = facts_of(job)
     try:
         await asyncio.to_thread(_stamp, file, facts)
     except MediaError as error:

@@ -14,6 +14,7 @@ from ..connections import check_belongs
 from .context import JobContext
 from .download import download_result
 from .poll import poll
+from .result_file import describe_file
 from .submit import handle_uncertain, submit
 
 Step = Callable[[Job, JobContext], Awaitable[Job]]
@@ -31,8 +32,8 @@ async def _download_and_finish(job: Job, context: JobContext) -> Job:
                 job,
                 JobState.SAVED,
                 "from the shared store",
-                file=target,
                 finished_at=job.finished_at or context.services.now(),
+                **await asyncio.to_thread(describe_file, target),
             )
     job = await download_result(job, context)
     try:

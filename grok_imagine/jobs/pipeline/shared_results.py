@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ...journal.schema import archived
 from ...models import Job
 from ...settings import private_folder
 from ...storage.bucket import BucketStore
+from .result_file import file_digest
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SharedResults:
             return
         key = self.store.result_key(secrets.token_hex(16))
         await self.store.put_file(key, job.file, "video/mp4")
-        values = {"job_id": job.id, "store": self.store.name, "key": key, "sha256": _digest(job.file)}
+        values = {"job_id": job.id, "store": self.store.name, "key": key, "sha256": file_digest(job.file)}
         await self.journal.transaction(lambda connection: _remember(connection, values))
 
     async def restore(self, job: Job, target: Path) -> bool:
@@ -44,7 +44,7 @@ class SharedResults:
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             await self.store.get_file(str(row["key"]), part)
-            if _digest(part) != row["sha256"]:
+            if file_digest(part) != row["sha256"]:
                 raise StorageError(
                     f"The clip of job {job.id} in the store {self.store.name!r} is not what was put there."
                 )
@@ -68,11 +68,3 @@ def _remember(connection: sa.Connection, values: dict[str, Any]) -> None:
     known = sa.select(archived.c.key).where(archived.c.job_id == values["job_id"])
     if connection.execute(known).first() is None:
         connection.execute(archived.insert().values(**values))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from grok_imagine.errors import JournalError, ResultNotFetched, SubmitUncertain
+from grok_imagine.errors import GrokImagineError, JournalError, ResultNotFetched, SubmitUncertain
 from grok_imagine.jobs import ProgressUpdate, Session
 from grok_imagine.journal import database
 from grok_imagine.journal.durability.disk_reserve import SIZE
@@ -27,7 +27,7 @@ from grok_imagine.settings import Settings, private_folder
 
 from ..support.privacy import is_private
 from ..support.requests import a_job, request_for
-from ..support.sessions import hurried
+from ..support.sessions import hurried, paid
 
 
 class Disk:
@@ -327,3 +327,37 @@ async def test_an_id_that_another_one_took_the_place_of_is_told(
     async with session_on(tmp_path, sandbox) as session:
         with pytest.raises(SubmitUncertain, match="accepted the job as task"):
             await session.generate(request_for("reapi"), "sandbox")
+
+
+@pytest.fixture
+async def quick_sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(seconds=0.2, strict_extra=True) as running:
+        yield running
+
+
+async def test_a_disk_that_fills_up_during_24_posts_loses_no_task_id(disk: Disk, quick_sandbox: Sandbox) -> None:
+    """More answers than the reserve has room for: each POST has a block of its own, which is written in place."""
+    count, sandbox = 24, quick_sandbox
+    settings = Settings(connections=paid(sandbox, jobs_at_once=count, requests_per_second=200))
+    async with Session(disk.home, settings, sleep=hurried) as session:
+        requests = [request_for("reapi", prompt=f"kite {n} [sandbox:stall@submit=8]") for n in range(count)]
+        going = [asyncio.ensure_future(session.generate(request, "paid")) for request in requests]
+        while sandbox.ledger()["submits"] < count:
+            await asyncio.sleep(0.01)
+        assert len(list((disk.home / "journal.answers").iterdir())) == count
+        (disk.home / "journal.reserve").unlink()
+        disk.fill()
+        results = await asyncio.gather(*going, return_exceptions=True)
+        errors = [result for result in results if isinstance(result, BaseException)]
+        assert all(isinstance(error, GrokImagineError) for error in errors)
+        assert any(isinstance(error, SubmitUncertain) for error in errors), (
+            "the journal itself had room for all of them"
+        )
+    disk.free()
+    charged = {entry["task"] for entry in sandbox.ledger()["entries"] if entry["kind"] == "charge"}
+    async with Session(disk.home, settings, sleep=hurried) as session:
+        assert {job.task_id for job in await session.journal.recent()} == charged
+        clips = await asyncio.gather(*(session.generate(request, "paid") for request in requests))
+        assert all(clip.file.is_file() for clip in clips)
+    assert sandbox.ledger()["posts"] == count
+    assert not list((disk.home / "journal.answers").iterdir())
