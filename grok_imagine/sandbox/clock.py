@@ -1,4 +1,4 @@
-"""The sandbox's clock: time that passes from the wall time at its start, plus an offset, or a clock that stands still until it is wound."""
+"""The sandbox's clock: it goes on from the wall time at its start, or stands still until it is wound."""
 
 from __future__ import annotations
 

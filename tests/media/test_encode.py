@@ -124,7 +124,7 @@ class TestLimit:
         np.testing.assert_array_equal(values(blob), values(png))
 
     def test_the_limit_lies_below_ten_million_bytes(self):
-        """"10 MB" may mean 10,000,000 bytes or 10 MiB: what lies between may be refused."""
+        """ "10 MB" may mean 10,000,000 bytes or 10 MiB: what lies between may be refused."""
         assert MAX_BYTES < 10_000_000
 
     @pytest.mark.parametrize("channels", [3, 4])

@@ -214,13 +214,13 @@ async def test_a_foreign_page_gets_nothing(desk: Any, headers: dict[str, str], k
 
 
 async def test_a_page_says_that_it_shows_faces(desk: Any, part: Any) -> None:
-    is_shown = part("nodes.host.node_events").is_shown
+    is_known = part("nodes.host.pages").is_known
     for wrong in ({}, {"client_id": ""}, {"client_id": 7}, {"client_id": "x" * 101}):
         assert (await desk.ask("POST", "/face", wrong))[0] == 400
-    assert not is_shown("a page")
+    assert not is_known("a page")
     assert (await desk.ask("POST", "/face", {"client_id": "a page"}))[:2] == (200, {})
-    assert is_shown("a page")
-    assert not is_shown("another page")
+    assert is_known("a page")
+    assert not is_known("another page")
 
 
 async def test_only_json_changes_anything_and_never_a_get(desk: Any) -> None:

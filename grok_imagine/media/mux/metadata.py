@@ -84,9 +84,7 @@ def read(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _copy(
-    source: Path, target: Path, metadata: Mapping[str, str], *, dropped: frozenset[str] = frozenset()
-) -> None:
+def _copy(source: Path, target: Path, metadata: Mapping[str, str], *, dropped: frozenset[str] = frozenset()) -> None:
     with closing(open_container(source)) as clip:
         options = {"movflags": "use_metadata_tags+faststart"}
         for stream in clip.streams.video[:1]:
