@@ -43,6 +43,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, d
     routes.get("/grok_imagine/spend")(guard.get(handlers.spend))
     routes.post(_JOB + "/resume")(guard.local_post(handlers.resume))
     routes.post(_JOB + "/attach")(guard.local_post(handlers.attach))
+    routes.post(_JOB + "/attach_url")(guard.local_post(handlers.attach_url))
     routes.post(_JOB + "/again")(guard.local_post(handlers.again))
     routes.post(_JOB + "/drop")(guard.local_post(handlers.drop))
     routes.post(_JOB + "/remove")(guard.local_post(handlers.remove))
@@ -165,6 +166,14 @@ class JobHandlers:
         async with self._runtime.session() as session:
             job = await self._known(session, request)
             await session.attach(job.id, task_id)
+        return await self._begin(job.id, self._resumed(job.id))
+
+    async def attach_url(self, request: ApiRequest) -> dict[str, Any]:
+        """Give a finished job whose video was not found its URL, and download it."""
+        url = request.text("url")
+        async with self._runtime.session() as session:
+            job = await self._known(session, request)
+            await session.attach_url(job.id, url)
         return await self._begin(job.id, self._resumed(job.id))
 
     async def again(self, request: ApiRequest) -> dict[str, Any]:
