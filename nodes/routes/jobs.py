@@ -43,7 +43,6 @@ def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, d
     routes.get("/grok_imagine/spend")(guard.get(handlers.spend))
     routes.post(_JOB + "/resume")(guard.local_post(handlers.resume))
     routes.post(_JOB + "/attach")(guard.local_post(handlers.attach))
-    routes.post(_JOB + "/attach_url")(guard.local_post(handlers.attach_url))
     routes.post(_JOB + "/again")(guard.local_post(handlers.again))
     routes.post(_JOB + "/drop")(guard.local_post(handlers.drop))
     routes.post(_JOB + "/remove")(guard.local_post(handlers.remove))
@@ -161,19 +160,12 @@ class JobHandlers:
         return await self._begin(job.id, self._resumed(job.id))
 
     async def attach(self, request: ApiRequest) -> dict[str, Any]:
-        """Attach a task ID to a job of unknown outcome, and resume it."""
-        task_id = request.text("task_id")
+        """Attach a task ID to a job of unknown outcome, or a video's URL to a finished job, and resume it."""
+        is_url = "url" in request.body
+        value = request.text("url" if is_url else "task_id")
         async with self._runtime.session() as session:
             job = await self._known(session, request)
-            await session.attach(job.id, task_id)
-        return await self._begin(job.id, self._resumed(job.id))
-
-    async def attach_url(self, request: ApiRequest) -> dict[str, Any]:
-        """Give a finished job whose video was not found its URL, and download it."""
-        url = request.text("url")
-        async with self._runtime.session() as session:
-            job = await self._known(session, request)
-            await session.attach_url(job.id, url)
+            await (session.attach_url if is_url else session.attach)(job.id, value)
         return await self._begin(job.id, self._resumed(job.id))
 
     async def again(self, request: ApiRequest) -> dict[str, Any]:

@@ -111,7 +111,7 @@ async def test_without_multi_user_the_header_says_nothing(desk: Any, run: Any) -
 
 
 ACTIONS = (
-    *(f"/jobs/20261121-101500-3f9a2c7b/{name}" for name in ("resume", "attach", "attach_url", "again", "drop", "remove")),
+    *(f"/jobs/20261121-101500-3f9a2c7b/{name}" for name in ("resume", "attach", "again", "drop", "remove")),
     "/settings/connection/test",
     "/settings/store/test",
 )

@@ -144,8 +144,8 @@ async def test_a_finished_job_takes_the_url_of_its_video(
     (shown,) = [one for one in (await desk.get("/jobs"))["jobs"] if one["id"] == job]
     assert shown["actions"] == ["fetch", "attach_url"]
     for wrong in ({}, {"url": 7}, {"url": "not a URL"}):
-        assert (await desk.ask("POST", f"/jobs/{job}/attach_url", wrong))[0] == 400
-    await desk.post(f"/jobs/{job}/attach_url", url=f" {video} ")
+        assert (await desk.ask("POST", f"/jobs/{job}/attach", wrong))[0] == 400
+    await desk.post(f"/jobs/{job}/attach", url=f" {video} ")
     for _ in range(300):
         found = await desk.get(f"/jobs/{job}")
         if found["state"] == "saved":
@@ -153,7 +153,7 @@ async def test_a_finished_job_takes_the_url_of_its_video(
         await asyncio.sleep(0.1)
     assert (found["state"], found["has_file"], found["error"]) == ("saved", True, "")
     assert sandbox.submits == 1
-    assert (await desk.ask("POST", f"/jobs/{job}/attach_url", {"url": video}))[0] == 400, "it has one"
+    assert (await desk.ask("POST", f"/jobs/{job}/attach", {"url": video}))[0] == 400, "it has one"
 
 
 async def test_a_job_of_unknown_outcome_is_submitted_again_only_knowingly(

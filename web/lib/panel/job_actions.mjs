@@ -40,7 +40,7 @@ const ACTS = {
       label: t("attach_url.label"),
       yes: t("action.fetch"),
     });
-    if (url) await send(job, "attach_url", { url });
+    if (url) await send(job, "attach", { url });
   },
   async again(job) {
     const yes = t("action.again");
