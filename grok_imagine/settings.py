@@ -164,8 +164,10 @@ class Settings(BaseSettings):
     webhooks. Empty: no callbacks are requested."""
     hosts: list[str] = Field(default_factory=list[str])
     """Public host names of this ComfyUI. Requests with other host names are refused (DNS rebinding)."""
+    allow_remote_actions: bool = False
+    """Whether anyone who can reach ComfyUI over the network may resume, submit again, abandon and remove jobs."""
     allow_remote_settings: bool = False
-    """Whether anyone who can reach ComfyUI over the network may change keys and settings."""
+    """Whether anyone who can reach ComfyUI over the network may change keys and settings, and do the former."""
 
     @field_validator("public_callback_base")
     @classmethod

@@ -10,7 +10,7 @@ from .batch import GIVBatch
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
-from .host import execution, prompt_server
+from .host import execution, pages, prompt_server
 from .image_to_video import GIVImageToVideo
 from .join_chunks import GIVJoinChunks
 from .load_video_frames import GIVLoadVideoFrames
@@ -42,7 +42,7 @@ class GrokImagineExtension(ComfyExtension):
         """ComfyUI awaits this before it asks for the nodes. Routes can only be added now."""
         table = prompt_server.routes()
         if table is not None:
-            register.add_routes(table, execution.runtime(), prompt_server.broadcast)
+            register.add_routes(table, execution.runtime(), pages.publish)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes that this ComfyUI can show. One that it cannot is left out, and the others stay."""

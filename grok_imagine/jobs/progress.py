@@ -11,6 +11,9 @@ from ..models import Cost, Job
 BUDGET_RUN_ID: ContextVar[str] = ContextVar("grok_imagine_run", default="")
 """What a budget per run counts together, for all that a host starts within it: a queued graph, a command."""
 
+USER_ID: ContextVar[str] = ContextVar("grok_imagine_user", default="")
+"""The user of a host with several users to whom the jobs belong that are started now."""
+
 
 @dataclass(frozen=True)
 class ProgressUpdate:

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 
 from ..errors import FetchFailed, JobFailed, SettingsError
-from ..journal import workflows
+from ..journal import job_query, workflows
 from ..journal.journal import Check, JobConflict
 from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
@@ -39,7 +39,7 @@ from .pipeline.poll import confirm_task
 from .pipeline.result_file import is_intact
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
-from .progress import BUDGET_RUN_ID, Progress, SilentProgress
+from .progress import BUDGET_RUN_ID, USER_ID, Progress, SilentProgress
 from .prune import PruneResult, prune
 from .recovery import AbandonResult
 from .result import Result, result_of
@@ -173,6 +173,7 @@ class Session:
             job = await self._reopen_missing_file(
                 recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, older=older, check=check))
             )
+            await self._add_user(job)
             if workflow:
                 now = self._now()
                 await self.journal.transaction(
@@ -248,7 +249,9 @@ class Session:
 
     async def resubmit(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
-        return await recovery.resubmit(await self._get_job(job_id), self._services)
+        job = await recovery.resubmit(await self._get_job(job_id), self._services)
+        await self.journal.transaction(lambda connection: job_query.copy_users(connection, job_id, job.id))
+        return job
 
     async def abandon(self, job_id: str) -> AbandonResult:
         """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
@@ -279,6 +282,7 @@ class Session:
         if job is None:
             await confirm_task(task_id, connection, self._services)
             job = await self.journal.add(job_for_external_task(connection, task_id, self._now()))
+        await self._add_user(job)
         job = await self._reopen_failed(job, connection)
         return result_of(
             await run_job(await self._reopen_missing_file(job), self._context(connection, progress=progress))
@@ -300,6 +304,10 @@ class Session:
         await download(self._client, call, nobody, target, limit=self.settings.max_download_bytes, on_bytes=on_bytes)
 
     # -- inside
+
+    async def _add_user(self, job: Job) -> None:
+        if user := USER_ID.get():
+            await self.journal.transaction(lambda connection: job_query.add_user(connection, job.id, user))
 
     def _deletes_after(self, store: str) -> bool:
         stated = self.stores.settings_of(store)

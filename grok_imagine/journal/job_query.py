@@ -1,4 +1,7 @@
-"""Lists jobs by page, newest first, filtered by group and search words."""
+"""Lists jobs by page, newest first, filtered by group and search words; and which users see which jobs.
+
+Where a host has several users, equal requests share one job, which then belongs to each of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sqlalchemy as sa
 
 from ..models import Job, JobState
 from .journal import job_from_row
-from .schema import jobs, shelved
+from .schema import job_users, jobs, shelved
 
 GROUPS = ("all", "open", "attention", "done", "failed")
 """The filters of the list. ``attention`` has the jobs that continue only if the user acts."""
@@ -22,7 +25,7 @@ _FINAL = [state.value for state in JobState if state.is_final]
 class JobQuery:
     """A filter for jobs. ``before`` is the ``next`` of the previous page. A request that was sent before
     ``unanswered_since`` (Unix seconds) and has no answer counts as of unknown outcome; so does one of after
-    ``latest``, from before the clock was set back."""
+    ``latest``, from before the clock was set back. ``user`` and ``sees_unowned`` as in :func:`is_visible`."""
 
     group: str = "all"
     search: str = ""
@@ -30,6 +33,8 @@ class JobQuery:
     limit: int = 100
     unanswered_since: float = 0.0
     latest: float = float("inf")
+    user: str = ""
+    sees_unowned: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ def query_jobs(connection: sa.Connection, query: JobQuery) -> JobPage:
     if query.group not in groups:
         raise ValueError(f"unknown group {query.group!r}; expected one of: {', '.join(groups)}")
     matches = _matches(query.search) & jobs.c.id.not_in(_REMOVED)
+    matches &= is_visible(query.user, sees_unowned=query.sees_unowned)
     select = jobs.select().where(groups[query.group] & matches & _older(query.before))
     select = select.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(query.limit + 1)
     rows = connection.execute(select).mappings().all()
@@ -66,6 +72,42 @@ def query_jobs(connection: sa.Connection, query: JobQuery) -> JobPage:
     return JobPage(
         page, with_workflow, _cursor(page[-1]) if has_more else "", dict(zip(groups, map(int, counts), strict=True))
     )
+
+
+def is_listed(connection: sa.Connection, job_id: str, *, user: str, sees_unowned: bool) -> bool:
+    """Whether the job is there, not removed from the list, and one that ``user`` sees."""
+    where = (jobs.c.id == job_id) & jobs.c.id.not_in(_REMOVED) & is_visible(user, sees_unowned=sees_unowned)
+    return connection.execute(sa.select(jobs.c.id).where(where)).first() is not None
+
+
+def add_user(connection: sa.Connection, job_id: str, user: str) -> None:
+    """Let ``user`` see the job. Without a user it belongs to nobody, and nothing is stored."""
+    row = {"job_id": job_id, "user": user}
+    if user and connection.execute(_row(job_id, user)).first() is None:
+        connection.execute(job_users.insert().values(row))
+
+
+def copy_users(connection: sa.Connection, job_id: str, to: str) -> None:
+    """Let everybody who sees one job see another, which takes its place."""
+    for user in connection.execute(sa.select(job_users.c.user).where(job_users.c.job_id == job_id)).scalars().all():
+        add_user(connection, to, user)
+
+
+def remove_user(connection: sa.Connection, job_id: str, user: str) -> bool:
+    """Hide the job from ``user``. False if nobody else is left who sees it; then nothing is changed."""
+    others = sa.select(job_users.c.user).where((job_users.c.job_id == job_id) & (job_users.c.user != user))
+    if not user or connection.execute(others).first() is None:
+        return False
+    connection.execute(job_users.delete().where((job_users.c.job_id == job_id) & (job_users.c.user == user)))
+    return True
+
+
+def is_visible(user: str, *, sees_unowned: bool) -> sa.ColumnElement[bool]:
+    """The jobs that ``user`` sees: without a user all, else their own and, if asked for, those of nobody."""
+    if not user:
+        return sa.true()
+    own = jobs.c.id.in_(sa.select(job_users.c.job_id).where(job_users.c.user == user))
+    return own | jobs.c.id.not_in(sa.select(job_users.c.job_id)) if sees_unowned else own
 
 
 def _groups(query: JobQuery) -> dict[str, sa.ColumnElement[bool]]:
@@ -106,3 +148,7 @@ def _older(before: str) -> sa.ColumnElement[bool]:
 
 def _cursor(job: Job) -> str:
     return f"{job.created_at!r}~{job.id}"
+
+
+def _row(job_id: str, user: str) -> sa.Select[tuple[str]]:
+    return sa.select(job_users.c.user).where((job_users.c.job_id == job_id) & (job_users.c.user == user))

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-NEWEST_VERSION = "0010"
+NEWEST_VERSION = "0011"
 """The newest revision in ``migrations/versions``."""
 version_table = Table("alembic_version", MetaData(), Column("version_num", String))
 """Alembic's table: the revision of the schema."""
@@ -208,6 +208,15 @@ workflows = Table(
     Column("created_at", Float, nullable=False),
 )
 """ComfyUI workflows as compressed JSON, each stored once."""
+
+job_users = Table(
+    "job_users",
+    metadata,
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("user", String(300), primary_key=True),
+    Index("job_users_by_user", "user"),
+)
+"""The users of a host to whom a job belongs. Most hosts have one user, and then there is no row."""
 
 shelved = Table(
     "shelved",

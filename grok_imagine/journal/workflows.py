@@ -39,12 +39,6 @@ def has_workflow(connection: sa.Connection, job_id: str) -> bool:
     return entry is not None and entry.workflow is not None
 
 
-def is_removed(connection: sa.Connection, job_id: str) -> bool:
-    """Whether the user removed a job from the list."""
-    entry = _entry(connection, job_id)
-    return entry is not None and entry.removed_at is not None
-
-
 def remove_job(connection: sa.Connection, job: Job, now: float) -> None:
     """Remove a job from the list. Equal requests no longer find it; its cost still counts."""
     if _entry(connection, job.id) is None:

@@ -1,4 +1,4 @@
-"""The sandbox's clock: wall time plus an offset, or a manual clock that only advances on demand."""
+"""The sandbox's clock: wall time at its start plus what has passed, or a manual clock that only advances on demand."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import folder_paths
 
 from ...grok_imagine.errors import GrokImagineError
-from . import job_events, node_events
+from . import job_events, node_events, pages
 from .progress import NodeProgress
 from .runtime import Runtime
 
@@ -42,7 +42,7 @@ def _writes_metadata() -> bool:
     """False where ComfyUI was started with --disable-metadata."""
     from comfy.cli_args import args
 
-    return not getattr(args, "disable_metadata", False)
+    return not args.disable_metadata
 
 
 def _home() -> Path:
@@ -64,10 +64,12 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
 
     progress = NodeProgress(node_id, prompt_id())
     progress.report("Starting")
+    user = pages.user_of_prompt()
 
     async def begin() -> T:
-        from ...grok_imagine.jobs.progress import BUDGET_RUN_ID
+        from ...grok_imagine.jobs.progress import BUDGET_RUN_ID, USER_ID
 
+        USER_ID.set(user)
         BUDGET_RUN_ID.set(progress.prompt_id or "")
         return await work(progress)
 

@@ -1,11 +1,11 @@
-"""Tells every open page when a job changes."""
+"""Tells the open pages of a job's user when it changes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import prompt_server
+from . import pages
 from .job_view import view
 
 if TYPE_CHECKING:
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def publish(job: Job, home: Path) -> None:
-    """Send the state of a job to every open page. Called on the pack's loop, after each change."""
-    prompt_server.broadcast("grok_imagine.job", view(job, home))
+    """Send the state of a job to its user's open pages. Called on the pack's loop, after each change."""
+    pages.publish("grok_imagine.job", view(job, home))

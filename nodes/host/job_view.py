@@ -74,6 +74,8 @@ def actions(job: Job, *, has_file: bool, is_unknown: bool) -> list[str]:
         offered.append("ask")
     was_replaced = job.state is JobState.FAILED and job.task_id is None and job.error_kind == "SubmitUncertain"
     is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == "TaskNotFound"
+    if job.state is JobState.SUCCEEDED and job.error_kind == "ResultNotFetched":
+        offered.append("attach_url")
     if is_unknown or was_replaced or is_mistaken:
         offered.append("attach")
     if is_unknown:

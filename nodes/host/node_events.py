@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from ...grok_imagine.redact import redact
@@ -15,23 +14,6 @@ if TYPE_CHECKING:
 EVENT = "grok_imagine.node"
 UI = "grok_imagine"
 """The entry of a node's ui output that holds its finished jobs. ComfyUI keeps it with the prompt's history."""
-_MOST_PAGES = 100
-
-_pages: OrderedDict[str, None] = OrderedDict()
-"""The pages that show node statuses, by ComfyUI's client id: these need no progress text."""
-
-
-def add_page(client_id: str) -> None:
-    """Remember a page. Once there are too many, forget the one seen longest ago."""
-    _pages[client_id] = None
-    _pages.move_to_end(client_id)
-    while len(_pages) > _MOST_PAGES:
-        _pages.popitem(last=False)
-
-
-def is_shown(client_id: str | None) -> bool:
-    """Whether that page shows node statuses. Other clients get a plain progress text."""
-    return client_id in _pages
 
 
 def step(update: ProgressUpdate) -> dict[str, Any]:

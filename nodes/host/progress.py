@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import node_events, prompt_server
+from . import node_events, pages, prompt_server
 
 if TYPE_CHECKING:
     from ...grok_imagine.jobs.progress import ProgressUpdate
@@ -86,7 +86,7 @@ class NodeProgress:
         """Send an event to the page that queued this prompt. False if it shows no node statuses."""
         with suppress(Exception):  # as above
             client_id = prompt_server.client_id()
-            if node_events.is_shown(client_id) and self._node_id is not None:
+            if pages.is_known(client_id) and self._node_id is not None:
                 event = {"node": self._node_id, "prompt_id": self.prompt_id, **message}
                 prompt_server.send(node_events.EVENT, event, client_id)
                 return True

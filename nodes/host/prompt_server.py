@@ -20,16 +20,11 @@ def routes() -> Any:
     return getattr(instance(), "routes", None)
 
 
-def broadcast(event: str, message: dict[str, Any]) -> None:
-    """Send a message to every open page, if any. From any thread; returns at once."""
-    server = instance()
-    if server is not None:
-        server.send_sync(event, message, None)
-
-
 def send(event: str, message: dict[str, Any], client_id: str | None) -> None:
     """Send a message to one page. From any thread; returns at once."""
-    instance().send_sync(event, message, client_id)
+    server = instance()
+    if server is not None:
+        server.send_sync(event, message, client_id)
 
 
 def client_id() -> str | None:

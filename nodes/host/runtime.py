@@ -138,6 +138,11 @@ class Runtime:
         settings = self._settings()
         return settings is not None and settings.allow_remote_settings
 
+    def takes_remote_actions(self) -> bool:
+        """Whether its owner lets jobs be resumed, submitted again and removed from other machines."""
+        settings = self._settings()
+        return settings is not None and (settings.allow_remote_actions or settings.allow_remote_settings)
+
     def public_files(self) -> PublicFiles:
         """The files that this ComfyUI serves for providers."""
         from ...grok_imagine.jobs.uploads.stores import PUBLIC_FILES

@@ -32,7 +32,7 @@ _JOB = "/grok_imagine/jobs/{job:[A-Za-z0-9_-]{1,40}}"
 
 
 def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, dict[str, Any]], None]) -> None:
-    """Add the routes. ``show(event, message)`` sends to every open page."""
+    """Add the routes. ``show(event, message)`` sends to the open pages of the user."""
     handlers, guard = JobHandlers(runtime, show), Guard(runtime)
     routes.get("/grok_imagine/jobs")(guard.get(handlers.page))
     routes.get(_JOB)(guard.get(handlers.job))
@@ -41,11 +41,11 @@ def register(routes: web.RouteTableDef, runtime: Runtime, show: Callable[[str, d
     routes.get(_JOB + "/workflow")(guard.get(handlers.workflow))
     routes.get(_JOB + "/prices")(guard.get(handlers.prices))
     routes.get("/grok_imagine/spend")(guard.get(handlers.spend))
-    routes.post(_JOB + "/resume")(guard.post(handlers.resume))
-    routes.post(_JOB + "/attach")(guard.post(handlers.attach))
-    routes.post(_JOB + "/again")(guard.post(handlers.again))
-    routes.post(_JOB + "/drop")(guard.post(handlers.drop))
-    routes.post(_JOB + "/remove")(guard.post(handlers.remove))
+    routes.post(_JOB + "/resume")(guard.local_post(handlers.resume))
+    routes.post(_JOB + "/attach")(guard.local_post(handlers.attach))
+    routes.post(_JOB + "/again")(guard.local_post(handlers.again))
+    routes.post(_JOB + "/drop")(guard.local_post(handlers.drop))
+    routes.post(_JOB + "/remove")(guard.local_post(handlers.remove))
 
 
 class JobHandlers:
@@ -72,7 +72,7 @@ class JobHandlers:
                 limit = max(1, min(int(query.get("limit", 100)), _LONGEST_PAGE))
                 words = (query.get("group", "all"), query.get("search", "")[:200], query.get("before", ""))
                 now = time.time()
-                wanted = JobQuery(*words, limit, now - wait, now + wait)
+                wanted = JobQuery(*words, limit, now - wait, now + wait, request.user, request.is_here)
                 if wanted.group not in GROUPS:
                     raise ValueError(f"group must be one of {', '.join(GROUPS)}")
                 if wanted.before:
@@ -160,11 +160,12 @@ class JobHandlers:
         return await self._begin(job.id, self._resumed(job.id))
 
     async def attach(self, request: ApiRequest) -> dict[str, Any]:
-        """Attach a task ID to a job of unknown outcome, and resume it."""
-        task_id = request.text("task_id")
+        """Attach a task ID to a job of unknown outcome, or a video's URL to a finished job, and resume it."""
+        is_url = "url" in request.body
+        value = request.text("url" if is_url else "task_id")
         async with self._runtime.session() as session:
             job = await self._known(session, request)
-            await session.attach(job.id, task_id)
+            await (session.attach_url if is_url else session.attach)(job.id, value)
         return await self._begin(job.id, self._resumed(job.id))
 
     async def again(self, request: ApiRequest) -> dict[str, Any]:
@@ -185,10 +186,14 @@ class JobHandlers:
 
     async def remove(self, request: ApiRequest) -> dict[str, Any]:
         """Remove a job from the list and delete its clip. Its cost still counts."""
-        from ...grok_imagine.journal import workflows
+        from ...grok_imagine.journal import job_query, workflows
 
         async with self._runtime.session() as session:
             job = await self._known(session, request)
+            user = request.user
+            if await session.journal.transaction(lambda connection: job_query.remove_user(connection, job.id, user)):
+                self._show("grok_imagine.removed", {"id": job.id})
+                return {"id": job.id}
             shown = self._view(job, session)
             if "remove" not in shown["actions"] or shown["is_busy"]:
                 raise ApiError(409, "This job is still running. Wait for it or abandon it first.", "NotOver")
@@ -236,12 +241,14 @@ class JobHandlers:
         return {**shown, "is_busy": job.id in self._busy}
 
     async def _known(self, session: Session, request: ApiRequest) -> Job:
-        from ...grok_imagine.journal import workflows
+        from ...grok_imagine.journal import job_query
 
         job_id = request.match["job"]
-        job = await session.journal.get(job_id)
-        is_removed = await session.journal.transaction(lambda connection: workflows.is_removed(connection, job_id))
-        if job is None or is_removed:
+        is_listed = await session.journal.transaction(
+            lambda connection: job_query.is_listed(connection, job_id, user=request.user, sees_unowned=request.is_here)
+        )
+        job = await session.journal.get(job_id) if is_listed else None
+        if job is None:
             raise ApiError(404, "No such job.", "NoJob")
         return job
 

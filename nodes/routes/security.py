@@ -22,6 +22,7 @@ from ...grok_imagine.errors import GrokImagineError
 from ...grok_imagine.models.url import is_loopback, is_private_host
 from ...grok_imagine.redact import redact
 from ...grok_imagine.transport.timeouts import wait_with_timeout
+from ..host import pages
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -47,6 +48,10 @@ class ApiRequest:
     match: Mapping[str, str]
     query: Mapping[str, str]
     body: dict[str, Any] = field(default_factory=dict[str, Any])
+    user: str = ""
+    """ComfyUI's user id with --multi-user, else empty."""
+    is_here: bool = True
+    """Whether it was made on this very machine."""
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text of the body. Raises ApiError where it is missing or something else."""
@@ -94,6 +99,16 @@ class Guard:
         """A POST of JSON that is answered with JSON."""
         return self._route(work, lambda request: self._check(request, wants_header=True))
 
+    def local_post(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Like :meth:`post`, for what changes jobs or may spend: only from this very machine, unless opened up."""
+
+        def check(request: web.Request) -> None:
+            self._check(request, wants_header=True)
+            if not (is_here(request) or self._runtime.takes_remote_actions()):
+                raise ApiError(403, ACTIONS_STAY_HERE, "ActionsStayHere")
+
+        return self._route(work, check)
+
     def admin_post(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Like :meth:`post`, for settings and keys: only from this very machine, unless its owner opened it up."""
 
@@ -126,7 +141,8 @@ class Guard:
             try:
                 check(request)
                 body = await _json(request) if request.method == "POST" else {}
-                api_request = ApiRequest(dict(request.match_info), dict(request.query), body)
+                names, query = dict(request.match_info), dict(request.query)
+                api_request = ApiRequest(names, query, body, _user(request), is_here(request))
                 result = await asyncio.wrap_future(self._runtime.submit(_run(work, api_request)))
             except ApiError as refused:
                 return _error(refused.status, refused.kind, str(refused))
@@ -144,7 +160,19 @@ class Guard:
 
 
 async def _run(work: Work, api_request: ApiRequest) -> Any:
+    from ...grok_imagine.jobs.progress import USER_ID
+
+    USER_ID.set(api_request.user)
     return await work(api_request)
+
+
+def _user(request: web.Request) -> str:
+    """With --multi-user, the user that ComfyUI's page names; elements of a page name it in the query instead."""
+    headers = {"comfy-user": name} if (name := request.headers.get("comfy-user") or request.query.get("user")) else {}
+    try:
+        return pages.user_of(headers)
+    except KeyError:
+        raise ApiError(403, "ComfyUI does not know this user. Reload the page and choose one.", "UnknownUser") from None
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
@@ -187,6 +215,11 @@ FOREIGN_NAME = (
     "ComfyUI is open here under the name {name}, which is not known to be its own, so this could be another site's "
     'trick. If it is yours, add "hosts": ["{name}"] to user/__grok_imagine/settings.json, or set '
     "GROK_IMAGINE_HOSTS='[\"{name}\"]' where ComfyUI starts."
+)
+ACTIONS_STAY_HERE = (
+    "Jobs are changed on the machine that runs ComfyUI: open it there as http://127.0.0.1, or use the grok-imagine "
+    "command. To allow it from here (everybody who reaches this server could then do it), set "
+    '"allow_remote_actions": true in user/__grok_imagine/settings.json.'
 )
 SETTINGS_STAY_HERE = (
     "Keys and settings are changed on the machine that runs ComfyUI: open it there as http://127.0.0.1, or use "

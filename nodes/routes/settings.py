@@ -28,10 +28,10 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     routes.get(root)(guard.get(handlers.all))
     routes.post(root + "/connection")(guard.admin_post(handlers.put_connection))
     routes.post(root + "/connection/remove")(guard.admin_post(handlers.remove_connection))
-    routes.post(root + "/connection/test")(guard.post(handlers.try_connection))
+    routes.post(root + "/connection/test")(guard.local_post(handlers.try_connection))
     routes.post(root + "/store")(guard.admin_post(handlers.put_store))
     routes.post(root + "/store/remove")(guard.admin_post(handlers.remove_store))
-    routes.post(root + "/store/test")(guard.post(handlers.check_store))
+    routes.post(root + "/store/test")(guard.local_post(handlers.check_store))
     routes.post(root + "/options")(guard.admin_post(handlers.put_options))
 
 

@@ -179,6 +179,32 @@ async def test_an_unknown_outcome_is_dealt_with_by_its_user(page: Any, host: Any
         assert (found.state, found.task_id) == (JobState.SUBMITTED, "task-found-by-hand")
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_a_finished_job_is_given_the_url_of_its_video(page: Any, host: Any, theme: str) -> None:
+    await emptied(host)
+    await made(host, "found", seed=int(time.time()))
+    async with Journal(host.home) as journal:
+        while not (done := [one for one in await journal.recent() if one.state is JobState.SAVED]):
+            await asyncio.sleep(0.2)
+    text = "xAI reports that the clip is finished, but its answer names no video that this pack can find."
+    lost = {"state": JobState.SUCCEEDED, "task_id": "task-8", "error_kind": "ResultNotFetched", "error": text}
+    there = {"connection": "sandbox-xai", "provider": "xai"}
+    (job,) = await journaled(host, {"request": {"prompt": "finished, not found"}, **there, **lost})
+    shown = await opened(page, Comfy_ColorPalette=theme)
+    await shown.get_by_text("finished, not found").click()
+    await shown.get_by_role("button", name="Enter video URL").wait_for()
+    await page.shot(f"panel-url-{theme}")
+    await shown.get_by_role("button", name="Enter video URL").click()
+    await shown.get_by_role("dialog").get_by_label("Video URL").fill(str(done[0].result_url))
+    await page.shot(f"panel-url-dialog-{theme}")
+    await shown.get_by_role("dialog").get_by_role("button", name="Download again").click()
+    await shown.locator(".giv-detail .giv-state", has_text="Done").wait_for()
+    async with Journal(host.home) as journal:
+        found = await journal.get(job.id)
+        assert found is not None
+        assert found.state is JobState.SAVED
+
+
 async def test_a_job_is_removed_after_a_question(page: Any, host: Any) -> None:
     await emptied(host)
     await journaled(host, {"request": {"prompt": "to be removed"}, "state": JobState.FAILED, "error": "no"})

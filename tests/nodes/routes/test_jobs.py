@@ -135,6 +135,27 @@ async def test_what_cannot_be_done_says_why(desk: Any, run: Any, part: Any) -> N
     assert (await desk.ask("GET", "/jobs/20200101-000000-00000000"))[0] == 404
 
 
+async def test_a_finished_job_takes_the_url_of_its_video(
+    desk: Any, run: Any, part: Any, home: Path, sandbox: Any
+) -> None:
+    video = (await run("GIVTextToVideo", prompt="lost and found", duration=1, connection="sandbox-xai"))[3]
+    lost = {"state": "succeeded", "task_id": "t1", "error_kind": "ResultNotFetched", "error": "no video found"}
+    (job,) = await _jobs(part, ["whose video was not found"], **lost)
+    (shown,) = [one for one in (await desk.get("/jobs"))["jobs"] if one["id"] == job]
+    assert shown["actions"] == ["fetch", "attach_url"]
+    for wrong in ({}, {"url": 7}, {"url": "not a URL"}):
+        assert (await desk.ask("POST", f"/jobs/{job}/attach", wrong))[0] == 400
+    await desk.post(f"/jobs/{job}/attach", url=f" {video} ")
+    for _ in range(300):
+        found = await desk.get(f"/jobs/{job}")
+        if found["state"] == "saved":
+            break
+        await asyncio.sleep(0.1)
+    assert (found["state"], found["has_file"], found["error"]) == ("saved", True, "")
+    assert sandbox.submits == 1
+    assert (await desk.ask("POST", f"/jobs/{job}/attach", {"url": video}))[0] == 400, "it has one"
+
+
 async def test_a_job_of_unknown_outcome_is_submitted_again_only_knowingly(
     desk: Any, run: Any, part: Any, sandbox: Any
 ) -> None:
@@ -214,13 +235,13 @@ async def test_a_foreign_page_gets_nothing(desk: Any, headers: dict[str, str], k
 
 
 async def test_a_page_says_that_it_shows_faces(desk: Any, part: Any) -> None:
-    is_shown = part("nodes.host.node_events").is_shown
+    is_known = part("nodes.host.pages").is_known
     for wrong in ({}, {"client_id": ""}, {"client_id": 7}, {"client_id": "x" * 101}):
         assert (await desk.ask("POST", "/face", wrong))[0] == 400
-    assert not is_shown("a page")
+    assert not is_known("a page")
     assert (await desk.ask("POST", "/face", {"client_id": "a page"}))[:2] == (200, {})
-    assert is_shown("a page")
-    assert not is_shown("another page")
+    assert is_known("a page")
+    assert not is_known("another page")
 
 
 async def test_only_json_changes_anything_and_never_a_get(desk: Any) -> None:

@@ -13,6 +13,7 @@ const SYMBOLS = {
   fetch: "download",
   ask: "refresh",
   attach: "link",
+  attach_url: "link",
   again: "replay",
   drop: "ban",
   frames: "images",

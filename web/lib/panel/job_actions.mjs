@@ -33,6 +33,15 @@ const ACTS = {
     });
     if (task) await send(job, "attach", { task_id: task });
   },
+  async attach_url(job) {
+    const url = await prompt({
+      title: t("attach_url.title"),
+      text: t("attach_url.text", { provider: job.provider }),
+      label: t("attach_url.label"),
+      yes: t("action.fetch"),
+    });
+    if (url) await send(job, "attach", { url });
+  },
   async again(job) {
     const yes = t("action.again");
     const text = t("again.text", { provider: job.provider });

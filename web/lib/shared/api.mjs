@@ -35,10 +35,12 @@ export const post = (path, body = {}) =>
   send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
 /**
- * The address of a picture or a clip below /grok_imagine, for an element's src.
- * @param {string} path
+ * The address of a picture or a clip below /grok_imagine, for an element's src. An element sends no header that names
+ * the user of a ComfyUI with several.
+ * @param {string} path without a query
  */
-export const mediaUrl = (path) => api.apiURL(ROOT + path);
+export const mediaUrl = (path) =>
+  api.apiURL(ROOT + path + (api.user ? `?${new URLSearchParams({ user: api.user })}` : ""));
 
 /**
  * Listen to the server's messages of one type. Returns a function that stops listening.

@@ -1,0 +1,5 @@
+class Arguments:
+    disable_metadata: bool
+    multi_user: bool
+
+args: Arguments
