@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -41,6 +41,8 @@ class World:
         self.files: dict[str, Any] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.url = ""
+        self.drips = False
+        """Whether files come 20 bytes at a time."""
 
     @property
     def posts(self) -> int:
@@ -89,8 +91,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value.replace("{url}", self.world.url))
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: reply.cut])
+        if self.world.drips and isinstance(body, bytes):
+            self._drip(data)
+        else:
+            self.wfile.write(data[: reply.cut])
         self.close_connection = self.close_connection or reply.cut is not None
+
+    def _drip(self, data: bytes) -> None:
+        with suppress(OSError):  # nobody waits for it any longer
+            for at in range(0, len(data), 20):
+                self.wfile.write(data[at : at + 20])
+                time.sleep(0.02)
 
     def handle(self) -> None:
         try:
