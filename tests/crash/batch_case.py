@@ -132,7 +132,7 @@ class _Run:
 
     def said(self) -> str:
         """The last lines that the last command wrote."""
-        file = self.home / "told.txt"
+        file = self.home / "told.json.txt"
         return file.read_text("utf-8")[-600:] if file.exists() else ""
 
     def _command(self, *, is_limited: bool, **how: Any) -> tuple[int, dict[str, Any]]:
