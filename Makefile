@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+KILLS ?= 5000
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n auto
 # Where it is set, every process that a test starts compiles the whole pack anew.
@@ -41,8 +42,8 @@ diagonal: $(VENV)/.test ## four of them: the lowest versions, two between, the n
 windows: ## the tests on Windows' own Python, under Wine
 	PYTHON='$(PYTHON)' bash tools/windows.sh
 
-crash: $(VENV)/.test ## kill a job at every step, more than a thousand times
-	$(BIN)/python -m tests.crash --json artifacts/crash.json
+crash: $(VENV)/.test ## kill jobs and lists at every step and any moment; KILLS=1000 for a slice
+	$(BIN)/python -m tests.crash --kills $(KILLS) --json artifacts/crash.json
 
 fleet: $(VENV)/.test ## a batch on PostgreSQL whose workers are killed
 	$(BIN)/python -m tests.postgres --json artifacts/fleet.json

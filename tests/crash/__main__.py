@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from .case import Case
-from .matrix import AnyCase, Matrix, at_points, every_line, list_case, random_moments, turns
+from .matrix import AnyCase, Matrix, at_points, every_line, list_case, list_points, random_moments, turns
 from .verdict import Verdict
 from .wishes import ALL
 from .worker import scratch
@@ -58,9 +57,9 @@ def _cases(matrix: Matrix, options: argparse.Namespace, seed: int) -> Iterator[A
     passed = matrix.prepare(ALL if is_whole else chance.sample(ALL, 3))
     if options.lists:
         return (list_case(chance) for _ in itertools.count())
-    named: list[Case] = at_points(passed, every=options.every)
+    named: list[AnyCase] = [*at_points(passed, every=options.every), *list_points(matrix)]
     if is_whole:
-        named += turns(matrix, every=options.every) + every_line(matrix, options.lines, seed)
+        named += [*turns(matrix, every=options.every), *every_line(matrix, options.lines, seed)]
     chance.shuffle(named)
     return itertools.chain(named if is_whole else named[: options.kills // _NAMED_PART], random_moments(seed))
 

@@ -46,18 +46,29 @@ class BatchCase:
     """Two new rows are put on top of the list after the first two kills."""
     at_once: int = 1
     """How many processes run the same command side by side, and are killed together."""
+    points: tuple[str, ...] = ()
+    """Where it is killed once more, after the moments."""
 
     @property
     def name(self) -> str:
         at = ", ".join(f"{100 * moment:.1f} %" for moment in self.moments)
         how = f"{self.at_once} at once, " if self.at_once > 1 else ""
         grows = ", new rows on top" if self.grows else ""
-        return f"batch {self.dialect} under {self.limit}{grows}, {how}{list(self.faults)}, killed after {at}"
+        where = at or " then ".join(self.points)
+        return f"batch {self.dialect} under {self.limit}{grows}, {how}{list(self.faults)}, killed after {where}"
+
+    def recorded(self, lane: Worker) -> list[str]:
+        """The points that its command passes when nobody kills it."""
+        run = _Run(self, lane, lane.fresh_home(), Verdict(self.name, ""))
+        told = run.command(is_limited=True, points=True)[1]
+        lane.tidy(run.home)
+        return list(told["points"])
 
     def judge(self, lane: Worker) -> Verdict:
         """Run it on that lane."""
         shape = f"{', new rows' if self.grows else ''}{f', {self.at_once} processes' if self.at_once > 1 else ''}"
-        verdict = Verdict(self.name, f"list under {self.limit}{shape} | {self.dialect}")
+        scene = f"list under {self.limit}{shape} | {self.dialect}" if self.moments else "list, named points |"
+        verdict = Verdict(self.name, scene)
         run = _Run(self, lane, lane.fresh_home(), verdict)
         run.kill()
         run.finish()
@@ -81,13 +92,15 @@ class _Run:
         """Under the limit: killed, started again, and at last left to its end."""
         for number, moment in enumerate(self.case.moments):
             usual = self.lane.usual_seconds.get(_USUAL, 3 * self.lane.usual_seconds[""])
-            ended, told = self._command(is_limited=True, kill_after=moment * usual, at_once=self.case.at_once)
+            ended, told = self.command(is_limited=True, kill_after=moment * usual, at_once=self.case.at_once)
             self.verdict.kills += told["killed"]
             if ended != KILLED and number == 0 and "seconds" in told:
                 self.lane.usual_seconds[_USUAL] = told["seconds"]
             if self.case.grows and number < 2:
                 self.prompts = [f"new row {number}.{new}" for new in range(_NEW_ROWS)] + self.prompts
-        self._command(is_limited=True, at_once=self.case.at_once)
+        for point in self.case.points:
+            self.verdict.kills += self.command(is_limited=True, points=True, kill_at=point)[1]["killed"]
+        self.command(is_limited=True, at_once=self.case.at_once)
         books = self.lane.books()
         most = Decimal(books["most_charged_usd"])
         self.verdict.is_paid = bool(books["tasks"])
@@ -96,7 +109,7 @@ class _Run:
     def finish(self) -> None:
         """Without the limit, with all that its user does: rows of unknown outcome are looked up at the provider."""
         for _ in range(_MOST_ROUNDS):
-            self._command(is_limited=False)
+            self.command(is_limited=False)
             acts = [act for row in self.results() if (act := self._act_on(row))]
             if not acts:
                 return
@@ -107,7 +120,7 @@ class _Run:
         tasks = [one["id"] for one in self.lane.books()["tasks"] if one["prompt"] == row["request"]["prompt"]]
         if row["state"] == "unknown":
             self.verdict.is_unknown = True
-            return ("attach", row["job_id"], tasks[-1]) if tasks else ("again", row["job_id"])
+            return ("attach", row["job_id"], tasks[-1]) if tasks else ("again", row["job_id"], "--yes")
         if row["error_kind"] == "ResultNotFetched" and tasks:
             return "attach", row["job_id"], "--url", f"{self.lane.provider}/files/{tasks[-1]}/clip.mp4"
         return ()
@@ -132,10 +145,11 @@ class _Run:
 
     def said(self) -> str:
         """The last lines that the last command wrote."""
-        file = self.home / "told.txt"
+        file = self.home / "told.json.txt"
         return file.read_text("utf-8")[-600:] if file.exists() else ""
 
-    def _command(self, *, is_limited: bool, **how: Any) -> tuple[int, dict[str, Any]]:
+    def command(self, *, is_limited: bool, **how: Any) -> tuple[int, dict[str, Any]]:
+        """Run the list; how it ended, and what it told."""
         budget = {"per_day": float(self.limit)} if is_limited and self.case.limit == "budget per day" else {}
         connections = connections_of(self.case.dialect, self.lane.provider)
         settings = {"connections": connections, "answer_seconds": 0.1, "budget": budget}

@@ -99,7 +99,7 @@ def command(order: dict[str, Any]) -> dict[str, Any]:
 
     session.Session = functools.partial(Session, sleep=_soon)  # type: ignore[assignment, misc]
     sys.argv = ["grok-imagine", *order["arguments"]]
-    said, code = Path(order["out"]).with_suffix(".txt"), None
+    said, code = Path(f"{order['out']}.txt"), None
     with said.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
         console.out.file = console.err.file = text
         try:

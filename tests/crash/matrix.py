@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from typing import Protocol
@@ -172,6 +173,13 @@ def every_line(matrix: Matrix, count: int, seed: int = 0) -> list[Case]:
     lines = [point for point in matrix.recorded(root) if ".py:" in point]
     some = random.Random(seed).sample(lines, min(count, len(lines)))
     return [Case("reapi", "image", (line,), lines=True) for line in some]
+
+
+def list_points(matrix: Matrix) -> list[BatchCase]:
+    """A list, some of whose rows fail, killed before, in and after each transaction of its journal."""
+    root = BatchCase("reapi", "budget per day", ("task fails", "", "moderated", "no url", "500 after acceptance"), ())
+    points = chosen(root.recorded(matrix.lanes[0]), times=3, every=False)
+    return [replace(root, points=(point,)) for point in points if point.startswith("journal")]
 
 
 def random_moments(seed: int, dialects: Sequence[str] = tuple(MODES)) -> Iterator[AnyCase]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from .batch_case import FAULTS as FAULTS_OF_ROWS
 from .batch_case import BatchCase
 from .case import Case
 from .clip_case import ClipCase
@@ -90,8 +89,8 @@ def test_killed_at_any_moment_under_an_independent_providers_faults(matrix: Matr
 
 
 LISTS = [
-    BatchCase("reapi", "budget per day", FAULTS_OF_ROWS[:5], (0.3, 0.6, 0.9), grows=True),
-    BatchCase("openai_videos", "budget per day", FAULTS_OF_ROWS[3:8], (0.5, 0.9), at_once=3),
+    BatchCase("reapi", "budget per day", ("", "429 first", "no url", "moderated", "polls cut"), (0.3, 0.6), grows=True),
+    BatchCase("openai_videos", "budget per day", ("500 after acceptance", "", "", "", "no url"), (0.5, 0.9), at_once=3),
 ]
 
 

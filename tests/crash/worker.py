@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -140,7 +142,14 @@ class Started:
             if order.get("learn"):
                 self._modules.write_text(json.dumps(json.loads(Path(order["out"]).read_text())["modules"]))
             return ended
-        return [self._ended(self._take(), order)]
+        processes = [self._take() for _ in range(order.get("at_once", 1))]
+        for number, process in enumerate(processes):
+            send(process, {**order, "out": order["out"] + (f"-{number}" if number else "")})
+            assert process.stdin is not None
+            process.stdin.close()
+        if order.get("kill_after") is not None:
+            time.sleep(order["kill_after"])
+        return [self._ended(process, is_killed="kill_after" in order) for process in processes]
 
     def _start(self) -> subprocess.Popen[str]:
         return start([*CHILD, str(self._modules)], self._folder)
@@ -150,17 +159,14 @@ class Started:
         _line(ready)
         return ready
 
-    def _ended(self, process: subprocess.Popen[str], order: dict[str, Any]) -> int:
-        send(process, order)
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(order.get("kill_after"))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, KILL)
+    def _ended(self, process: subprocess.Popen[str], *, is_killed: bool) -> int:
+        if is_killed and process.poll() is None:
+            with suppress(PermissionError):  # it has just ended
+                os.kill(process.pid, KILL)
+        code = process.wait()
         assert process.stdout is not None
         process.stdout.close()
-        return process.wait()
+        return code
 
     def close(self) -> None:
         for process in (self._lasting, self._spare):
