@@ -197,6 +197,12 @@ def is_read_in_order(source: OpenVideo) -> bool:
     return source.container.format.name == "mpeg"
 
 
+def pixel_aspect(video: VideoStream) -> Fraction | None:
+    """Width by height of a stored pixel; None for square ones."""
+    aspect = fraction(video.sample_aspect_ratio)
+    return None if aspect == 1 else aspect
+
+
 def stream_duration(source: OpenVideo) -> Fraction | None:
     """The video stream's duration in seconds by the header, else the file's; None if neither is known."""
     base = fraction(source.video.time_base)

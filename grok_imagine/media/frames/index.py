@@ -50,6 +50,12 @@ class FrameIndex:
         return float(self.times[-1]) + float(self.last)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether every frame is shown within half a frame of where an even rate puts it."""
+        even = np.arange(len(self.times)) / float(self.rate)
+        return bool(np.abs(self.times - even).max() <= 0.5 / float(self.rate))
+
+    @property
     def is_timed(self) -> bool:
         """Whether the frames have times."""
         return len(self.pts) > 0
