@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import GrokImagineError, MediaError
 from ..filelock import replace_file
@@ -142,7 +142,7 @@ async def _join_segments(
         partial.unlink(missing_ok=True)
 
 
-def _facts(source: Path, results: list[Result]) -> dict[str, Any]:
+def _facts(source: Path, results: list[Result]) -> Mapping[str, object]:
     """How the joined video was made: the facts of each segment, and those of the source if it has some."""
     from ..media.mux.metadata import read
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
+from ...grok_imagine.errors import RequestError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,8 +24,15 @@ class AudioValue(TypedDict):
 
 
 def to_pixels(batch: torch.Tensor) -> list[NDArray[np.float32]]:
-    """Every image of an IMAGE ``[B, H, W, C]``, in order, as ``[H, W, C]``. A single ``[H, W, C]`` is taken too."""
+    """Every image of an IMAGE ``[B, H, W, C]``, in order, as ``[H, W, C]``. A single ``[H, W, C]`` is taken too.
+
+    Bytes become floats in 0..1. Raises RequestError for other integers, whose range is not known.
+    """
     images = batch if batch.ndim == 4 else batch.unsqueeze(0)
+    if batch.dtype == torch.uint8:
+        images = images / 255
+    elif not batch.is_floating_point() and batch.dtype != torch.bool:
+        raise RequestError(f"An image holds {batch.dtype} values. Convert it to floats from 0 to 1.")
     return [image.detach().to("cpu", torch.float32).numpy() for image in images]
 
 

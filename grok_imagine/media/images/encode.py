@@ -59,6 +59,8 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
         if media_type in formats and len(data) <= max_bytes and picture.mode in SENDABLE_MODES and is_bare(data):
             return Blob(data, media_type)
         picture = plain(_to_srgb(_upright(picture)))
+    except EncodeError as error:
+        raise EncodeError(f"{name} cannot be used: {error}.") from error
     # Pillow's readers raise nearly anything for a damaged file; a picture of absurd size is refused here, too.
     except Exception as error:
         raise EncodeError(f"{name} cannot be read as a picture. Use a JPEG, PNG or WebP file.") from error

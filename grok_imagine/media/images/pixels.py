@@ -11,6 +11,7 @@ from PIL import Image
 from ...errors import EncodeError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+WHITES = (2**8 - 1, 2**16 - 1, 2**31 - 1)
 STRIP = 1_000_000
 """How many values are converted at once: few enough for the processor's cache."""
 
@@ -49,11 +50,32 @@ def to_picture(pixels: NDArray[Any]) -> Image.Image:
     return plain(Image.frombuffer(MODES[channels], (width, height), cast(Any, values), "raw", MODES[channels], 0, 1))
 
 
+def _white(values: NDArray[np.float64], mode: str) -> int:
+    """The value of white: 1 for fractions, else that of the fewest bits that hold ``values``."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if mode.startswith("I;16"):
+        return WHITES[1]
+    if mode == "F" and high <= 1:
+        return 1
+    is_whole = bool((values == np.rint(values)).all())
+    white = next((one for one in WHITES if high <= one), None)
+    if not is_whole or low < 0 or white is None:
+        raise EncodeError(
+            f"the values of its pixels, {low:g} to {high:g}, have no clear range. Save it with 8 or 16 bits, or "
+            "as floats from 0 to 1"
+        )
+    return white
+
+
 def plain(picture: Image.Image) -> Image.Image:
-    """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata."""
-    if picture.mode.startswith("I"):
-        # Pillow cuts 16 bits off at 255 instead of scaling them.
-        picture = Image.fromarray(to_uint8(np.asarray(picture, dtype=np.float32) / 65535))
+    """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata.
+
+    Raises EncodeError for values of 32 bits whose range is not clear.
+    """
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        # Pillow cuts these off at 255 instead of scaling them.
+        values = np.asarray(picture, dtype=np.float64)
+        picture = Image.fromarray(to_uint8(values / _white(values, picture.mode)))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         lowest, _ = cast("tuple[int, int]", picture.getchannel("A").getextrema())
