@@ -12,9 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
+from av.error import FFmpegError
 from PIL import Image
 
 from grok_imagine.errors import DecodeError, EncodeError
@@ -172,7 +172,7 @@ def test_a_muxer_that_fails_is_no_damaged_source(tmp_path: Path, monkeypatch: py
 
     class BrokenFilm:
         def mux_one(self, packet: object) -> None:
-            raise av.error.ArgumentError(22, "Invalid argument")
+            raise FFmpegError(22, "Invalid argument")
 
     real = mp4_writer.write
     monkeypatch.setattr(source_video, "write", lambda source, _film, *rest: real(source, BrokenFilm(), *rest))
