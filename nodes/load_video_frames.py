@@ -138,6 +138,10 @@ async def _decoded(path: Path, wanted: _Wanted, progress: NodeProgress) -> tuple
         )
 
     clip = await execution.in_thread(work)
+    if clip.missing:
+        progress.report(
+            f"Warning: {clip.missing} frames are missing. {path.name} is cut short or damaged.", is_news=True
+        )
     return tensors.to_image(clip.frames), tensors.to_audio(clip.audio), float(clip.rate)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..grok_imagine.errors import RequestError
 from .common import inputs
 from .common.chunk_ref import CHUNK, ChunkRef
 from .host import execution, files, tensors
@@ -83,9 +82,7 @@ def _load(
     from ..grok_imagine.media.mux.chunks import chunk
     from ..grok_imagine.media.open import open_video
 
-    path = files.whole_file(video)
-    if path is None:
-        raise RequestError("Can't split an unsaved, trimmed or cropped video. Save it first, then load the file.")
+    path = files.whole_file(video) or files.cut_file(video, execution.runtime().home / "chunks" / "sources")
     with open_video(path) as source:
         frames = read_index(source, stop)
     part = chunk(index, len(frames.times), size, overlap)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GrokImagineError
+from ..errors import GrokImagineError, MediaError
 from ..filelock import replace_file
+from ..jobs.pipeline.provenance import MADE_WITH, facts_of
 from ..jobs.progress import Progress, ProgressUpdate, SilentProgress
 from ..jobs.source_video import with_source
 from ..models import JobState, Mode, VideoRequest
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from ..media.join.join import Joined, Part
 
 __all__ = ["Chain", "ChainPlan", "ChainResult", "make_plan", "run_chain"]
-_JOIN_VERSION = "1"
+_JOIN_VERSION = "2"
 """Incremented when the same segments would be joined into different bytes."""
 
 
@@ -114,6 +116,7 @@ async def _join_segments(
 ) -> ChainResult:
     """Join the source and its segments, unless the same video exists already."""
     from ..media.join.join import join
+    from ..media.mux.metadata import stamp
 
     # The name depends on the jobs, since a failed segment is made again with the same digest.
     name = hashlib.sha256(
@@ -125,6 +128,8 @@ async def _join_segments(
 
     def work() -> Joined:
         joined = join(list(_parts(chain.source, planned, results)), partial, should_stop=should_stop)
+        with suppress(MediaError):  # the joined video is worth more than its metadata
+            stamp(partial, _facts(chain.source, results), "\n".join(chain.prompts))
         replace_file(partial, target)
         return joined
 
@@ -133,6 +138,14 @@ async def _join_segments(
         return ChainResult(target, tuple(results), planned, await asyncio.to_thread(work))
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _facts(source: Path, results: list[Result]) -> Mapping[str, object]:
+    """How the joined video was made: the facts of each segment, and those of the source if it has some."""
+    from ..media.mux.metadata import read
+
+    segments = [facts_of(segment.job) for segment in results]
+    return {"mode": "continue", "source": read(source), "segments": segments, "made_with": MADE_WITH}
 
 
 def _parts(source: Path, planned: ChainPlan, results: list[Result]) -> Iterator[Part]:

@@ -21,7 +21,7 @@ from ..errors import DecodeError
 
 # FFmpeg also reads images, texts and playlists as videos, and a playlist makes it open other files and URLs. A file
 # from the internet must not do that. Source: "Format options" of the ffmpeg-formats manual.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,flv,ogg,asf"
 SAFE_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 # On opening, FFmpeg decodes the first frames on one core to detect parameters: most of the time that opening takes.
@@ -71,6 +71,11 @@ def open_video(path: str | os.PathLike[str], *, is_quick: bool = False) -> Gener
             finally:
                 _stop_decoder(video)
     except FFmpegError as error:
+        if _is_webp(file):
+            raise DecodeError(
+                f"{file.name} is a WebP picture. An animated one cannot be read as a video: "
+                "convert it to MP4, WebM or GIF."
+            ) from error
         reason = error.strerror or type(error).__name__
         raise DecodeError(
             f"{file.name} cannot be read as a video ({reason}). It may be damaged, incomplete, or not a video."
@@ -133,6 +138,11 @@ def _is_mp4(file: Path) -> bool:
             return beginning.read(8)[4:] == b"ftyp"
     except OSError:
         return False  # opening it reports the reason
+
+
+def _is_webp(file: Path) -> bool:
+    with file.open("rb") as beginning:
+        return beginning.read(12)[8:] == b"WEBP"
 
 
 def _has_full_header(stream: VideoStream) -> bool:
@@ -205,6 +215,12 @@ def frame_rate(video: VideoStream) -> Fraction | None:
 def is_read_in_order(source: OpenVideo) -> bool:
     """Whether seeking would change the packets' times: MPEG program streams lack most, and FFmpeg derives them."""
     return source.container.format.name == "mpeg"
+
+
+def pixel_aspect(video: VideoStream) -> Fraction | None:
+    """Width by height of a stored pixel; None for square ones."""
+    aspect = fraction(video.sample_aspect_ratio)
+    return None if aspect == 1 else aspect
 
 
 def stream_duration(source: OpenVideo) -> Fraction | None:

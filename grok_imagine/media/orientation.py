@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
@@ -41,6 +42,10 @@ class Orientation:
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of the upright picture."""
         return (height, width) if self.swap else (width, height)
+
+    def aspect(self, pixel: Fraction | None) -> Fraction | None:
+        """Width by height of a pixel of the upright picture; None for square ones."""
+        return 1 / pixel if pixel and self.swap else pixel
 
     def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The upright view of a picture ``[H, W, C]``, without a copy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import tempfile
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import folder_paths
 
 from ...grok_imagine.errors import RequestError
-from . import execution
+from . import execution, tensors
 
 if TYPE_CHECKING:
     from ...grok_imagine.media.mux.source_video import SourceVideo
@@ -45,6 +46,26 @@ def _saved(video: Any, folder: str) -> Path:
         path = Path(folder) / "source.mp4"
         video.save_to(str(path))
     return path
+
+
+def cut_file(video: Any, folder: Path) -> Path:
+    """A VIDEO that is trimmed or in memory, saved in ``folder``: the same file for the same video."""
+    parts = video.get_components()
+    # By its content: the encoder need not give the same bytes again.
+    digest = hashlib.sha256(str(parts.frame_rate).encode())
+    for frame in tensors.to_pixels(parts.images):
+        digest.update(frame.tobytes())
+    if parts.audio is not None:
+        digest.update(parts.audio["waveform"].cpu().numpy().tobytes())
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = folder / f"{digest.hexdigest()[:24]}.mp4"
+    if not target.is_file():
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as work:
+            path = Path(work) / "source.mp4"
+            video.save_to(str(path))
+            path.replace(target)
+    os.utime(folder)  # prune looks at when it was last used
+    return target
 
 
 def video_from_file(path: Path) -> Any:

@@ -26,7 +26,8 @@ class AudioValue(TypedDict):
 def to_pixels(batch: torch.Tensor) -> list[NDArray[np.float32]]:
     """Every image of an IMAGE ``[B, H, W, C]``, in order, as ``[H, W, C]``. A single ``[H, W, C]`` is taken too.
 
-    Raises RequestError for an empty one: a clip made without its images would be another one than was meant.
+    Bytes become floats in 0..1. Raises RequestError for other integers, whose range is not known, and for an empty
+    batch: a clip made without its images would be another one than was meant.
     """
     if not batch.numel():
         shape = "x".join(str(side) for side in batch.shape)
@@ -34,6 +35,10 @@ def to_pixels(batch: torch.Tensor) -> list[NDArray[np.float32]]:
             f"A connected image batch is empty ({shape}): connect at least one image. Nothing was sent or charged."
         )
     images = batch if batch.ndim == 4 else batch.unsqueeze(0)
+    if batch.dtype == torch.uint8:
+        images = images / 255
+    elif not batch.is_floating_point() and batch.dtype != torch.bool:
+        raise RequestError(f"An image holds {batch.dtype} values. Convert it to floats from 0 to 1.")
     return [image.detach().to("cpu", torch.float32).numpy() for image in images]
 
 

@@ -15,6 +15,7 @@ from ...redact import redact
 from ..connections import sandbox_names
 from .context import JobContext, cost_of
 
+MADE_WITH = f"comfyui-grok-imagine {__version__}"
 _LONGEST = 100_000
 """Characters: longer than any prompt may be. A text is only redacted here, never cut."""
 
@@ -34,7 +35,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "job_id": job.id,
         "task_id": job.task_id,
         "is_sandbox": job.connection in sandbox_names(),
-        "made_with": f"comfyui-grok-imagine {__version__}",
+        "made_with": MADE_WITH,
     }
 
 

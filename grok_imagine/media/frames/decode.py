@@ -170,7 +170,7 @@ class _WholeRun(_DecodeRun):
             audio=self._sound.finish(start, duration) if self._sound else None,
             start=start,
             duration=duration,
-            missing=self._count_missing(len(frames), duration, rate),
+            missing=self._count_missing(len(frames), start, duration, rate),
         )
 
     def _frames(self) -> Iterator[Picked]:
@@ -193,11 +193,16 @@ class _WholeRun(_DecodeRun):
                 self._times.add(frame)
                 yield frame, 1
 
-    def _count_missing(self, frames: int, duration: Fraction, rate: Fraction) -> int:
+    def _count_missing(self, frames: int, start: Fraction, duration: Fraction, rate: Fraction) -> int:
         """The number of missing frames. Edit lists omit frames too, so these count only if the picture ends early."""
-        promised = stream_duration(self._source)
-        ends_early = promised is not None and duration + Fraction(3, 2) / rate < promised
-        absent = self._promised - frames if self._exact and (ends_early or self._damaged) else 0
+        lost = (stream_duration(self._source) or duration) - duration
+        if not self._exact and self._sound is not None and self._sound.end_time is not None:
+            # The header's duration may be that of the sound.
+            lost -= max(self._sound.end_time - start - duration, Fraction(0))
+        ends_early = lost * rate > Fraction(3, 2)
+        absent = self._promised - frames if ends_early or self._damaged else 0
+        if not self._exact:
+            absent = round(lost * rate) if ends_early else 0
         return max(absent, self._damaged, 0)
 
 

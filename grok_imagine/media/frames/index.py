@@ -50,6 +50,12 @@ class FrameIndex:
         return float(self.times[-1]) + float(self.last)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether every frame is shown within half a frame of where an even rate puts it."""
+        even = np.arange(len(self.times)) / float(self.rate)
+        return bool(np.abs(self.times - even).max() <= 0.5 / float(self.rate))
+
+    @property
     def is_timed(self) -> bool:
         """Whether the frames have times."""
         return len(self.pts) > 0
@@ -132,7 +138,9 @@ def _rounding(base: Fraction, times: NDArray[np.float64]) -> float:
     """Matroska and FLV round times to 1/1000 s, and the first one, from which the others are counted, too."""
     if base > _COARSEST_ROUNDING or len(times) < 2:
         return 0
-    return min(float(base), 0.4 * float(np.diff(times).min()))
+    shortest = float(np.diff(times).min())
+    # APNG adds up rounded durations: a hundredth of a frame more than its time base.
+    return min(max(float(base), 0.01 * shortest), 0.4 * shortest)
 
 
 class UnreferencedPackets:

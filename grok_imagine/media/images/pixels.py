@@ -11,6 +11,7 @@ from PIL import Image
 from ...errors import EncodeError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+WHITES = (2**8 - 1, 2**16 - 1, 2**31 - 1)
 STRIP = 1_000_000
 """How many values are converted at once: few enough for the processor's cache."""
 
@@ -49,10 +50,31 @@ def to_picture(pixels: NDArray[Any]) -> Image.Image:
     return plain(Image.frombuffer(MODES[channels], (width, height), cast(Any, values), "raw", MODES[channels], 0, 1))
 
 
+def _white(picture: Image.Image) -> int:
+    """The value of white: 1 for fractions, else that of the fewest bits that hold the picture's values."""
+    if picture.mode.startswith("I;16"):
+        return WHITES[1]
+    values: NDArray[Any] = np.asarray(picture)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if picture.mode == "F" and high <= 1:
+        return 1
+    is_whole = bool((values == np.rint(values)).all())
+    white = next((one for one in WHITES if high <= one), None)
+    if not is_whole or low < 0 or white is None:
+        raise EncodeError(
+            f"cannot be used: its pixels' values, {low:g} to {high:g}, have no clear range. Save it with 8 or 16 bits, "
+            "or as floats from 0 to 1."
+        )
+    return white
+
+
 def plain(picture: Image.Image) -> Image.Image:
-    """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata."""
-    if picture.mode.startswith("I"):
-        picture = Image.fromarray(_from_16_bits(picture))
+    """``picture`` as RGB, or as RGBA if it is not all opaque, and without any metadata.
+
+    Raises EncodeError for values of 32 bits whose range is not clear.
+    """
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        picture = Image.fromarray(_scaled(picture, _white(picture)))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         lowest, _ = cast("tuple[int, int]", picture.getchannel("A").getextrema())
@@ -66,12 +88,12 @@ def plain(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _from_16_bits(picture: Image.Image) -> NDArray[np.uint8]:
-    """0..65535 as 0..255; Pillow would cut them off at 255. A few lines at a time, as in :func:`to_uint8`."""
+def _scaled(picture: Image.Image, white: int) -> NDArray[np.uint8]:
+    """0..``white`` as 0..255; Pillow would cut them off at 255. A few lines at a time, as in :func:`to_uint8`."""
     values = np.empty((picture.height, picture.width), np.uint8)
     step = max(1, STRIP // picture.width)
     for top in range(0, picture.height, step):
         bottom = min(top + step, picture.height)
         strip = picture.crop((0, top, picture.width, bottom))
-        values[top:bottom] = to_uint8(np.asarray(strip, dtype=np.float32) / 65535)
+        values[top:bottom] = to_uint8(np.asarray(strip, dtype=np.float32) / white)
     return values

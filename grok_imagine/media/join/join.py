@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from ...errors import DecodeError
 from ..frames.decode import DecodeStopped, ShouldStop
-from ..mux.mp4_writer import OPTIONS, new_mp4
-from ..mux.transcode import LIMITED, THREADS, X264, AacEncoder
+from ..mux.metadata import KEEPS_METADATA, read_all
+from ..mux.mp4_writer import new_mp4
+from ..mux.transcode import BEST_SOUND, LIMITED, THREADS, X264, AacEncoder
 from .color_match import ColorMatch, Ending, fade, match
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
 RATE_FACTOR = 16
 """x264's: the eye sees no loss. See source_video.py."""
-SOUND_BITS = 192_000
 LONGEST_FADE = Fraction(1, 4)
 """In seconds. A fade needs what the later part repeats of the earlier one; of one repeated frame it is 1/24 s."""
 
@@ -70,6 +70,8 @@ def join(
 ) -> Joined:
     """Write the film of ``parts`` to ``target``, an MP4 of H.264 and AAC, in the size and rate of the first.
 
+    It has the metadata of the first part.
+
     Blocks: call it in a thread. Holds one picture and the sound of two parts at a time. Each part is decoded and
     encoded once: H.264 of different encoders cannot share a track as it is, and its first frame, which every other
     one builds on, is the one that must go. The same parts give the same bytes.
@@ -78,7 +80,8 @@ def join(
     """
     shape = read_format(parts[0].path)
     rate = next((found for part in parts if (found := sound_rate(part.path))), None)
-    with new_mp4(target, {**OPTIONS, "max_interleave_delta": "0"}) as film:
+    with new_mp4(target, {**KEEPS_METADATA, "max_interleave_delta": "0"}) as film:
+        film.metadata.update(read_all(parts[0].path))
         work = _JoinRun(film, shape, rate, on_frame, should_stop)
         for part in parts:
             work.add(part)
@@ -165,7 +168,7 @@ class SoundLine:
     def __init__(self, film: OutputContainer, rate: int) -> None:
         self.rate = rate
         self._film = film
-        self._encoder = AacEncoder(film, rate, "stereo", SOUND_BITS)
+        self._encoder = AacEncoder(film, rate, "stereo", BEST_SOUND)
         self._held: NDArray[np.float32] = np.zeros((2, 0), np.float32)
 
     def add(self, part: Part, begin: int, end: int, frame_rate: float) -> float:
@@ -211,5 +214,7 @@ def _video(film: OutputContainer, shape: VideoFormat) -> Any:
     context.color_range = LIMITED
     context.colorspace, context.color_primaries = shape.color.space, shape.color.primaries
     context.color_trc = shape.color.transfer
+    if shape.aspect:
+        context.sample_aspect_ratio = shape.aspect
     stream.options = {**X264, "crf": f"{RATE_FACTOR}"}
     return stream

@@ -20,11 +20,15 @@ from numpy.typing import NDArray
 from ...errors import DecodeError
 from ..audio import AudioCollector
 from ..frames.convert import convert
+from ..frames.index import FrameIndex, read_index
 from ..frames.resize import Geometry
 from ..frames.scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
-from ..mux.transcode import BT709, LIMITED, SOUND_RATES, USUAL_RATE
-from ..open import MAX_RATE, fraction, frame_rate, open_video, stream_duration
+from ..mux.transcode import BT709, LIMITED, SOUND_RATES
+from ..open import fraction, open_video, pixel_aspect
 from ..orientation import Orientation
+
+MOST_RATE = Fraction(60)
+"""Frames per second of a film that is made of a variable rate."""
 
 Packed = NDArray[np.uint8]
 """A picture as FFmpeg packs 4:2:0: ``[H * 3 / 2, W]``, all of Y, then U, then V."""
@@ -43,12 +47,16 @@ class ColorInfo:
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What all pictures of a film have in common: even sides in pixels, upright, frames per second, and colours."""
+    """What all pictures of a film have in common: even sides in pixels, upright, frames per second, and colours.
+
+    ``aspect`` is width by height of a pixel; None for square ones.
+    """
 
     width: int
     height: int
     rate: Fraction
     color: ColorInfo
+    aspect: Fraction | None = None
 
 
 def read_format(path: Path) -> VideoFormat:
@@ -57,15 +65,30 @@ def read_format(path: Path) -> VideoFormat:
     if frame is None:
         raise DecodeError(f"{path.name} has no frame that can be decoded.")
     with open_video(path) as source:
-        rate = frame_rate(source.video) or USUAL_RATE
+        aspect = pixel_aspect(source.video)
         given: Any = source.video.codec_context
         colours = ColorInfo(
             int(given.colorspace), int(given.color_primaries), int(given.color_trc), source_colours(frame)[0]
         )
     if frame.format.is_rgb:
         colours = ColorInfo(BT709, BT709, BT709, BT709)
-    width, height = Orientation.from_frame(frame).size(frame.width, frame.height)
-    return VideoFormat(width - width % 2, height - height % 2, rate if rate <= MAX_RATE else USUAL_RATE, colours)
+    orientation = Orientation.from_frame(frame)
+    width, height = orientation.size(frame.width, frame.height)
+    rate = _even_rate(_index(path))
+    return VideoFormat(width - width % 2, height - height % 2, rate, colours, orientation.aspect(aspect))
+
+
+def _index(path: Path) -> FrameIndex:
+    with open_video(path) as source:
+        return read_index(source)
+
+
+def _even_rate(index: FrameIndex) -> Fraction:
+    """Frames per second, in which a variable rate loses little: that of most of its frames."""
+    if index.is_constant:
+        return index.rate
+    usual = Fraction(1 / float(np.median(np.diff(index.times)))).limit_denominator(1001)
+    return max(index.rate, min(usual, MOST_RATE))
 
 
 def last_frame(path: Path) -> NDArray[np.float32]:
@@ -83,8 +106,9 @@ def last_frame(path: Path) -> NDArray[np.float32]:
 
 
 def count_frames(path: Path) -> int:
-    """How many pictures can be decoded, one by one."""
-    return sum(1 for _ in _frames(path))
+    """How many pictures :func:`pictures` gives at the clip's own rate."""
+    index = _index(path)
+    return sum(1 for _ in _frames(path)) if index.is_constant else max(1, round(index.end * _even_rate(index)))
 
 
 def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
@@ -93,13 +117,16 @@ def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
     At the film's own rate each comes once; of another rate, each moment of the film shows the picture nearest to it.
     A picture of another ratio is cut at its longer side, in the middle.
     """
-    with open_video(path) as source:
-        rate = frame_rate(source.video) or USUAL_RATE
+    index = _index(path)
     fit, reformatter = _Fit(shape), VideoReformatter()
-    if rate == shape.rate:
+    if index.is_constant and index.rate == shape.rate:
         yield from (fit.picture(frame, reformatter) for frame in _frames(path))
         return
-    yield from _paced(((_time(frame), fit.picture(frame, reformatter)) for frame in _frames(path)), shape.rate, rate)
+    timed = (
+        (_time(frame) if index.is_timed else number / index.rate, fit.picture(frame, reformatter))
+        for number, frame in enumerate(_frames(path))
+    )
+    yield from _paced(timed, shape.rate, _even_rate(index))
 
 
 def _paced(timed: Iterator[tuple[Fraction, Packed]], wanted: Fraction, given: Fraction) -> Iterator[Packed]:
@@ -141,9 +168,8 @@ def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
         track = AudioCollector(source.audio)
         for packet in source.container.demux(source.audio):
             track.add(packet)
-        base = fraction(source.video.time_base) or Fraction(1)
-        start = (source.video.start_time or 0) * base
-        found = track.finish(start, stream_duration(source) or Fraction(0))
+        index = _index(path)
+        found = track.finish(index.start, Fraction(index.end))
     if found is None:
         return None
     samples = found.samples[0]

@@ -6,6 +6,7 @@ sound of the source.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,20 +14,55 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from av.container import OutputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ...errors import EncodeError, RequestError
 from ...filelock import replace_file
+from ..frames.index import FrameIndex, read_index
 from ..frames.scale import BT709, FULL_RANGE, one_thread
 from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
-from ..open import fraction, open_video
-from .mp4_writer import new_mp4
+from ..open import open_video, pixel_aspect
+from ..orientation import Orientation
+from ..probe import first_frame
+from .metadata import KEEPS_METADATA, read_all
+from .mp4_writer import CopyTrack, Track, Uncopyable, new_mp4, write
+from .transcode import BEST_SOUND, AudioTrack
 
 VIDEO_RANGE = 1
+UNSPECIFIED = 2
+COPIED_SOUNDS = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
+"""Codecs that players know in an MP4. Others become AAC."""
+TICK, LEAST_TIMESCALE = Fraction(1, 90_000), 10_000
+"""Of a film whose rate varies, and per second of others: theirs is a multiple of the rate, so that times are exact."""
+
+
+@dataclass(frozen=True)
+class PictureTags:
+    """What a film says of its pictures: a pixel's width by height (None: square), primaries and transfer.
+
+    The numbers are FFmpeg's AVColorPrimaries and AVColorTransferCharacteristic.
+    """
+
+    aspect: Fraction | None = None
+    primaries: int = BT709
+    transfer: int = BT709
+
+
+def read_tags(path: Path) -> PictureTags:
+    """The tags of the upright pictures of the film at ``path``. Raises DecodeError."""
+    with open_video(path) as source:
+        context: Any = source.video.codec_context
+        aspect = Orientation.from_frame(first_frame(source)).aspect(pixel_aspect(source.video))
+        given = int(context.color_primaries), int(context.color_trc)
+    primaries, transfer = (BT709 if one == UNSPECIFIED else one for one in given)
+    return PictureTags(aspect, primaries, transfer)
+
+
+_PLAIN = PictureTags()
 
 
 @dataclass(frozen=True)
@@ -78,8 +114,10 @@ def chunk(index: int, total: int, size: int, overlap: int) -> Chunk:
     return Chunk(index, count, first - before, end - first + before, before)
 
 
-def write_piece(path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf: int) -> None:
-    """Writes frames ``[H, W, 3]`` of floats in 0..1 as an H.264 film, whole or not at all.
+def write_piece(
+    path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf: int, tags: PictureTags = _PLAIN
+) -> None:
+    """Writes frames ``[H, W, 3]`` of floats in 0..1 as an H.264 film with ``tags``, whole or not at all.
 
     Every piece of a film is encoded alike, so that they can be joined as they are. Raises EncodeError for none.
     """
@@ -98,7 +136,9 @@ def write_piece(path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf:
         video.options = {"crf": str(crf), "preset": "medium"}
         context: Any = video.codec_context
         context.color_range = VIDEO_RANGE
-        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.colorspace, context.color_primaries, context.color_trc = BT709, tags.primaries, tags.transfer
+        if tags.aspect:
+            context.sample_aspect_ratio = tags.aspect
         reformatter = VideoReformatter()
         for number, picture in enumerate(_chain(first, pictures)):
             if picture.shape[:2] != (height, width):
@@ -126,46 +166,99 @@ def _frame(reformatter: VideoReformatter, picture: NDArray[Any], pixel_format: s
 
 
 def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
-    """One film of all pieces, copied, with the sound of ``source``, copied too; whole or not at all.
+    """One film of all pieces, copied, with the sound and the metadata of ``source``; whole or not at all.
 
-    Raises EncodeError if the pieces are not of one size.
+    Where the rate of ``source`` varies, the pieces' frames are shown when its frames are. The sound is copied, too, or
+    becomes AAC if an MP4 cannot hold it. Raises EncodeError if the pieces are not of one size.
     """
     part = target.with_suffix(".part.mp4")
-    with new_mp4(part) as film:
-        with open_video(pieces[0]) as first:
-            video = film.add_stream_from_template(first.video, opaque=True)
-            size = first.video.width, first.video.height
-        with open_video(source) as sound:
-            audio = film.add_stream_from_template(sound.audio, opaque=True) if sound.audio else None
-            shown = Fraction(0)
-            for path in pieces:
-                shown = _copy_piece(film, video, path, shown, size)
-            if audio is not None and sound.audio is not None:
-                base = fraction(sound.audio.time_base) or Fraction(1)
-                start = round((sound.video.start_time or 0) * (fraction(sound.video.time_base) or 0) / base)
-                for packet in sound.container.demux(sound.audio):
-                    if packet.dts is not None and packet.pts is not None:
-                        packet.pts, packet.dts = packet.pts - start, packet.dts - start
-                        packet.stream = audio
-                        film.mux_one(packet)
+    try:
+        _join(pieces, source, part, copies_sound=True)
+    except Uncopyable:
+        try:
+            _join(pieces, source, part, copies_sound=False)
+        except Uncopyable as error:
+            raise EncodeError(f"{target.name} cannot be written as an MP4: {error}.") from error
     replace_file(part, target)
 
 
-def _copy_piece(film: OutputContainer, video: Any, path: Path, shown: Fraction, size: tuple[int, int]) -> Fraction:
-    """Adds one piece from the time ``shown`` on, in seconds, and returns when it is over."""
-    with open_video(path) as piece:
-        stream = piece.video
-        if (stream.width, stream.height) != size:
-            raise EncodeError(
-                f"{path.name} is {stream.width} × {stream.height}, the first chunk {size[0]} × {size[1]}."
+def _join(pieces: list[Path], source: Path, target: Path, copies_sound: bool) -> None:
+    with open_video(source) as timed:
+        index = read_index(timed)
+    layouts = [_read_layout(path) for path in pieces]
+    times, tick = _show_times(sum(len(layout.ranks) for layout in layouts), index)
+    options = {**KEEPS_METADATA, "video_track_timescale": str(tick.denominator)}
+    with open_video(pieces[0]) as first, open_video(source) as sound, new_mp4(target, options) as film:
+        film.metadata.update(read_all(source))
+        video = film.add_stream_from_template(first.video, opaque=True)
+        tracks: dict[int, Track] = {}
+        if sound.audio is not None:
+            is_copied = copies_sound and sound.audio.codec_context.name in COPIED_SOUNDS
+            tracks[sound.audio.index] = (
+                CopyTrack(film, sound.audio, index.start)
+                if is_copied
+                else AudioTrack(film, sound, sound.audio, BEST_SOUND, index.start)
             )
-        base, rate = fraction(stream.time_base) or Fraction(1), fraction(stream.average_rate) or Fraction(24)
-        late, count = round(shown / base), 0
-        for packet in piece.container.demux(stream):
-            if packet.dts is None or packet.pts is None:
-                continue
-            packet.pts, packet.dts = packet.pts + late, packet.dts + late
+        for packet in _timed_packets(layouts, times, tick):
             packet.stream = video
             film.mux_one(packet)
-            count += 1
-    return shown + count / rate
+        if tracks:
+            write(sound, film, tracks, sys.maxsize, None)
+
+
+def _timed_packets(layouts: list[_Layout], times: list[int], tick: Fraction) -> Iterator[Packet[Any]]:
+    """The packets of all pieces, each with its time in the film."""
+    depth = max(layout.depth for layout in layouts)
+    # Frames are decoded as many steps before they are shown as B-frames need.
+    decoded = [times[0] - (times[1] - times[0]) * back for back in range(depth, 0, -1)] + times
+    begin = 0
+    for layout in layouts:
+        if layout.size != layouts[0].size:
+            wanted = f"{layouts[0].size[0]} × {layouts[0].size[1]}"
+            raise EncodeError(f"{layout.path.name} is {layout.size[0]} × {layout.size[1]}, the first chunk {wanted}.")
+        with open_video(layout.path) as piece:
+            packets = (packet for packet in piece.container.demux(piece.video) if packet.dts is not None)
+            for number, (packet, rank) in enumerate(zip(packets, layout.ranks, strict=True), begin):
+                shown = begin + rank
+                packet.time_base = tick
+                packet.pts, packet.dts = times[shown], decoded[number]
+                packet.duration = times[shown + 1] - times[shown]
+                yield packet
+        begin += len(layout.ranks)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A piece's size in pixels, and for each packet, in the order of the file, which frame it holds."""
+
+    path: Path
+    size: tuple[int, int]
+    ranks: list[int]
+
+    @property
+    def depth(self) -> int:
+        """By how many packets a frame comes later in the file than it is shown, at most."""
+        return max(number - rank for number, rank in enumerate(self.ranks))
+
+
+def _read_layout(path: Path) -> _Layout:
+    with open_video(path) as piece:
+        stream = piece.video
+        size = stream.width, stream.height
+        shown = [cast(int, packet.pts) for packet in piece.container.demux(stream) if packet.dts is not None]
+    order = {pts: rank for rank, pts in enumerate(sorted(shown))}
+    return _Layout(path, size, [order[pts] for pts in shown])
+
+
+def _show_times(count: int, index: FrameIndex) -> tuple[list[int], Fraction]:
+    """When each of ``count`` frames that were made of ``index`` is shown, and when the last one ends; and the unit."""
+    known = len(index.times)
+    # An interpolator makes n frames to f n, or to f (n - 1) + 1, with nothing after the last.
+    factor = Fraction(count, known) if count % known == 0 or known == 1 else Fraction(count - 1, known - 1)
+    if index.is_constant:
+        rate = index.rate * factor
+        scale = -(-LEAST_TIMESCALE // rate.numerator)
+        return [number * rate.denominator * scale for number in range(count + 1)], Fraction(1, rate.numerator * scale)
+    places = np.arange(count + 1) / float(factor)
+    seconds = np.interp(places, np.arange(known + 1), [*index.times, index.end])
+    return [round(float(one) / float(TICK)) for one in seconds], TICK

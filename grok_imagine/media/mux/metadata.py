@@ -21,14 +21,16 @@ from av.error import FFmpegError
 
 from ...errors import DecodeError, EncodeError
 from ...filelock import replace_file
-from ..open import open_container
-from .mp4_writer import copy_stream, new_mp4
+from ..open import open_container, open_video
+from .mp4_writer import OPTIONS, copy_stream, new_mp4
 
 KEY = "grok_imagine"
 _OF_THE_FILE = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 """What the muxer writes itself: it belongs to the file, not to the clip."""
 _FACTS = frozenset({KEY, "description"})
 """What :func:`stamp` writes."""
+KEEPS_METADATA = {**OPTIONS, "movflags": "use_metadata_tags+faststart"}
+"""Options of an MP4 that can hold any metadata."""
 Packet = tuple[int, Fraction | None, Fraction, bool]
 
 
@@ -84,13 +86,23 @@ def read(path: Path) -> dict[str, Any] | None:
     return None
 
 
+def read_all(path: Path) -> dict[str, str]:
+    """All metadata of a video, without what a muxer writes itself. Raises DecodeError for one that cannot be opened."""
+    with open_video(path) as source:
+        return _kept(source.container)
+
+
+def _kept(clip: InputContainer) -> dict[str, str]:
+    return {name: value for name, value in clip.metadata.items() if name.lower() not in _OF_THE_FILE}
+
+
 def _copy(source: Path, target: Path, metadata: Mapping[str, str], *, dropped: frozenset[str] = frozenset()) -> None:
     with closing(open_container(source)) as clip:
         options = {"movflags": "use_metadata_tags+faststart"}
         for stream in clip.streams.video[:1]:
             # PyAV 14 cannot set a stream's time base; without the clip's own, its times would be rounded.
             options["video_track_timescale"] = str((stream.time_base or Fraction(1, 90000)).denominator)
-        kept = {name: value for name, value in clip.metadata.items() if name not in _OF_THE_FILE | dropped}
+        kept = {name: value for name, value in _kept(clip).items() if name not in dropped}
         with new_mp4(target, options) as copy:
             copy.metadata.update({**kept, **metadata})
             _copy_streams(clip, copy)

@@ -16,11 +16,11 @@ from ...models.blob import Blob
 from ..frames.decode import ShouldStop
 from ..frames.index import FrameIndex, read_index
 from ..images.image_format import MP4
-from ..open import OpenVideo, file_duration, fraction, open_video
+from ..open import OpenVideo, file_duration, fraction, open_video, pixel_aspect
 from ..orientation import Orientation
 from ..probe import first_frame
 from .mp4_writer import CopyTrack, TooLarge, Track, Uncopyable, new_mp4, start_of, write
-from .transcode import AudioTrack, EncodeSettings, VideoTrack
+from .transcode import BEST_SOUND, AudioTrack, EncodeSettings, VideoTrack
 
 MAX_BYTES = 50 * 1024 * 1024
 COPIED_PICTURES, COPIED_SOUNDS = ("h264", "hevc"), ("aac",)
@@ -33,7 +33,7 @@ OVERHANG, MISSING = Fraction(1, 10), Fraction(1, 2)
 FINEST, COARSEST, HALF = 16.0, 32.0, 6.0
 # With fewer bits for each pixel than this, the rate factor would pass COARSEST anyway.
 LEAST_BITS, LEAST_SIDE = 0.03, 32
-BEST_SOUND, LEAST_SOUND = 192_000, 24_000
+LEAST_SOUND = 24_000
 ATTEMPTS = 10
 
 
@@ -87,6 +87,7 @@ class _Facts:
     codecs: tuple[str, str | None]
     first: VideoFrame
     orientation: Orientation
+    aspect: Fraction | None
     seconds: Fraction
     whole: Fraction
     promised: Fraction
@@ -107,6 +108,7 @@ def _examine(file: Path, exactly: bool = False) -> _Facts:
             codecs=(source.video.codec_context.name, audio.codec_context.name if audio else None),
             first=frame,
             orientation=Orientation.from_frame(frame),
+            aspect=pixel_aspect(source.video),
             seconds=seconds,
             whole=whole,
             promised=promised,
@@ -179,7 +181,8 @@ class _PrepareRun:
         # Should the source be damaged, then encoding it says so again.
         except (Uncopyable, TooLarge, DecodeError):
             return None
-        same = (result.orientation, result.size) == (self.facts.orientation, self.facts.size)
+        facts = self.facts
+        same = (result.orientation, result.size, result.aspect) == (facts.orientation, facts.size, facts.aspect)
         return result if same and self.target.stat().st_size <= self.max_bytes else None
 
     def encoded(self) -> _Facts:

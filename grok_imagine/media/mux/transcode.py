@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...errors import EncodeError
 from ..audio import AudioDecoder
 from ..frames.scale import one_thread, source_colours
-from ..open import OpenVideo, file_duration, fraction
+from ..open import OpenVideo, file_duration, fraction, pixel_aspect
 from ..orientation import Orientation
 from .mp4_writer import encoding, is_end
 
@@ -34,6 +34,8 @@ from .mp4_writer import encoding, is_end
 X264 = {"preset": "medium", "mbtree": "0"}
 THREADS = 4
 
+BEST_SOUND = 192_000
+"""Bits per second."""
 SOUND_RATES = (44_100, 48_000)
 _BLOCK = 1024
 """Samples in a packet of AAC."""
@@ -90,9 +92,9 @@ class VideoTrack:
         else:
             context.colorspace, context.color_primaries = given.colorspace, given.color_primaries
             context.color_trc = given.color_trc
-        shape = fraction(given.sample_aspect_ratio)
-        if shape:
-            context.sample_aspect_ratio = 1 / shape if self._orientation.swap else shape
+        aspect = self._orientation.aspect(pixel_aspect(video))
+        if aspect:
+            context.sample_aspect_ratio = aspect
 
     def take(self, packet: Packet[Any]) -> list[Packet[Any]]:
         """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
@@ -194,6 +196,7 @@ class AudioTrack:
         for place, samples in self._decoder.decode(packet):
             begin = self._decoder.start if self._decoder.start is not None else self._start
             at = place + round((begin - self._start) * self._decoder.rate)
+            samples = samples[:, max(-at, 0) :]
             if self._encoder.written < at < self._end:
                 yield from self._encoder.encode(np.zeros((self._channels, at - self._encoder.written), np.float32))
             yield from self._encoder.encode(samples)

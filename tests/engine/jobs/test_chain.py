@@ -17,6 +17,7 @@ from grok_imagine.chain.run import Chain, make_plan, run_chain
 from grok_imagine.errors import JobFailed, RequestError
 from grok_imagine.jobs import Session
 from grok_imagine.media.frames.decode import decode
+from grok_imagine.media.mux import metadata
 from grok_imagine.models import Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
@@ -57,6 +58,16 @@ async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
     assert (percents[-1], seen.steps[-1]) == (100.0, "done")
     assert any("segment 2 of 3" in update.note for update in seen.updates)
     assert sandbox.ledger()["submits"] == 4
+
+
+async def test_the_film_says_how_each_segment_was_made(session: Session) -> None:
+    source = await first_clip(session)
+    film = await run_chain(session, chain(source), owner="7")
+    facts = metadata.read(film.file)
+    assert facts is not None
+    assert facts["source"] == metadata.read(source)
+    assert [one["prompt"] for one in facts["segments"]] == list(PROMPTS)
+    assert [one["job_id"] for one in facts["segments"]] == [one.job.id for one in film.segments]
 
 
 async def test_again_it_is_the_same_film_and_nothing_is_paid(open_session: Open, sandbox: Sandbox) -> None:

@@ -141,6 +141,9 @@ PICTURES = [
     _row("mov of prores", 24, 2, extension="mov", codec="prores_ks", pixel_format="yuv422p10le"),
     _row("mkv of ffv1", 24, 2, extension="mkv", codec="ffv1"),
     _row("mov of animation", 24, 2, extension="mov", codec="qtrle", pixel_format="rgb24"),
+    _row("wmv", 24, 2, extension="wmv", codec="wmv2"),
+    _row("apng", 24, 2, extension="apng", codec="apng", pixel_format="rgb24"),
+    _row("gif", 25, 1.92, extension="gif", codec="gif", pixel_format="rgb8", rate=Fraction(25), step=40),
     _row("mp4 with wide pixels", 24, 2, aspect=Fraction(4, 3)),
 ]
 PROGRAM = [

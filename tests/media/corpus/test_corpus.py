@@ -10,12 +10,14 @@ import shutil
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import av
 import numpy as np
 import pytest
+from av.error import FFmpegError
+from PIL import Image
 
-from grok_imagine.errors import EncodeError
+from grok_imagine.errors import DecodeError, EncodeError
 from grok_imagine.media.clip import Clip
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.selection import FrameSelection
@@ -135,12 +137,42 @@ def test_an_avi_with_mp3_can_be_uploaded(tmp_path: Path, codec: str) -> None:
     assert clicks[0] == pytest.approx(clicks[1], abs=MOST_APART)
 
 
+@pytest.mark.parametrize(
+    ("extension", "what"),
+    [
+        ("mp4", {"container": {"movflags": "faststart"}, "encoder": {"g": "6"}}),
+        ("mkv", {"sound": "aac"}),
+        ("mkv", {}),
+        ("webm", {"codec": "libvpx", "sound": "libopus"}),
+        ("flv", {"codec": "flv"}),
+        ("avi", {"codec": "mpeg4"}),
+    ],
+    ids=str,
+)
+def test_a_video_that_is_cut_short_says_what_is_missing(tmp_path: Path, extension: str, what: dict[str, Any]) -> None:
+    path = write(Video(f"video.{extension}", **what), tmp_path)
+    assert decode(path).missing == 0
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    clip = decode(path)
+    assert 0 < clip.frame_count < 48
+    # Of B-frames, those right before the cut are lost, too.
+    assert clip.frame_count + clip.missing == pytest.approx(48, abs=2)
+
+
+def test_a_webp_is_named(tmp_path: Path) -> None:
+    still = Image.fromarray(np.zeros((8, 8, 3), np.uint8))
+    still.save(tmp_path / "moving.webp", save_all=True, append_images=[Image.fromarray(np.ones((8, 8, 3), np.uint8))])
+    with pytest.raises(DecodeError, match=r"moving\.webp is a WebP picture.*convert it to MP4"):
+        decode(tmp_path / "moving.webp")
+
+
 def test_a_muxer_that_fails_is_no_damaged_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(Video("video.avi", codec="mpeg4", sound="pcm_s16le"), tmp_path)
 
     class BrokenFilm:
         def mux_one(self, packet: object) -> None:
-            raise av.error.ArgumentError(22, "Invalid argument")
+            raise FFmpegError(22, "Invalid argument")
 
     real = mp4_writer.write
     monkeypatch.setattr(source_video, "write", lambda source, _film, *rest: real(source, BrokenFilm(), *rest))

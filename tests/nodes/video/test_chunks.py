@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -77,6 +78,26 @@ async def test_interpolated_pieces_keep_time_with_the_sound(run: Any, film: Any,
         (made,) = await run("GIVJoinChunks", "2", images=doubled, chunk=ticket, crf=12)
     _, _, fps, count, _, _ = await run("GIVLoadVideoFrames", video=made)
     assert (fps, count) == (48.0, 47)
+
+
+async def test_a_trimmed_video_is_cut_once(
+    run: Any, film: Any, queue: list[Any], home: Path, part: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_piece = part("grok_imagine.media.mux.chunks").write_piece
+
+    def save_to(video: Any, path: str) -> None:
+        write_piece(Path(path), video.get_components().images.numpy(), Fraction(12), 12)
+
+    monkeypatch.setattr(type(film), "save_to", save_to, raising=False)
+    sources = set[Path]()
+    for number in range(2):
+        trimmed = type(film)(film.get_stream_source(), duration=0.2)
+        images, ticket, _, count = await _split(run, trimmed, number, chunk_frames=2)
+        assert (images.shape[0], count) == (2 - number, 2)
+        sources.add(ticket.source)
+        (made,) = await run("GIVJoinChunks", "2", images=images, chunk=ticket, crf=12)
+    assert list((home / "chunks" / "sources").iterdir()) == list(sources)
+    assert (await run("GIVLoadVideoFrames", video=made))[3] == 3
 
 
 async def test_without_a_queue_the_next_number_is_told(

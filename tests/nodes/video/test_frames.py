@@ -59,6 +59,29 @@ async def test_frames_share_the_memory_they_were_decoded_into(part: Any) -> None
     assert part("nodes.host.tensors").to_audio(None) is None
 
 
+def test_integers_are_scaled_or_refused(part: Any) -> None:
+    pixels = part("nodes.host.tensors").to_pixels
+    (image,) = pixels(torch.full((1, 2, 2, 3), 51, dtype=torch.uint8))
+    assert float(image.max()) == pytest.approx(0.2)
+    assert float(pixels(torch.ones(1, 2, 2, 3, dtype=torch.bool))[0].max()) == 1
+    with pytest.raises(part("grok_imagine.errors").RequestError, match=r"torch\.int32 values\. Convert it to floats"):
+        pixels(torch.full((1, 2, 2, 3), 51, dtype=torch.int32))
+
+
+def test_floats_are_not_changed_in_place(part: Any) -> None:
+    given = torch.full((1, 2, 2, 3), 0.5)
+    part("nodes.host.tensors").to_pixels(given)
+    assert float(given.max()) == 0.5
+
+
+async def test_a_video_that_is_cut_short_says_so(run: Any, clip: Any, host: Any, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    data = Path(clip[0].get_stream_source()).read_bytes()
+    path.write_bytes(data[: len(data) * 8 // 10])
+    await run("GIVLoadVideoFrames", "8", video=type(clip[0])(str(path), duration=0))
+    assert any("frames are missing. cut.mp4 is cut short" in text for _, node, text in host.texts if node == "8")
+
+
 async def test_a_trimmed_video_is_read_as_trimmed(run: Any, clip: Any) -> None:
     trimmed = type(clip[0])(clip[0].get_stream_source(), duration=0.2)
     images, audio, fps, count, _, _ = await run("GIVLoadVideoFrames", video=trimmed)
