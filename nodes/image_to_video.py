@@ -88,6 +88,7 @@ def _mode() -> io.Combo.Input:
         "mode",
         options=[inputs.AUTO, *(mode.value for mode in _MODES)],
         default=inputs.AUTO,
+        advanced=True,
         tooltip="image_to_video starts the clip from the image; reference_to_video shows the images' subjects in it. "
         "auto = image_to_video, or reference_to_video if the provider needs it for several images. Usually the same "
         "price.",
@@ -107,6 +108,7 @@ def _image_urls() -> io.String.Input:
         multiline=True,
         default="",
         optional=True,
+        advanced=True,
         dynamic_prompts=False,
         placeholder="https://… one public image URL per line",
         tooltip="Public image URLs, one per line. They follow the connected images and need no upload.",
