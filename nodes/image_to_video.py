@@ -1,4 +1,4 @@
-"""Grok Image to Video: makes a clip from a start image or from reference images."""
+"""Makes a clip from a start image or from reference images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.clip_schema(
             "GIVImageToVideo",
-            "Grok Image to Video",
+            "Grok Imagine: Image to Video",
             "Makes a video from images: one to start from, or several as references. Every image of a batch counts.",
             ["image to video", "i2v", "reference to video", "animate"],
             _MODES,

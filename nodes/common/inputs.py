@@ -193,7 +193,9 @@ def job_outputs() -> list[Any]:
     """The outputs of every node that makes a clip."""
     return [
         io.Video.Output(display_name="video", tooltip="The clip, as downloaded."),
-        io.String.Output(display_name="job_id", tooltip="The job ID, for Grok Wait for Task and Load Video Frames."),
+        io.String.Output(
+            display_name="job_id", tooltip="The job ID, for Grok Imagine: Wait for Task and Load Video Frames."
+        ),
         io.String.Output(display_name="task_id", tooltip="The provider's task ID."),
         io.String.Output(display_name="url", tooltip="The clip's URL at the provider. It works for hours or days."),
         io.String.Output(

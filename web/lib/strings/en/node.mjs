@@ -115,7 +115,7 @@ export default {
   "node.error.ProviderDown": "The provider is having problems.",
   "node.next.ProviderDown": "Run again later to continue the same job.",
   "node.error.UnreadableReply": "Couldn't read the provider's reply.",
-  "node.next.UnreadableReply": "Look for the task in the provider's dashboard. If it is there, use Grok Wait for Task.",
+  "node.next.UnreadableReply": "Look for the task in the provider's dashboard. If it is there, use Grok Imagine: Wait for Task.",
   "node.error.JobError": "The job ended without a clip.",
   "node.next.JobError": "See the details.",
   "node.error.JobFailed": "The provider couldn't make the clip.",

@@ -115,7 +115,7 @@ export default {
   "node.error.ProviderDown": "プロバイダー側の障害です。",
   "node.next.ProviderDown": "後でもう一度実行すると、同じジョブを続けます。",
   "node.error.UnreadableReply": "プロバイダーの応答を解釈できません。",
-  "node.next.UnreadableReply": "プロバイダーの管理画面でタスクを探し、あれば「Grok タスクを待つ」を使ってください。",
+  "node.next.UnreadableReply": "プロバイダーの管理画面でタスクを探し、あれば「Grok Imagine: タスクを待つ」を使ってください。",
   "node.error.JobError": "ジョブはクリップなしで終わりました。",
   "node.next.JobError": "詳細をご覧ください。",
   "node.error.JobFailed": "プロバイダーがクリップを作れませんでした。",

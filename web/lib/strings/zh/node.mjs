@@ -115,7 +115,7 @@ export default {
   "node.error.ProviderDown": "服务商出现故障。",
   "node.next.ProviderDown": "稍后重新运行即可继续同一任务。",
   "node.error.UnreadableReply": "无法解析服务商的应答。",
-  "node.next.UnreadableReply": "在服务商控制台查找任务；若存在，请使用“Grok 等待任务”。",
+  "node.next.UnreadableReply": "在服务商控制台查找任务；若存在，请使用“Grok Imagine: 等待任务”。",
   "node.error.JobError": "任务结束但没有片段。",
   "node.next.JobError": "请查看详细信息。",
   "node.error.JobFailed": "服务商未能生成片段。",
