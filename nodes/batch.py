@@ -1,4 +1,4 @@
-"""Grok Batch: makes a list of clips with limits on cost and concurrency; running the graph again resumes it."""
+"""Makes a list of clips with limits on cost and concurrency; running the graph again resumes it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GIVBatch(io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.schema(
             node_id="GIVBatch",
-            display_name="Grok Batch",
+            display_name="Grok Imagine: Batch",
             description="Makes one clip per row. One prompt per line, or JSON, or CSV. Failed rows are reported and "
             "the others continue. If a run is interrupted, run the graph again to pick it up. You won't pay twice.",
             search_aliases=["grok", "grok imagine", "xai", "batch", "list of prompts", "csv", "many videos"],

@@ -1,4 +1,4 @@
-"""Grok Continue Video: extends a video by several segments, at any provider, and joins them."""
+"""Extends a video by several segments, at any provider, and joins them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.schema(
             node_id="GIVContinueVideo",
-            display_name="Grok Continue Video",
+            display_name="Grok Imagine: Continue Video",
             description="Extends a video by any number of segments, one per prompt, joined seamlessly. If a run fails "
             "or is interrupted, run the graph again to continue there. You won't pay twice for a segment.",
             search_aliases=["grok", "grok imagine", "xai", "long video", "continue video", "extend video", "chain"],

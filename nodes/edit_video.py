@@ -1,4 +1,4 @@
-"""Grok Edit Video: edits a video from a prompt."""
+"""Edits a video from a prompt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GIVEditVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.clip_schema(
             "GIVEditVideo",
-            "Grok Edit Video",
+            "Grok Imagine: Edit Video",
             "Edits a video from a prompt, keeping its length and motion.",
             ["edit video", "video to video", "v2v", "restyle"],
             _MODES,

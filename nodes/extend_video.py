@@ -1,4 +1,4 @@
-"""Grok Extend Video: extends a video by a few seconds."""
+"""Extends a video by a few seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GIVExtendVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.clip_schema(
             "GIVExtendVideo",
-            "Grok Extend Video",
+            "Grok Imagine: Extend Video",
             "Extends a video by a few seconds. Returns the whole clip.",
             ["extend video", "continue video", "longer video"],
             _MODES,

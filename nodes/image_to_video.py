@@ -1,4 +1,4 @@
-"""Grok Image to Video: makes a clip from a start image or from reference images."""
+"""Makes a clip from a start image or from reference images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GIVImageToVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.clip_schema(
             "GIVImageToVideo",
-            "Grok Image to Video",
+            "Grok Imagine: Image to Video",
             "Makes a video from images: one to start from, or several as references. Every image of a batch counts.",
             ["image to video", "i2v", "reference to video", "animate"],
             _MODES,
@@ -88,6 +88,7 @@ def _mode() -> io.Combo.Input:
         "mode",
         options=[inputs.AUTO, *(mode.value for mode in _MODES)],
         default=inputs.AUTO,
+        advanced=True,
         tooltip="image_to_video starts the clip from the image; reference_to_video shows the images' subjects in it. "
         "auto = image_to_video, or reference_to_video if the provider needs it for several images. Usually the same "
         "price.",
@@ -107,6 +108,7 @@ def _image_urls() -> io.String.Input:
         multiline=True,
         default="",
         optional=True,
+        advanced=True,
         dynamic_prompts=False,
         placeholder="https://… one public image URL per line",
         tooltip="Public image URLs, one per line. They follow the connected images and need no upload.",

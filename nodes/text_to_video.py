@@ -1,4 +1,4 @@
-"""Grok Text to Video: makes a clip from a prompt."""
+"""Makes a clip from a prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GIVTextToVideo(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.clip_schema(
             "GIVTextToVideo",
-            "Grok Text to Video",
+            "Grok Imagine: Text to Video",
             "Makes a video from a prompt.",
             ["text to video", "t2v", "generate video"],
             _MODES,

@@ -1,4 +1,4 @@
-"""Grok Upload Media: an image or a video to a public URL, for graphs that use one more than once."""
+"""An image or a video to a public URL, for graphs that use one more than once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GIVUploadMedia(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.schema(
             node_id="GIVUploadMedia",
-            display_name="Grok Upload Media",
+            display_name="Grok Imagine: Upload Media",
             description="Uploads images or a video to your own store and returns their URLs, for image_urls or any "
             "other use. The same content is uploaded once while its URL is valid.",
             search_aliases=["grok", "upload", "image to url", "public url", "s3", "bucket"],

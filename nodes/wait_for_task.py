@@ -23,7 +23,7 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
         """What ComfyUI shows."""
         return inputs.schema(
             node_id="GIVWaitForTask",
-            display_name="Grok Wait for Task",
+            display_name="Grok Imagine: Wait for Task",
             description="Waits for a job or a provider's task by its ID and returns the clip. Free: it submits "
             "nothing. With both IDs, attaches the task to a job of unknown outcome.",
             search_aliases=["grok", "resume", "poll", "task id", "job id", "collect video", "recover"],

@@ -27,7 +27,7 @@ Press **Run**. The connection **sandbox** is an offline stand-in: it needs no ke
 
 **For real clips**
 1. Open *Grok Jobs* in the sidebar, then the cog, and enter a provider's key; or set it in the server's environment.
-2. Choose that connection in *Grok Text to Video*. The node says what a clip costs there.
+2. Choose that connection in *Grok Imagine: Text to Video*. The node says what a clip costs there.
 
 **What is paid, and when**
 - The same inputs and seed are the same clip, paid once, also after a restart.
@@ -176,7 +176,8 @@ def wait_for_task(graph: Any) -> None:
         TALL,
         """## Wait for a task by its id
 
-*Grok Wait for Task* gives the clip of any job, by its id here or by its id at the provider. It submits nothing and \
+*Grok Imagine: Wait for Task* gives the clip of any job, by its id here or by its id at the \
+provider. It submits nothing and \
 costs nothing.
 
 Here it gets the **task_id** of the first node, so that this runs as it is. For a task of your own, delete that node, \
@@ -278,7 +279,8 @@ def long_clip(graph: Any) -> None:
         TALL,
         """## A long clip, by chaining
 
-*Grok Continue Video* lets a clip go on: **one line of the prompts is one segment**, joined to one film. It works with \
+*Grok Imagine: Continue Video* lets a clip go on: **one line of the prompts is one segment**, \
+joined to one film. It works with \
 every connection, by the last picture where the provider cannot extend a video.
 
 - Every segment is a job of its own, paid as one clip. After a failure run again: what is paid is kept.
@@ -314,7 +316,8 @@ def edit_and_extend(graph: Any) -> None:
         TALL,
         """## Edit, then extend
 
-*Grok Edit Video* changes a clip as its prompt says; *Grok Extend Video* lets it go on. Both are offered by **xAI** \
+*Grok Imagine: Edit Video* changes a clip as its prompt says; *Grok Imagine: Extend Video* lets it \
+go on. Both are offered by **xAI** \
 and OpenAI-compatible gateways, so the connection here is their offline stand-in, *sandbox-xai*.
 
 Plug any VIDEO of your own in place of the first node. xAI edits up to 8.7 s, and extends clips of 2 to 15 s; what the \
@@ -360,7 +363,8 @@ def batch(graph: Any) -> None:
         TALL,
         """## Many clips from a list
 
-*Grok Batch* makes a clip of **every line**. A line is a prompt, or a JSON object that has its own length, ratio, \
+*Grok Imagine: Batch* makes a clip of **every line**. A line is a prompt, or a JSON object that has \
+its own length, ratio, \
 connection or images; CSV with a header works, too.
 
 - **at_once** clips are under way together. **max_usd** is the most that the list may cost.

@@ -81,6 +81,7 @@ def fallbacks() -> io.String.Input:
         optional=True,
         dynamic_prompts=False,
         placeholder="other connections, in order",
+        advanced=True,
         tooltip="Backup connections, comma-separated. Used only if the first definitely did not accept the job.",
     )
 
@@ -93,13 +94,17 @@ def model(modes: tuple[Mode, ...]) -> io.Combo.Input:
         "model",
         options=[AUTO, *ids],
         default=AUTO,
+        advanced=True,
         tooltip=f"auto = the connection's default. {offered}. Prices can differ by model.",
     )
 
 
 def prompt(text: str) -> io.String.Input:
     """What should happen in the clip. Sent as it is written: ComfyUI's {a|b} choices are off."""
-    return io.String.Input("prompt", multiline=True, default="", dynamic_prompts=False, tooltip=text)
+    placeholder = "Describe what happens in the clip"
+    return io.String.Input(
+        "prompt", multiline=True, default="", dynamic_prompts=False, placeholder=placeholder, tooltip=text
+    )
 
 
 def prompt_limits(modes: tuple[Mode, ...]) -> str:
@@ -152,6 +157,7 @@ def motion_mode(modes: tuple[Mode, ...]) -> io.Combo.Input:
         "motion_mode",
         options=[AUTO, *every],
         default=AUTO,
+        advanced=True,
         tooltip=f"Style of motion. Only some providers have it: {offered}. Use auto for all others. Doesn't affect the "
         "price.",
     )
@@ -178,6 +184,7 @@ def on_rejected() -> io.Combo.Input:
         options=[FAIL, PLACEHOLDER],
         default=FAIL,
         optional=True,
+        advanced=True,
         tooltip="If moderation refuses: stop, or continue with a marked placeholder. Neither sends the request again; "
         "the provider may charge for a refused clip.",
     )
@@ -187,7 +194,9 @@ def job_outputs() -> list[Any]:
     """The outputs of every node that makes a clip."""
     return [
         io.Video.Output(display_name="video", tooltip="The clip, as downloaded."),
-        io.String.Output(display_name="job_id", tooltip="The job ID, for Grok Wait for Task and Load Video Frames."),
+        io.String.Output(
+            display_name="job_id", tooltip="The job ID, for Grok Imagine: Wait for Task and Load Video Frames."
+        ),
         io.String.Output(display_name="task_id", tooltip="The provider's task ID."),
         io.String.Output(display_name="url", tooltip="The clip's URL at the provider. It works for hours or days."),
         io.String.Output(

@@ -224,7 +224,7 @@ def sandbox(comfy: Comfy) -> Any:
 
 
 def text_node(**inputs: Any) -> dict[str, Any]:
-    """A Grok Text to Video node of one second."""
+    """A Grok Imagine: Text to Video node of one second."""
     plain = {"model": "auto", "resolution": "auto", "aspect_ratio": "auto", "motion_mode": "auto", "seed": 0}
     return {
         "class_type": "GIVTextToVideo",

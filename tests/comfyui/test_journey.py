@@ -87,8 +87,8 @@ async def until(page: Any, number: Any, words: str, timeout: int = 60_000) -> No
 
 
 async def set_up(page: Any, comfy: Any, wish: str) -> Any:
-    """A Grok Text to Video with that prompt, before a Save Video. Returns the id of the first."""
-    maker = await find(page, "grok text", "Grok Text to Video", 560, 180)
+    """A Grok Imagine: Text to Video with that prompt, before a Save Video. Returns the id of the first."""
+    maker = await find(page, "grok text", "Grok Imagine: Text to Video", 560, 180)
     await page.evaluate(
         "id => { const node = app.graph.getNodeById(id); const [x, y] = node.pos;"
         " const save = LiteGraph.createNode('SaveVideo'); save.pos = [x + node.size[0] + 60, y];"

@@ -1,4 +1,4 @@
-"""Grok Upload Media: images to public URLs, each content once, in their order."""
+"""Grok Imagine: Upload Media: images to public URLs, each content once, in their order."""
 
 from __future__ import annotations
 

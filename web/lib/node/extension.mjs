@@ -3,11 +3,12 @@
 import { app } from "../../../../scripts/app.js";
 import { api } from "../../../../scripts/api.js";
 import { get, listen } from "../shared/api.mjs";
-import { loadStrings } from "../shared/i18n.mjs";
+import { loadStrings, tOr } from "../shared/i18n.mjs";
 import { NodeStatus } from "./status.mjs";
 import { paidWords, priceWords } from "./badge.mjs";
 import { errorWords } from "./text.mjs";
 import { images, label, mark, narrow, valuesOf, widget } from "./widgets.mjs";
+import { arrange, hasAdvanced, hideAdvanced, showsAdvanced } from "./layout.mjs";
 import { offerTokens } from "./prompt.mjs";
 import { onChange, refresh, registerPage, requestQuote } from "./quotes.mjs";
 
@@ -15,7 +16,9 @@ const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
 const WIDGET = "grok_status";
 /** Around the status, in the canvas, where it is part of the widget's height. */
-const MARGIN = 6;
+const MARGIN = 3;
+/** The least height of a prompt, in pixels: four lines. */
+const LEAST_PROMPT = 60;
 
 /** @type {Map<any, {status: NodeStatus, badge: string, paid: {request: string, costs: any[]} | null,
  *                    asked: string, quote: import("./quotes.mjs").Quote | null, failed?: string | null, refresh: () => void}>} */
@@ -33,6 +36,7 @@ export const extension = {
     api.addEventListener("status", () => void registerPage(), { once: true });
     api.addEventListener("reconnected", () => void registerPage().then(refresh));
     listen("grok_imagine.node", onNodeEvent);
+    app.ui.settings.addEventListener("Comfy.VueNodes.Enabled.change", () => setTimeout(() => refreshAll(false)));
     // Also for runs whose progress went to another page, and for pages that the server has forgotten.
     listen("execution_error", failed);
     for (const end of ["execution_success", "execution_error", "execution_interrupted"]) listen(end, ended);
@@ -72,6 +76,7 @@ function attachStatus(node) {
   const status = new NodeStatus({
     onResize: () => fit(node, status),
     onShown: () => watchPrompt(node, status),
+    onAdvanced: () => node.toggleAdvanced(),
     onAddKey: () => void import("../settings/dialog.mjs").then((dialog) => dialog.openSettings()).then(refresh),
     onFix: (field, choice) => {
       const found = widget(node, field);
@@ -96,10 +101,14 @@ function attachStatus(node) {
   status.widget = drawn;
   drawn.serialize = false; // else it would take a place among the workflow's values
   if (isPriced(node) && hasLiveBadges()) node.badges?.push(badgeOf(node, one));
+  arrange(node);
+  hideAdvanced(node, false, true);
   growPrompt(node);
   for (const each of node.widgets) if (each !== drawn) chain(each, "callback", one.refresh);
+  chain(node, "toggleAdvanced", one.refresh); // also from ComfyUI's own menu
   chain(node, "onConnectionsChange", () => queueMicrotask(one.refresh));
   chain(node, "onConfigure", () => {
+    hideAdvanced(node, true, true);
     status.awaited = node.properties?.[KEPT]?.height ?? 0;
     one.refresh();
     void restore(node, one).then((isThere) => isThere || shrink(node, status));
@@ -138,15 +147,25 @@ function hasLiveBadges() {
   return !window.LiteGraph.vueNodesMode || major > 1 || minor >= 42;
 }
 
-/** Make room for the prompt in a new node. @param {any} node */
+/** Make room for the prompt in a new node, and say there what to write. @param {any} node */
 function growPrompt(node) {
-  const box = ["prompt", "prompts", "rows"].map((name) => widget(node, name)).find(Boolean);
-  if (!box?.options) return;
+  const name = ["prompt", "prompts", "rows"].find((one) => widget(node, one));
+  if (!name) return;
+  const box = widget(node, name);
   const before = box.options.getMinHeight;
-  box.options.getMinHeight = () => Math.max(110, before?.() ?? 0);
+  box.options.getMinHeight = () => Math.max(LEAST_PROMPT, before?.() ?? 0);
+  const hint = tOr(`node.placeholder.${hasImages(node) ? "images" : name}`, "");
+  if (hint) {
+    box.options.placeholder = hint;
+    const area = box.element ?? box.inputEl;
+    if (area) area.placeholder = hint;
+  }
   const [width, height] = node.computeSize();
-  node.setSize([Math.max(400, width, node.size[0]), Math.max(height, node.size[1]) + 60]);
+  node.setSize([Math.max(400, width), height]);
 }
+
+/** @param {any} node */
+const hasImages = (node) => node.inputs?.some((/** @type {any} */ one) => one.name === "image_1");
 
 /** Grow or shrink the node by what the status has grown or shrunk. A saved node has the size that it had with its clip
  * already, so nothing is done until that is there again. @param {any} node @param {any} status */
@@ -196,6 +215,9 @@ function showQuote(node, one) {
   const calm = ["prompt_needed", "images_few"];
   const found = quote?.violations.filter(({ reason }) => !(isIdle && calm.includes(reason))) ?? [];
   mark(node, found);
+  hideAdvanced(node, Boolean(quote?.choices?.motion_mode.length));
+  // Nodes 2.0 has such a button of its own.
+  one.status.setAdvanced(hasAdvanced(node) && !window.LiteGraph.vueNodesMode ? (showsAdvanced(node) ? "hide" : "show") : "");
   one.status.setFree(quote?.is_sandbox ?? false);
   one.status.usual = quote?.usual ?? null;
   one.status.setViolations(found, quote?.provider ?? null);
@@ -301,7 +323,7 @@ function fail(one, event) {
  * @param {any} node @param {NodeStatus} status */
 function watchPrompt(node, status) {
   const box = widget(node, "prompt");
-  if (!box || !node.inputs?.some((/** @type {any} */ one) => one.name === "image_1")) return;
+  if (!box || !hasImages(node)) return;
   const count = () => images(node).least + images(node).urls;
   const own = box.element ?? box.inputEl;
   if (own) offerTokens(own, status.element, count);

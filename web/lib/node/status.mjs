@@ -23,7 +23,7 @@ function fixButton(label, act) {
 }
 
 export class NodeStatus {
-  /** @param {{onResize: () => void, onShown: () => void, onAddKey: () => void,
+  /** @param {{onResize: () => void, onShown: () => void, onAddKey: () => void, onAdvanced: () => void,
    *           onFix: (field: string, value: string | number) => void}} host */
   constructor(host) {
     this.host = host;
@@ -49,6 +49,10 @@ export class NodeStatus {
     this.element = make("div", "giv-node");
     this.element.append(sheet("../node/status.css", () => this.measured()));
     this.inner = this.element.appendChild(make("div", "giv-node-inner"));
+    this.advanced = /** @type {HTMLButtonElement} */ (this.inner.appendChild(make("button", "giv-node-advanced")));
+    this.advanced.type = "button";
+    this.advanced.hidden = true;
+    this.advanced.onclick = () => this.host.onAdvanced();
     this.faultList = this.inner.appendChild(make("ul", "giv-node-faults"));
     this.status = this.inner.appendChild(make("div", "giv-node-status"));
     this.status.setAttribute("role", "status");
@@ -86,6 +90,13 @@ export class NodeStatus {
     if (key === this.violationKey) return;
     Object.assign(this, { violationKey: key, violations, provider });
     this.drawFaults();
+  }
+
+  /** The button for advanced inputs. @param {"show" | "hide" | ""} state what it does; "": there is none */
+  setAdvanced(state) {
+    this.advanced.hidden = !state;
+    if (state) this.advanced.textContent = t(`node.advanced.${state}`);
+    this.advanced.setAttribute("aria-expanded", String(state === "hide"));
   }
 
   /** Whether the connection is a sandbox, where nobody is paid. @param {boolean} isFree */

@@ -1,0 +1,95 @@
+// How our nodes lay out their widgets: what is needed first, and what is seldom needed under ComfyUI's "advanced".
+//
+// A workflow stores widget values by position, in the order of the node's definition. That order stays: only the page
+// shows another one, so that a workflow of any version, with or without this extension, means the same.
+
+import { app } from "../../../../scripts/app.js";
+import { isLinked } from "./widgets.mjs";
+
+const FIRST = ["prompt", "prompts", "rows", "connection", "duration", "resolution", "aspect_ratio", "seed"];
+
+/** The height of the advanced widgets that are seen, and whether they are folded away. @type {WeakMap<object, number>} */
+const rooms = new WeakMap();
+/** @type {WeakMap<object, boolean>} */
+const folded = new WeakMap();
+
+/** Show the widgets in our own order. Called once, when the node is made. @param {any} node */
+export function arrange(node) {
+  const stored = node.widgets.filter((/** @type {any} */ one) => one.serialize !== false);
+  const seed = stored.find((/** @type {any} */ one) => one.name === "seed");
+  const controls = seed?.linkedWidgets ?? [];
+  for (const one of stored) if (one.options?.advanced || controls.includes(one)) setAdvanced(one);
+  const rank = (/** @type {any} */ one) => {
+    const place = FIRST.indexOf(controls.includes(one) ? "seed" : one.name);
+    return (place < 0 ? FIRST.length : place) * stored.length + stored.indexOf(one);
+  };
+  const shown = [...stored].sort((one, other) => rank(one) - rank(other));
+  const places = shown.map((one) => stored.indexOf(one));
+  if (places.every((place, index) => place === index)) return;
+  node.widgets.splice(0, node.widgets.length, ...shown, ...node.widgets.filter((/** @type {any} */ one) => !stored.includes(one)));
+  const configure = node.configure;
+  node.configure = function (/** @type {any} */ info) {
+    const values = info.widgets_values;
+    if (!Array.isArray(values)) return configure.call(this, info);
+    // Values beyond those that the definition has are of a newer version, and stay where they are.
+    const moved = [...places.map((place) => values[place]), ...values.slice(places.length)];
+    while (moved.length && moved.at(-1) === undefined) moved.pop();
+    return configure.call(this, { ...info, widgets_values: moved });
+  };
+  const onSerialize = node.onSerialize;
+  node.onSerialize = function (/** @type {any} */ info) {
+    onSerialize?.call(this, info);
+    if (!Array.isArray(info.widgets_values)) return;
+    const values = [...info.widgets_values];
+    places.forEach((place, index) => (info.widgets_values[place] = values[index]));
+  };
+}
+
+/** @param {any} widget */
+function setAdvanced(widget) {
+  widget.advanced = true;
+  widget.options.advanced = true;
+}
+
+/** @param {any} node */
+export const hasAdvanced = (node) => node.widgets.some((/** @type {any} */ one) => one.advanced);
+
+/** Whether the node shows its advanced widgets. @param {any} node @returns {boolean} */
+export const showsAdvanced = (node) =>
+  Boolean(node.showAdvanced || app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
+
+/** Hide what need not be seen. Nodes 2.0 hides advanced widgets itself; the canvas would keep their room.
+ * @param {any} node @param {boolean} hasMotion whether the connection offers motion modes
+ * @param {boolean} [isLoading] the node has just been made or loaded, with its size */
+export function hideAdvanced(node, hasMotion, isLoading = false) {
+  const isFolded = !window.LiteGraph.vueNodesMode && !showsAdvanced(node);
+  const before = rooms.get(node) ?? 0;
+  for (const one of node.widgets) {
+    if (!one.advanced) continue;
+    const isFree = !isLinked(node, (input) => input.widget?.name === one.name);
+    const isIdle = one.name === "motion_mode" && !hasMotion && one.value === "auto";
+    setHidden(one, isFree && (isFolded || isIdle));
+  }
+  const room = roomOf(node);
+  rooms.set(node, room);
+  // Only as the user folds or unfolds them: a saved node has its size already.
+  const change = isFolded === folded.get(node) ? 0 : room - before;
+  folded.set(node, isFolded);
+  if (!change || isLoading) return;
+  node.setSize([node.size[0], Math.max(node.computeSize()[1], node.size[1] + change)]);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
+/** The height of the advanced widgets that are not hidden, in pixels of the canvas. @param {any} node */
+function roomOf(node) {
+  const shown = node.widgets.filter((/** @type {any} */ one) => one.advanced && !one.hidden);
+  const heights = shown.map((/** @type {any} */ one) => one.computeLayoutSize?.(node)?.minHeight ?? window.LiteGraph.NODE_WIDGET_HEIGHT);
+  return heights.reduce((/** @type {number} */ sum, /** @type {number} */ height) => sum + height + 4, 0);
+}
+
+/** @param {any} widget @param {boolean} isHidden */
+function setHidden(widget, isHidden) {
+  if (Boolean(widget.hidden) === isHidden) return;
+  widget.hidden = isHidden;
+  widget.options.hidden = isHidden;
+}
