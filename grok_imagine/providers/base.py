@@ -100,7 +100,7 @@ class Provider(ABC):
         """The capability that serves the request. Raises UnsupportedOption when there is none (rule C9)."""
         capability, faults = capability_selection.choose(self.capabilities, request)
         if capability is None or faults:
-            raise UnsupportedOption(f"{self.label} cannot do this; nothing was sent or charged.", faults)
+            raise UnsupportedOption(f"{self.label} does not support this request; nothing was sent or charged.", faults)
         return capability
 
     def check(self, request: VideoRequest, *, allow_private_urls: bool = False) -> CheckResult:
@@ -215,8 +215,8 @@ class Provider(ABC):
     def _unidentified(self, reply: Reply) -> UnreadableReply:
         shown = envelope.plain(reply.body[:2000].decode("utf-8", "replace"), limit=200)
         return UnreadableReply(
-            f"{self.label} answered the submit with success but without a task id, so the job may exist and be "
-            f"billed; look it up at the provider before you send it again. The answer was: {shown or 'empty'}",
+            f"{self.label} accepted the request but sent no task id, so the job may exist and be charged. Check the "
+            f"provider's dashboard before you send it again. The answer was: {shown or 'empty'}",
             status=reply.status,
         )
 
@@ -233,7 +233,9 @@ class Provider(ABC):
 def with_id(path: str, task_id: str) -> str:
     """``path`` with ``{}`` replaced by the percent-encoded task id."""
     if not task_id.strip("."):
-        raise RequestError(f"{task_id!r} is not a task id")  # dots alone would climb out of the path
+        raise RequestError(
+            f"{task_id!r} is not a task id. Copy it from the provider's dashboard."
+        )  # dots alone would climb out of the path
     return path.format(quote(task_id, safe=""))
 
 

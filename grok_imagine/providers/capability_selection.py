@@ -52,18 +52,18 @@ def choose(capabilities: Iterable[Capability], request: VideoRequest) -> tuple[C
     offered = tuple(capabilities)
     mode = request.mode or _infer(offered, request)
     if mode is None:
-        return None, [Violation("C9", "mode", "with a source video, say whether to edit or to extend it")]
+        return None, [Violation("C9", "mode", "choose edit or extend for a source video")]
     in_mode = [capability for capability in offered if capability.mode is mode]
     if not in_mode:
         modes = ", ".join(dict.fromkeys(capability.mode.label for capability in offered))
-        return None, [Violation("C9", "mode", f"{mode.label} is not offered here; there is: {modes}")]
+        return None, [Violation("C9", "mode", f"{mode.label} is not supported here; choose one of: {modes}")]
     if request.model is None:
         return in_mode[0], []
     for capability in in_mode:
         if capability.model == request.model:
             return capability, []
     models = ", ".join(dict.fromkeys(capability.model for capability in in_mode))
-    message = f"{request.model[:80]!r} does not do {mode.label} here; use {models}"
+    message = f"{request.model[:80]!r} does not support {mode.label} here; use {models}"
     return in_mode[0], [Violation(in_mode[0].rules.get("model", "C9"), "model", message)]
 
 

@@ -81,9 +81,10 @@ async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
 
 
 def _deadline_error(job: Job, context: JobContext) -> JobTimedOut:
-    label, minutes = context.connection.provider.label, context.services.deadline_seconds / 60
+    label, minutes = context.connection.label, context.services.deadline_seconds / 60
     text = (
-        f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
+        f"{label} has not finished within {minutes:.0f} minutes. The job continues there and is charged as usual. "
+        f"To get the clip, run the same graph again, or: grok-imagine resume {job.id}"
     )
     return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
@@ -113,7 +114,8 @@ async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobEr
     """Waiting is over, the job is not: it stays SUBMITTED."""
     await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
     text = (
-        f"{context.connection.provider.label} cannot be asked about the task: {error}. The job is kept: resume it later"
+        f"{context.connection.label} cannot be asked about the task: {error}. The job may still finish there and be "
+        f"charged. To ask again, run the same graph again, or: grok-imagine resume {job.id}"
     )
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
@@ -124,7 +126,7 @@ async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus,
     note = ""
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
-        note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
+        note = f"unknown status {status.word!r}; still waiting"
     seconds = context.connection.provider.poll_schedule.interval(
         max(0.0, services.now() - (job.submitted_at or services.now()))
     )
@@ -162,7 +164,7 @@ async def _failed(job: Job, context: JobContext, status: TaskStatus) -> None:
     provider = context.connection.provider
     billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
     code = f" (code {fault.code})" if fault.code else ""
-    text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
+    text = f"{context.connection.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
     await context.services.journal.advance(
         job,
         JobState.FAILED,
