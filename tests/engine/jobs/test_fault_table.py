@@ -134,7 +134,7 @@ async def test_a_task_that_cannot_be_asked_about_is_kept(
     assert sandbox.ledger()["posts"] == 1
 
 
-STUCK = [("stuck", ""), ("unknown-status=brewing", "status that is not known here: 'brewing'; still waiting")]
+STUCK = [("stuck", ""), ("unknown-status=brewing", "unknown status 'brewing'; still waiting")]
 
 
 @pytest.mark.parametrize(("fault", "note"), STUCK)

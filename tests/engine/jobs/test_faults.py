@@ -190,7 +190,7 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
     seen = Recorder()
     watch = Watch()
     async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
-        with pytest.raises(JobTimedOut, match="not lost"):
+        with pytest.raises(JobTimedOut, match="continues there"):
             await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
         assert (await only_job(session)).state is JobState.SUBMITTED
     notes = [update.note for update in seen.updates if "not known here" in update.note]
