@@ -89,7 +89,7 @@ async def test_done_without_a_video_is_asked_three_times_more(dialect: str, sess
     """The gateway's dialect serves the clip under the task's own address, and needs no URL."""
     told = await meet("no-url", dialect, ResultNotFetched, session, Recorder())
     await check_told(
-        told, "finished, so it counts as paid.*attach .* --url URL.*answered: ", session, JobState.SUCCEEDED
+        told, "finished, so it counts as paid.*attach .* --url URL.*The answer was: ", session, JobState.SUCCEEDED
     )
     polls = [one for one in sandbox.requests() if one["method"] == "GET"]
     assert len(polls) >= 4
@@ -238,12 +238,12 @@ async def heard(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[dict[str,
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    real = AiVideoApi.order
+    real = AiVideoApi.parse_request
 
-    def order(self: AiVideoApi, *given: Any, **named: Any) -> Any:
+    def parse_request(self: AiVideoApi, *given: Any, **named: Any) -> Any:
         return replace(real(self, *given, **named), callback_url=url)
 
-    monkeypatch.setattr(AiVideoApi, "order", order)
+    monkeypatch.setattr(AiVideoApi, "parse_request", parse_request)
     yield bodies
     await runner.cleanup()
 

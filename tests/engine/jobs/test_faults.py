@@ -47,9 +47,9 @@ SUBMIT_FAULTS = [
     ("code-500", "aivideoapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "internal error"),
     ("drop-after", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "disconnected without sending a response"),
     ("drop-before", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "disconnected without sending a response"),
-    ("truncated-json", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
-    ("no-id", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
-    ("empty-202", "xai", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
+    ("truncated-json", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
+    ("no-id", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
+    ("empty-202", "xai", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
 ]
 
 
@@ -193,7 +193,7 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
         with pytest.raises(JobTimedOut, match="continues there"):
             await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
         assert (await only_job(session)).state is JobState.SUBMITTED
-    notes = [update.note for update in seen.updates if "not known here" in update.note]
+    notes = [update.note for update in seen.updates if "unknown status" in update.note]
     assert len(set(notes)) == (1 if "brewing" in fault else 0)
     assert sandbox.ledger()["posts"] == 1
 
