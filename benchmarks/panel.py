@@ -172,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--output", type=Path, default=ROOT / "artifacts")
-    parser.add_argument("--check", action="store_true", help="fail beyond the limits of the issue")
+    parser.add_argument("--check", action="store_true", help="exit with an error if a limit is exceeded")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     found = asyncio.run(measure(given.jobs, given.output))

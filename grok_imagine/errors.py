@@ -18,6 +18,7 @@ GrokImagineError
 |   |-- OutOfCredit                balance or spend limit is used up
 |   |-- RateLimited(retry_after)   too many requests; nothing was accepted
 |   |-- BadRequest                 the provider refuses the request as it is
+|   |   +-- ContentRefused         moderation refused the request itself; nothing was made
 |   |-- TaskNotFound               the provider does not know the task id
 |   |-- ProviderDown               the provider failed; on a submit the outcome is unknown
 |   +-- UnreadableReply            the answer cannot be understood
@@ -44,6 +45,12 @@ class GrokImagineError(Exception):
     """Root of the tree. ``str(error)`` is fit for a user: it says what to do and holds no secret."""
 
     __module__ = "grok_imagine.errors"
+    source: str = ""
+    """The provider and connection that raised it, where the text itself does not name them."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.source}: {text}" if self.source and self.source not in text else text
 
     def __init_subclass__(cls) -> None:
         # ComfyUI loads a pack under its folder's path, and shows an error's full name before its text.

@@ -1,8 +1,7 @@
 """The templates in ``example_workflows``: each is drawn by the function of its name, with ``workflow.py``.
 
 Run the test ``tests/nodes/schema/test_templates.py`` with ``GROK_IMAGINE_WRITE=1`` to write the files. Every one runs
-as it is, for nothing, on the sandbox, and needs no model. A picture of each, ``<name>.jpg``, is a frame of what it
-makes.
+on the sandbox at no cost and needs no model. The picture of each, ``<name>.jpg``, is a frame of its result.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..error_guidance import explain
 from ..errors import (
     GrokImagineError,
     JobFailed,
@@ -120,11 +121,11 @@ def report_errors(as_json: bool) -> Generator[None]:
     except GrokImagineError as error:
         code = next((number for kind, number in EXIT_CODES if isinstance(error, kind)), 1)
         if as_json:
-            record: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+            record: dict[str, Any] = {"error": type(error).__name__, "message": explain(error)}
             record |= {name: getattr(error, name) for name in ("job_id", "task_id") if getattr(error, name, None)}
             print_json(record)
         else:
-            err.print(str(error), style="red")
+            err.print(explain(error), style="red")
         sys.exit(code)
     except KeyboardInterrupt as stop:
         message = "Stopped. The job is kept and can be resumed: grok-imagine jobs, then grok-imagine resume JOB."

@@ -17,7 +17,7 @@ from ..providers import PROVIDERS, Provider
 from ..settings import ConnectionSettings, Settings, clean_key
 
 if TYPE_CHECKING:
-    from ..transport.client import Endpoint
+    from ..transport.endpoint import Endpoint
     from ..transport.rate_limit import JobSlot, RateLimiter, RateLimiters
 
 SANDBOX = "sandbox"
@@ -81,6 +81,12 @@ class Connection:
         return self.rate_limiter.slot()
 
     @property
+    def label(self) -> str:
+        """The provider's name for people, and the connection's own where it is another."""
+        name = self.provider.label
+        return name if self.name == self.provider.name else f"{name} (connection {self.name!r})"
+
+    @property
     def origin(self) -> str:
         """Where it leads, without path."""
         return origin(self.endpoint.base_url)
@@ -95,15 +101,16 @@ def check_belongs(job: Job, connection: Connection) -> None:
     """Raise SettingsError where the connection leads elsewhere than the job was submitted to."""
     if job.provider != connection.provider.name:
         raise SettingsError(
-            f"Job {job.id} was submitted in the dialect {job.provider}, and the connection {connection.name!r} now "
-            f"speaks {connection.provider.name}. Point the connection back to collect the clip."
+            f"Job {job.id} was submitted in the dialect {job.provider}, but the connection {connection.name!r} now "
+            f"uses {connection.provider.name}. Nothing was sent. Set its dialect back to get the clip."
         )
     # The sandbox is this machine, on another port each time.
     is_elsewhere = job.origin not in (None, connection.origin) and connection.sandbox_url is None
     if is_elsewhere and job.state not in (JobState.PREPARED, JobState.SAVED):
         raise SettingsError(
-            f"Job {job.id} was submitted at {job.origin}, and the connection {connection.name!r} now leads to "
-            f"{connection.origin}. Nothing was sent. Point it back to collect the clip, or change the seed for another."
+            f"Job {job.id} was submitted to {job.origin}, but the connection {connection.name!r} now leads to "
+            f"{connection.origin}. Nothing was sent. Set its base_url back to get the clip, or change the seed to make "
+            "a new one."
         )
 
 
@@ -130,21 +137,23 @@ def profile(settings: Settings, name: str) -> Profile:
     known = profiles(settings)
     if name not in known:
         raise SettingsError(
-            f"There is no connection {name!r} here; there is: {', '.join(known)}. "
-            "Choose one of these, or add it to the settings."
+            f"There is no connection {name!r}. Choose one of {', '.join(known)}, or add it to the settings. "
+            "Nothing was sent or charged."
         )
     return known[name]
 
 
 def connect(profile: Profile, pacers: RateLimiters, sandbox_url: str | None = None) -> Connection:
     """The connection, ready to be used. Raises MissingKey or SettingsError that say how to complete it."""
-    from ..transport.client import Endpoint  # loads the HTTP client, which listing profiles does not need
+    from ..transport.endpoint import Endpoint  # loads the HTTP client, which listing profiles does not need
 
     base_url = profile.base_url
     if profile.is_sandbox:
         base_url = f"{sandbox_url}/{profile.provider.name}"
     if not base_url:
-        raise SettingsError(f"The connection {profile.name!r} has no base_url. Set one in the settings.")
+        raise SettingsError(
+            f"The connection {profile.name!r} has no base_url. Set one in the settings. Nothing was sent or charged."
+        )
     if profile.key is None:
         raise MissingKey(
             f"The connection {profile.name!r} has no API key. Set the environment variable "
@@ -178,7 +187,9 @@ def _sandbox_profile(name: str, dialect: str) -> Profile:
 def _profile(name: str, stated: ConnectionSettings, environment: Mapping[str, str]) -> Profile:
     dialect = stated.dialect or name
     if dialect not in PROVIDERS:
-        raise SettingsError(f"The connection {name!r} names no known dialect; choose {', '.join(PROVIDERS)}.")
+        raise SettingsError(
+            f"The connection {name!r} has no known dialect. Set its dialect to one of {', '.join(PROVIDERS)}."
+        )
     provider = PROVIDERS[dialect] if stated.model is None else PROVIDERS[dialect].with_model(stated.model)
     base_url = provider.base_url(stated.base_url) if stated.base_url else provider.default_base_url
     from_environment = name == dialect and environment.get(provider.key_variable, "").strip()

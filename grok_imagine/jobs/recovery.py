@@ -1,15 +1,18 @@
-"""What only its user can decide about a job: attach a task found by hand, submit again knowingly, give it up."""
+"""Recovery: a job is reopened to be resumed, or its user attaches a task, submits it again, or abandons it."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from ..errors import (
     ContentRejected,
     JobCanceled,
+    JobFailed,
     ProviderError,
     RequestError,
     SettingsError,
@@ -17,6 +20,7 @@ from ..errors import (
     TaskNotFound,
     TransportError,
 )
+from ..journal.journal import JobConflict
 from ..journal.uploads import Uploads
 from ..models import Job, JobState, VideoRequest
 from ..models.job import ABANDONED
@@ -27,6 +31,7 @@ from .connections import Connection, check_belongs
 from .new_job import new_id
 from .pipeline.context import SessionServices
 from .pipeline.poll import confirm_task
+from .pipeline.result_file import is_intact
 
 _HASH = "sha256:"
 
@@ -50,7 +55,9 @@ async def attach(job: Job, task_id: str, connection: Connection | None, services
     is_mistaken = job.state is JobState.SUBMITTED and job.error_kind == TaskNotFound.__name__
     is_waiting = job.state is JobState.SUBMITTING and services.in_flight(job.id) is None
     if not (is_waiting or _was_replaced(job) or is_mistaken):
-        raise SettingsError(f"Job {job.id} is {job.state.value}; only a job of unknown outcome takes a task id.")
+        raise SettingsError(
+            f"Job {job.id} is {job.state.value}; you can attach a task only to a job of unknown outcome."
+        )
     task_id = check_task_id(task_id)
     if connection is not None:
         try:
@@ -66,7 +73,9 @@ async def attach(job: Job, task_id: str, connection: Connection | None, services
 async def attach_url(job: Job, url: str, services: SessionServices) -> Job:
     """Give a paid job the URL of its video, as its user found it at the provider. Raises SettingsError."""
     if job.state not in (JobState.SUBMITTED, JobState.SUCCEEDED):
-        raise SettingsError(f"Job {job.id} is {job.state.value}; only a job that a provider has accepted takes a URL.")
+        raise SettingsError(
+            f"Job {job.id} is {job.state.value}; you can attach a URL only to a job that a provider has accepted."
+        )
     if split(url.strip()) is None:
         raise SettingsError("Give the video's whole URL, beginning with https://")
     changes: dict[str, Any] = {"result_url": url.strip(), "error": None, "error_kind": None}
@@ -81,7 +90,7 @@ async def resubmit(job: Job, services: SessionServices) -> Job:
     """
     if not _is_unknown(job, services):
         state = "being sent right now" if job.state is JobState.SUBMITTING else job.state.value
-        raise SettingsError(f"Job {job.id} is {state}; only a job of unknown outcome is submitted again.")
+        raise SettingsError(f"Job {job.id} is {state}; only a job of unknown outcome can be submitted again.")
     now = services.now()
     anew: dict[str, Any] = dict.fromkeys(("task_id", "result_url", "file", "billed_usd", "error", "error_kind"))
     by = replace(job, id=new_id(now), state=JobState.PREPARED, submitted_at=None, finished_at=None, **anew)
@@ -103,25 +112,25 @@ async def abandon(job: Job, connection: Connection, services: SessionServices) -
             await flying
         job = await services.journal.get(job.id) or job
     if job.state is JobState.PREPARED:
-        told = "It was not sent yet, and costs nothing."
+        told = "It was never sent and is not charged."
         return await _fail(job, services, JobCanceled.__name__, told, billed_usd=Decimal(0))
     if job.state is JobState.SUBMITTED:
         if await _is_canceled(job, connection, services):
             billed = Decimal(0) if connection.provider.refunds_failures else None
             return await _fail(job, services, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
         told = (
-            f"{label} cannot cancel: the job goes on there and is billed. Should you want the clip after all: "
-            f"grok-imagine resume {job.id}, or run the same graph again"
+            f"{label} cannot cancel: the job goes on there and is billed. To get the clip after all, run the same "
+            f"graph again, or: grok-imagine resume {job.id}"
         )
         return await _fail(job, services, ABANDONED, told)
     if job.state is JobState.SUCCEEDED:
-        raise SettingsError(f"Job {job.id} is finished and paid; fetch it: grok-imagine resume {job.id}")
+        raise SettingsError(f"Job {job.id} is finished and paid. Download it: grok-imagine resume {job.id}")
     if job.state is JobState.SUBMITTING:
         raise SettingsError(
-            f"The outcome of job {job.id} is unknown, so it cannot be given up: it might be paid already. Attach its "
-            f"task (grok-imagine attach {job.id} TASK_ID), or submit it again knowingly (grok-imagine again {job.id})."
+            f"The outcome of job {job.id} is unknown and it may have been charged, so it cannot be abandoned. Attach "
+            f"its task (grok-imagine attach {job.id} TASK_ID), or submit it again (grok-imagine again {job.id})."
         )
-    raise SettingsError(f"Job {job.id} is {job.state.value}: there is nothing to give up.")
+    raise SettingsError(f"Job {job.id} is {job.state.value}, so there is nothing to abandon.")
 
 
 def raise_if_rejected(job: Job) -> Job:
@@ -129,11 +138,47 @@ def raise_if_rejected(job: Job) -> Job:
     if job.state is not JobState.FAILED or job.error_kind != ContentRejected.__name__:
         return job
     raise ContentRejected(
-        f"{job.error or 'Moderation refused this clip'}. That was decided before, and the same is not sent again: "
-        "change the prompt, the images or the seed",
+        f"{job.error or 'Moderation refused this clip'}. It was refused before and is not sent again. Change the "
+        "prompt, the images or the seed",
         job_id=job.id,
         task_id=job.task_id,
     )
+
+
+async def reopen_failed(job: Job, connection: Connection, services: SessionServices) -> Job:
+    """The job, ready to be resumed: a failed one with a task id is polled once more, which costs nothing.
+
+    Raises JobFailed for a failed job without a task id, SettingsError if the connection is not the job's any more.
+    """
+    check_belongs(job, connection)
+    if job.state is not JobState.FAILED:
+        return job
+    if not job.task_id:
+        raise JobFailed(f"This job has failed: {job.error or 'no reason was recorded'}", job_id=job.id)
+    return await services.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
+
+
+async def reopen_missing_file(job: Job, services: SessionServices) -> Job:
+    """The job, ready to be resumed: SUCCEEDED if its file is gone or damaged, SUBMITTED if it was abandoned."""
+    journal = services.journal
+    if job.is_abandoned:
+        return await journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
+    if job.state is not JobState.SAVED:
+        return job
+    if file := await find_file(job, services):
+        return replace(job, file=file)
+    try:
+        return await journal.advance(job, JobState.SUCCEEDED, "the file is gone or damaged; fetching it again")
+    except JobConflict:
+        return await journal.get(job.id) or job  # another run has noticed too
+
+
+async def find_file(job: Job, services: SessionServices) -> Path | None:
+    """The job's intact clip on this machine. Another machine that shares the journal may have stored its own path."""
+    for path in dict.fromkeys((job.file, services.results / f"{job.id}.mp4")):
+        if path is not None and await asyncio.to_thread(is_intact, job, path):
+            return path
+    return None
 
 
 async def rebuild_request(job: Job, connection: Connection, store: Store, uploads: Uploads) -> VideoRequest | None:

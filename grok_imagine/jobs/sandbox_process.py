@@ -70,7 +70,9 @@ class SandboxProcess:
             return str(json.loads(line)["url"])
         except (ValueError, KeyError, TypeError):
             self._process.kill()
-            raise SettingsError(f"the sandbox did not start; see {self._folder / 'sandbox.log'}") from None
+            raise SettingsError(
+                f"The sandbox did not start. Its log says why: {self._folder / 'sandbox.log'}"
+            ) from None
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

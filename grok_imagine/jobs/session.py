@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
-from ..errors import FetchFailed, JobFailed, SettingsError
+from ..errors import FetchFailed, SettingsError
 from ..journal import job_query, workflows
-from ..journal.journal import Check, JobConflict
+from ..journal.journal import Check
 from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, JobState, VideoRequest
@@ -24,8 +24,9 @@ from ..models.url import is_below, is_loopback
 from ..providers import CheckResult
 from ..settings import Settings, load
 from ..storage.base import Store
-from ..transport.client import Client, Endpoint
+from ..transport.client import Client
 from ..transport.download import OnBytes, download
+from ..transport.endpoint import Endpoint
 from ..transport.rate_limit import RateLimiters
 from . import connections, recovery
 from .checks.connection import try_connection
@@ -36,7 +37,6 @@ from .pipeline.callbacks import CallbackRegistry
 from .pipeline.context import JobContext, SessionServices
 from .pipeline.in_flight import InFlightSteps
 from .pipeline.poll import confirm_task
-from .pipeline.result_file import is_intact
 from .pipeline.runner import run as run_job
 from .pipeline.shared_results import SharedResults
 from .progress import BUDGET_RUN_ID, USER_ID, Progress, SilentProgress
@@ -85,7 +85,7 @@ class Session:
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
-        self.publisher = Publisher(self._uploads, self._deletes_after, Encoder(self._uploads))
+        self.publisher = Publisher(self._uploads, self.stores.deletes_after, Encoder(self._uploads))
         kept_in = self.stores.for_results()
         self._services = SessionServices(
             journal=self.journal,
@@ -170,9 +170,8 @@ class Session:
         async with self._request_locks.setdefault(identity, asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
-            job = await self._reopen_missing_file(
-                recovery.raise_if_rejected(await self.journal.claim(fresh, run=counted, older=older, check=check))
-            )
+            claimed = await self.journal.claim(fresh, run=counted, older=older, check=check)
+            job = await recovery.reopen_missing_file(recovery.raise_if_rejected(claimed), self._services)
             await self._add_user(job)
             if workflow:
                 now = self._now()
@@ -193,10 +192,10 @@ class Session:
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""
         job = await self._get_job(job_id)
-        if job.state is JobState.SAVED and (file := await self._find_file(job)):
+        if job.state is JobState.SAVED and (file := await recovery.find_file(job, self._services)):
             return Result(replace(job, file=file), file, is_reused=True)  # needs neither key nor connection
         connection = await self.connect(job.connection)
-        job = await self._reopen_missing_file(await self._reopen_failed(job, connection))
+        job = await self._reopen(job, connection)
         context = self._context(connection, progress=progress)
         if job.state is JobState.PREPARED:
             context.request = await recovery.rebuild_request(
@@ -283,10 +282,8 @@ class Session:
             await confirm_task(task_id, connection, self._services)
             job = await self.journal.add(job_for_external_task(connection, task_id, self._now()))
         await self._add_user(job)
-        job = await self._reopen_failed(job, connection)
-        return result_of(
-            await run_job(await self._reopen_missing_file(job), self._context(connection, progress=progress))
-        )
+        job = await self._reopen(job, connection)
+        return result_of(await run_job(job, self._context(connection, progress=progress)))
 
     async def download_url(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
         """Download a video that the user names by its URL: public https, or a file of the running sandbox.
@@ -297,7 +294,9 @@ class Session:
         if is_loopback(url):
             sandbox_url = await self._sandbox.url()
             if not is_below(url, sandbox_url):
-                raise FetchFailed("the URL names this machine; only files of the running sandbox are fetched from it")
+                raise FetchFailed(
+                    "The URL leads to this machine, but is no file of the running sandbox. Nothing was downloaded."
+                )
             base_url = sandbox_url
         nobody = Endpoint(base_url, SecretStr(""), lambda call, _key: call)
         call = Call.get(url, authorized=False)
@@ -309,44 +308,16 @@ class Session:
         if user := USER_ID.get():
             await self.journal.transaction(lambda connection: job_query.add_user(connection, job.id, user))
 
-    def _deletes_after(self, store: str) -> bool:
-        stated = self.stores.settings_of(store)
-        return stated is not None and stated.delete_after
-
-    async def _reopen_failed(self, job: Job, connection: Connection) -> Job:
-        """The job, to be walked on by hand: a failed one with a task id is asked once more, which costs nothing."""
-        connections.check_belongs(job, connection)
-        if job.state is not JobState.FAILED:
-            return job
-        if not job.task_id:
-            raise JobFailed(f"This job has failed: {job.error or 'no reason was kept'}", job_id=job.id)
-        return await self.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
-
-    async def _reopen_missing_file(self, job: Job) -> Job:
-        """The job; one whose file is gone or damaged goes back to SUCCEEDED, an abandoned one to SUBMITTED."""
-        if job.is_abandoned:
-            return await self.journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
-        if job.state is not JobState.SAVED:
-            return job
-        if file := await self._find_file(job):
-            return replace(job, file=file)
-        try:
-            note = "the file is gone or damaged; fetching it again"
-            return await self.journal.advance(job, JobState.SUCCEEDED, note)
-        except JobConflict:
-            return await self._get_job(job.id)  # another run has noticed too
-
-    async def _find_file(self, job: Job) -> Path | None:
-        """The job's intact clip on this machine; another one that shares the journal may have stored its own path."""
-        for path in dict.fromkeys((job.file, self._services.results / f"{job.id}.mp4")):
-            if path is not None and await asyncio.to_thread(is_intact, job, path):
-                return path
-        return None
+    async def _reopen(self, job: Job, connection: Connection) -> Job:
+        job = await recovery.reopen_failed(job, connection, self._services)
+        return await recovery.reopen_missing_file(job, self._services)
 
     async def _get_job(self, job_id: str) -> Job:
         job = await self.journal.get(job_id)
         if job is None:
-            raise SettingsError(f"There is no job {job_id!r} in the journal {self.journal.place}.")
+            raise SettingsError(
+                f"There is no job {job_id!r} in the journal {self.journal.place}. See: grok-imagine jobs"
+            )
         return job
 
     def _context(

@@ -115,7 +115,7 @@ class Provider:
         """The capability that serves the request. Raises UnsupportedOption when there is none (rule C9)."""
         capability, faults = capability_selection.choose(self.capabilities, request)
         if capability is None or faults:
-            raise UnsupportedOption(f"{self.label} cannot do this; nothing was sent or charged.", faults)
+            raise UnsupportedOption(f"{self.label} does not support this request; nothing was sent or charged.", faults)
         return capability
 
     def check(self, request: VideoRequest, *, allow_private_urls: bool = False) -> CheckResult:
@@ -238,8 +238,8 @@ class Provider:
     def _unidentified(self, reply: Reply) -> UnreadableReply:
         shown = envelope.plain(reply.body[:2000].decode("utf-8", "replace"), limit=200)
         return UnreadableReply(
-            f"{self.label} answered the submit with success but without a task id, so the job may exist and be "
-            f"billed; look it up at the provider before you send it again. The answer was: {shown or 'empty'}",
+            f"{self.label} accepted the request but sent no task id, so the job may exist and be charged. Check the "
+            f"provider's dashboard before you send it again. The answer was: {shown or 'empty'}",
             status=reply.status,
         )
 
@@ -263,5 +263,6 @@ class Provider:
 def _with_id(path: str, task_id: str) -> str:
     """``path`` with the percent-encoded task id."""
     if not task_id.strip("."):
-        raise RequestError(f"{task_id!r} is not a task id")  # dots alone would climb out of the path
+        # Dots alone would climb out of the path.
+        raise RequestError(f"{task_id!r} is not a task id. Copy it from the provider's dashboard.")
     return path.replace("{task_id}", quote(task_id, safe=""))

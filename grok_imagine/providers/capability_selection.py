@@ -52,11 +52,11 @@ def choose(capabilities: Iterable[Capability], request: VideoRequest) -> tuple[C
     offered = tuple(capabilities)
     mode = request.mode or _infer(offered, request)
     if mode is None:
-        return None, [Violation("C9", "mode", "with a source video, say whether to edit or to extend it")]
+        return None, [Violation("C9", "mode", "choose edit or extend for a source video")]
     in_mode = [capability for capability in offered if capability.mode is mode]
     if not in_mode:
         modes = ", ".join(dict.fromkeys(capability.mode.label for capability in offered))
-        message = f"{mode.label} is not offered here; there is: {modes}"
+        message = f"{mode.label} is not supported here; choose one of: {modes}"
         return None, [Violation("C9", "mode", message, reason="no_mode", values={"mode": mode.value})]
     if request.model is None:
         return in_mode[0], []
@@ -64,7 +64,7 @@ def choose(capabilities: Iterable[Capability], request: VideoRequest) -> tuple[C
         if capability.model == request.model:
             return capability, []
     models = ", ".join(dict.fromkeys(capability.model for capability in in_mode))
-    message = f"{request.model[:80]!r} does not do {mode.label} here; use {models}"
+    message = f"{request.model[:80]!r} does not support {mode.label} here; use {models}"
     values = {"mode": mode.value, "value": request.model[:80], "choices": models}
     rule = in_mode[0].rules.get("model", "C9")
     return in_mode[0], [Violation(rule, "model", message, reason="not_offered", values=values)]

@@ -48,12 +48,12 @@ def _rule(capability: Capability, *fields: str) -> str:
 def _check_prompt(capability: Capability, prompt: str) -> Iterator[Violation]:
     if capability.prompt_required and not prompt.strip():
         rule = _rule(capability, "prompt_required", "prompt")
-        message = f"{capability.mode.label} needs a prompt; write what should happen"
+        message = f"{capability.mode.label} needs a prompt; describe the video"
         yield Violation(rule, "prompt", message, reason="prompt_needed")
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        message = f"holds half a character at position {error.start + 1}, which cannot be sent; type it again"
+        message = f"contains half a character at position {error.start + 1}, which cannot be sent; type it again"
         yield Violation(_rule(capability, "prompt"), "prompt", message)
     length = utf16_length(prompt)
     if capability.prompt_limit is not None and length > capability.prompt_limit:
@@ -136,10 +136,10 @@ def _check_blob(image: Blob, number: int, capability: Capability) -> Iterator[Vi
         return
     size = f"{len(image) / 1e6:.1f} MB"
     if len(image) > limit:
-        yield Violation(rule, field, f"image {number} has {size}; at most {limit / 1e6:.1f} MB are taken, shrink it")
+        yield Violation(rule, field, f"image {number} has {size}; at most {limit / 1e6:.1f} MB are allowed, shrink it")
     elif len(image) >= limit * 1_000_000 // (1024 * 1024):
         # "10 MB" may mean 10 000 000 bytes or 10 MiB: what lies between may be refused.
-        message = f"image {number} has {size}, so close to the limit that the provider may refuse it"
+        message = f"image {number} has {size}, so close to the limit that the provider may reject it"
         yield Violation(rule, field, message, is_warning=True)
 
 
@@ -151,7 +151,7 @@ def _check_video(capability: Capability, video: MediaInput | None) -> Iterator[V
     elif video is not None and not capability.takes_video:
         yield Violation(rule, field, f"{label} takes no video; disconnect it or choose another mode")
     elif isinstance(video, Blob) and not video.media_type.startswith("video/"):
-        yield Violation(rule, field, f"is {video.media_type[:40]}, which is no video; use MP4")
+        yield Violation(rule, field, f"is {video.media_type[:40]}, which is not a video; use MP4")
 
 
 def _check_source_length(capability: Capability, seconds: float | None) -> Iterator[Violation]:
@@ -179,7 +179,7 @@ def check_urls(request: VideoRequest, *, allow_private: bool, allow_data: bool) 
 
     def fault(url: str, data_uri: re.Pattern[str]) -> str | None:
         if allow_data and url[:5].lower() == "data:":
-            return None if data_uri.fullmatch(url) else "is no base64 data URI of a JPEG, PNG, WEBP or video"
+            return None if data_uri.fullmatch(url) else "is not a base64 data URI of a JPEG, PNG, WEBP or video"
         return fault_of(url, allow_private=allow_private)
 
     for number, url in enumerate(request.reference_images, 1):

@@ -26,8 +26,10 @@ class SandboxStore:
         try:
             reply = await self._post(self._url, blob.data, blob.media_type)
         except TransportError as error:
-            raise StorageError(f"the sandbox's upload cannot be reached: {error}") from error
+            raise StorageError(f"Cannot upload to the sandbox: {error}. Nothing was sent or charged.") from error
         answer: dict[str, Any] = reply.json() if reply.is_success else {}
         if not isinstance(answer.get("url"), str):
-            raise StorageError(f"the sandbox refused the upload of a {blob.media_type}: HTTP {reply.status}")
+            raise StorageError(
+                f"The sandbox rejected a {blob.media_type} upload (HTTP {reply.status}). Nothing was sent or charged."
+            )
         return PublicFile(answer["url"], answer.get("expires_at"))

@@ -16,7 +16,8 @@ import httpx
 from ..errors import FetchFailed
 from ..models import Call
 from ..models.url import Network, fault_of, is_below, is_literal_in, is_loopback, is_private_host, split
-from .client import Client, Endpoint, map_errors
+from .client import Client, map_errors
+from .endpoint import Endpoint
 from .partial_download import PartialDownload
 
 MAX_REDIRECTS = 3

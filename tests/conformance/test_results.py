@@ -77,7 +77,7 @@ async def test_done_is_paid_even_where_no_video_is_found(
     job, said = await make(world, dialect, tmp_path, ResultNotFetched)
     assert (job.state, job.billed_usd) == (JobState.SUCCEEDED, None)
     assert f"attach {job.id} --url URL" in said
-    assert "answered: " in said
+    assert "The answer was: " in said
     assert "not charged" not in said
     world.files = {"/by-hand.mp4": (200, {}, CLIP)}
     async with Session(tmp_path, settings(world, dialect), sleep=hurry) as session:

@@ -416,7 +416,7 @@ def test_the_message_tells_what_to_do() -> None:
     assert "2 problems" in said
     assert "nothing was sent or charged" in said
     assert "must be 6 to 30 whole seconds, got 31" in said
-    assert "write what should happen" in said
+    assert "describe the video" in said
     assert not re.search(r"\b[A-Z]\d+\b", said), "no ids of the contract's rules in texts for users"
 
 

@@ -141,12 +141,11 @@ async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job
     job = await _refresh_url(job, context, state)
     if job.result_url:
         return job
-    label = context.connection.provider.label
     text = (
-        f"{label} reports that the clip is finished, so it counts as paid, but its answer names no video that this "
-        "pack can find. Nothing is submitted again. Run the same graph again to ask once more, or copy the video's URL "
-        f"from {label}'s dashboard: grok-imagine attach {job.id} --url URL. "
-        f"{label} answered: {state.answer or 'nothing'}"
+        f"{context.connection.label} reports that the clip is finished, so it counts as paid, but no video URL was "
+        "found in its answer. Nothing is submitted again. Run the same graph again to ask once more, or copy the "
+        f"video's URL from the provider's dashboard: grok-imagine attach {job.id} --url URL. "
+        f"The answer was: {state.answer or 'empty'}"
     )
     with suppress(JournalError):
         await context.services.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
@@ -185,17 +184,15 @@ def _is_expired(job: Job, context: JobContext) -> bool:
 async def _download_error(
     job: Job, context: JobContext, error: GrokImagineError | OSError, *, is_gone: bool = False, is_stale: bool = False
 ) -> ResultNotFetched:
-    label = context.connection.provider.label
+    label = context.connection.label
     reason = error if isinstance(error, GrokImagineError) else f"{type(error).__name__}: {error.strerror or error}"
-    text = f"The clip is ready and paid, but could not be downloaded: {reason}. "
+    text = f"The clip is ready at {label} and paid, but could not be downloaded: {reason}. "
     if is_gone:
-        text += (
-            f"{label} does not keep it any longer, so it is gone for good. Change the seed to make, and pay, a new one"
-        )
+        text += "The provider no longer keeps it, so it is lost. Change the seed to make, and pay for, a new one"
     else:
-        text += "Resume the job, or run the same graph again, to fetch it; nothing is submitted or paid again"
+        text += f"To download it, run the same graph again, or: grok-imagine resume {job.id}. It is not charged again"
         if is_stale:
-            text += f". Or copy the video's URL from {label}'s dashboard: grok-imagine attach {job.id} --url URL"
+            text += f". Or copy the video's URL from the provider's dashboard: grok-imagine attach {job.id} --url URL"
     with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
         await context.services.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

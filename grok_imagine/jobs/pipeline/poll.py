@@ -88,9 +88,10 @@ async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
 
 
 def _deadline_error(job: Job, context: JobContext) -> JobTimedOut:
-    label, minutes = context.connection.provider.label, context.services.deadline_seconds / 60
+    label, minutes = context.connection.label, context.services.deadline_seconds / 60
     text = (
-        f"{label} has not finished within {minutes:.0f} minutes. The job goes on there and is not lost: resume it later"
+        f"{label} has not finished within {minutes:.0f} minutes. The job continues there and is charged as usual. "
+        f"To get the clip, run the same graph again, or: grok-imagine resume {job.id}"
     )
     return JobTimedOut(text, job_id=job.id, task_id=job.task_id)
 
@@ -139,14 +140,17 @@ async def confirm_task(task_id: str, connection: Connection, services: SessionSe
 async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobError:
     """Waiting is over, the job is not: it stays SUBMITTED."""
     await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
-    label = context.connection.provider.label
+    label = context.connection.label
     if isinstance(error, TaskNotFound):
         text = (
             f"{label} does not know this task: {error}. Its id is wrong, or it belongs to another account than the key "
             f"of the connection {job.connection!r}. Attach the right id: grok-imagine attach {job.id} TASK_ID"
         )
     else:
-        text = f"{label} cannot be asked about the task: {error}. The job is kept: resume it later"
+        text = (
+            f"{label} cannot be asked about the task: {error}. The job may still finish there and be charged. To ask "
+            f"again, run the same graph again, or: grok-imagine resume {job.id}"
+        )
     return JobError(text, job_id=job.id, task_id=job.task_id)
 
 
@@ -156,7 +160,7 @@ async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus,
     note = ""
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
-        note = f"the provider reports a status that is not known here: {status.word!r}; still waiting"
+        note = f"unknown status {status.word!r}; still waiting"
     seconds = context.connection.provider.poll_schedule.interval(services.monotonic() - state.submitted_at)
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
@@ -192,7 +196,7 @@ async def _failed(job: Job, context: JobContext, status: TaskStatus) -> None:
     provider = context.connection.provider
     billed = status.cost.usd if status.cost else Decimal(0) if provider.refunds_failures else None
     code = f" (code {fault.code})" if fault.code else ""
-    text = f"{provider.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
+    text = f"{context.connection.label} could not make the clip: {fault.message}{code}. {_bill(provider, billed)}"
     await context.services.journal.advance(
         job,
         JobState.FAILED,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ...errors import GrokImagineError, JournalError, SettingsError, StorageError
+from ...errors import GrokImagineError, JournalError, ProviderError, SettingsError, StorageError, TransportError
 from ...journal.journal import JobConflict
 from ...models import Job, JobState
 from ...transport.rate_limit import JobSlot
@@ -58,7 +58,9 @@ async def run(job: Job, context: JobContext) -> Job:
     context.report(job, "preparing", note=" ".join(context.notes))
     try:
         job = await _run_to_end(job, context)
-    except GrokImagineError:
+    except GrokImagineError as error:
+        if isinstance(error, (ProviderError, TransportError)):
+            error.source = context.connection.label
         with suppress(JournalError):  # the error under way is the one to tell: it may name a paid task
             ended = await context.services.journal.get(job.id)
             if ended is not None and ended.state.is_final:

@@ -36,10 +36,10 @@ from ...transport.client import retry_after_of
 from .context import JobContext
 
 UNKNOWN_OUTCOME = (
-    "Outcome unknown: the request may have reached {label}, and may be billed, but no answer was recorded. It is "
-    "not sent again by itself. Look at your dashboard at {label}: if the task is there, attach its id to this job "
-    "(grok-imagine attach JOB TASK_ID, or the Wait For Task node); if it is not, submit it again knowingly "
-    "(grok-imagine again JOB)."
+    "Outcome unknown: {label} sent no answer that could be read, so it may have accepted and charged this job. The job "
+    "is not sent again automatically. Check the provider's dashboard. If the task is there, attach its id: "
+    "grok-imagine attach JOB TASK_ID, or the Wait For Task node. If it is not, submit the job again: "
+    "grok-imagine again JOB."
 )
 
 
@@ -56,8 +56,8 @@ async def submit(job: Job, context: JobContext) -> Job:
     """Take the job from PREPARED to SUBMITTED. Raises StorageError, ProviderError, SubmitUncertain or ConnectFailed."""
     if context.request is None:
         raise JobFailed(
-            "This job was prepared but never sent, and its inputs are no longer at hand. Nothing was charged; "
-            "run the graph or the command again",
+            "This job was never sent, and its images are no longer available. Nothing was charged. Run the graph or "
+            "the command again",
             job_id=job.id,
         )
     failures = 0
@@ -73,7 +73,7 @@ async def submit(job: Job, context: JobContext) -> Job:
             if failures >= context.services.submit_backoff.tries:
                 raise cause from None
             delay = context.services.submit_backoff.delay(failures, retry_after_of(cause))
-            context.report(job, "submitting", note=f"not accepted yet ({cause}); again in {delay:.0f} s")
+            context.report(job, "submitting", note=f"not accepted yet ({cause}); trying again in {delay:.0f} s")
             await context.connection.endpoint.wait_before_retry(delay, cause, context.services.sleep)
 
 
@@ -101,8 +101,7 @@ async def handle_uncertain(job: Job, context: JobContext) -> Job:
                 break
         if job.state is not JobState.SUBMITTING:
             return job
-    label = context.connection.provider.label
-    raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=label), job_id=job.id)
+    raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=context.connection.label), job_id=job.id)
 
 
 async def _publish(job: Job, context: JobContext, request: VideoRequest) -> PublicUrls:
@@ -145,7 +144,7 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
         raise _NotAccepted(job, error) from error
     except (TransportError, ProviderDown, UnreadableReply) as error:
         await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
-        text = f"{UNKNOWN_OUTCOME.format(label=provider.label)} What happened: {error}"
+        text = f"{UNKNOWN_OUTCOME.format(label=context.connection.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
     except ContentRefused as error:
         await _end_rejected(job, context, error)
@@ -161,8 +160,10 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
 
 async def _end_rejected(job: Job, context: JobContext, error: ContentRefused) -> NoReturn:
     """Moderation refused the request itself: nothing was made or charged, and the same is not sent anywhere again."""
-    label = context.connection.provider.label
-    text = f"{label} refused the request: {error}. No job was created, so the clip is not charged"
+    text = (
+        f"{context.connection.label} refused the request: {error}. No job was created, so nothing is charged. Change "
+        "the prompt or the images"
+    )
     ended: dict[str, Any] = {"finished_at": context.services.now(), "billed_usd": Decimal(0)}
     await context.services.journal.advance(
         job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended
@@ -211,9 +212,9 @@ async def _save_task_id(job: Job, context: JobContext, task_id: str) -> Job:
                 await context.services.sleep(2.0)
                 continue
             text = (
-                f"{context.connection.provider.label} accepted the job as task {task_id}, but the journal could not be "
-                f"written ({error}). The id is kept beside the journal and stored as soon as that works. If the job "
-                f"is then still of unknown outcome: grok-imagine attach {job.id} {task_id}"
+                f"{context.connection.label} accepted the job as task {task_id} and charges it, but the journal could "
+                f"not be written ({error}). The id is kept beside the journal and stored as soon as that works. If the "
+                f"job is then still of unknown outcome: grok-imagine attach {job.id} {task_id}"
             )
             logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more
             raise SubmitUncertain(text, job_id=job.id, task_id=task_id) from error

@@ -64,12 +64,12 @@ class Stores:
         stated = self._settings.stores.get(name)
         if stated is None:
             known = ", ".join(self._settings.stores) or "none yet"
-            raise SettingsError(f"There is no store {name!r} here; there is: {known}. Nothing was sent or charged.")
+            raise SettingsError(f"There is no store {name!r}. Set up: {known}. Nothing was sent or charged.")
         lifetime = (stated.url_hours or hours) * 3600
         if stated.kind == "comfyui":
             if not stated.public_base_url:
                 raise SettingsError(
-                    f"The store {name!r} needs public_base_url: where the internet reaches this ComfyUI."
+                    f"The store {name!r} needs public_base_url, the URL at which the internet reaches this ComfyUI."
                 )
             return ComfyUIRoute(
                 name, stated.public_base_url, self.public_files(), lifetime_seconds=lifetime, now=self._now
@@ -84,12 +84,17 @@ class Stores:
             return None
         store = self.open(self._settings.results_store)
         if not isinstance(store, BucketStore):
-            raise SettingsError(f"results_store must name a bucket, and {store.name!r} is none.")
+            raise SettingsError(f"results_store must name a bucket, but {store.name!r} is not one.")
         return store
 
     def settings_of(self, name: str) -> StoreSettings | None:
         """What the settings say of a store."""
         return self._settings.stores.get(name)
+
+    def deletes_after(self, name: str) -> bool:
+        """Whether an upload to that store is deleted when every job that used it is final."""
+        stated = self.settings_of(name)
+        return stated is not None and stated.delete_after
 
     def public_files(self) -> PublicFiles:
         """The files that this host serves itself."""

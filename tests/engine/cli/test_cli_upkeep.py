@@ -98,7 +98,7 @@ def test_again_only_knowingly(run: Run, running_sandbox: str) -> None:
 def test_drop(run: Run, running_sandbox: str) -> None:
     assert make(run).exit_code == 0
     saved = run("drop", job_of(run)["job_id"], "--json")
-    assert (saved.exit_code, "nothing to give up" in json.loads(saved.stdout)["message"]) == (3, True)
+    assert (saved.exit_code, "nothing to abandon" in json.loads(saved.stdout)["message"]) == (3, True)
     assert run("drop", "no-such-job").exit_code == 3
     assert ledger(running_sandbox)["posts"] == 1
 

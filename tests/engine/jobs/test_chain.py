@@ -135,7 +135,7 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
     told = [f"{one.field}" for one in caught.value.violations]
     assert told.count("segment 2, duration_seconds") == 1
     assert "segment 3, prompt" in told
-    with pytest.raises(RequestError, match="extend video is not offered here"):
+    with pytest.raises(RequestError, match="extend video is not supported here"):
         await make_plan(session, chain(source, dialect="reapi", mode=Mode.EXTEND))
     with pytest.raises(RequestError, match="Enter 1 to 100 prompts"):
         await make_plan(session, chain(source, ()))

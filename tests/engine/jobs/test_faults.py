@@ -47,9 +47,9 @@ SUBMIT_FAULTS = [
     ("code-500", "aivideoapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "internal error"),
     ("drop-after", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "disconnected without sending a response"),
     ("drop-before", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, False, "disconnected without sending a response"),
-    ("truncated-json", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
-    ("no-id", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
-    ("empty-202", "xai", SubmitUncertain, JobState.SUBMITTING, 1, True, "without a task id"),
+    ("truncated-json", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
+    ("no-id", "reapi", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
+    ("empty-202", "xai", SubmitUncertain, JobState.SUBMITTING, 1, True, "sent no task id"),
 ]
 
 
@@ -190,10 +190,10 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
     seen = Recorder()
     watch = Watch()
     async with open_session(watch.sleep, watch.read, deadline_seconds=60) as session:
-        with pytest.raises(JobTimedOut, match="not lost"):
+        with pytest.raises(JobTimedOut, match="continues there"):
             await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox", progress=seen)
         assert (await only_job(session)).state is JobState.SUBMITTED
-    notes = [update.note for update in seen.updates if "not known here" in update.note]
+    notes = [update.note for update in seen.updates if "unknown status" in update.note]
     assert len(set(notes)) == (1 if "brewing" in fault else 0)
     assert sandbox.ledger()["posts"] == 1
 
@@ -202,7 +202,7 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
 async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
     fault: str, session: Session, sandbox: Sandbox
 ) -> None:
-    with pytest.raises(ResultNotFetched, match="ready and paid"):
+    with pytest.raises(ResultNotFetched, match=r"ready at .* and paid"):
         await session.generate(request_for("reapi", prompt=f"a kite [sandbox:{fault}]"), "sandbox")
     job = await only_job(session)
     assert job.state is JobState.SUCCEEDED
@@ -244,7 +244,7 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
                 sandbox.fault("poll", "404", times=50)
             super().update(update)
 
-    with pytest.raises(ResultNotFetched, match="gone for good") as caught:
+    with pytest.raises(ResultNotFetched, match="it is lost") as caught:
         await session.generate(wish, "sandbox", progress=Forgetful())
     assert "Change the seed" in str(caught.value)
     assert (await only_job(session)).state is JobState.SUCCEEDED
@@ -260,7 +260,7 @@ async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
     first.file.unlink()
     await session._client.put_public(f"{sandbox.url}/_sandbox/reset", b"", "application/json")  # it keeps nothing
     for again in (lambda: session.generate(wish, name), lambda: session.resume(first.job.id)):
-        with pytest.raises(ResultNotFetched, match=r"gone for good\. Change the seed") as caught:
+        with pytest.raises(ResultNotFetched, match=r"it is lost\. Change the seed") as caught:
             await again()
         assert caught.value.task_id == first.job.task_id
         assert (await only_job(session)).state is JobState.SUCCEEDED
@@ -276,11 +276,11 @@ async def test_a_saved_clip_whose_url_has_expired(open_session: Open, sandbox: S
         first = await session.generate(wish, "sandbox")
         first.file.unlink()
         sandbox.wind(8 * 86400)  # its task is still there, and names the URL that was good for seven days
-        with pytest.raises(ResultNotFetched, match=r"HTTP 403.*Resume the job.*attach .* --url URL"):
+        with pytest.raises(ResultNotFetched, match=r"HTTP 403.*grok-imagine resume.*attach .* --url URL"):
             await session.generate(wish, "sandbox")
     stated = Settings(sandbox_url=sandbox.url)
     async with Session(tmp_path / "home", stated, sleep=hurried, now=lambda: time.time() + 31 * 86400) as session:
-        with pytest.raises(ResultNotFetched, match=r"gone for good\. Change the seed"):
+        with pytest.raises(ResultNotFetched, match=r"it is lost\. Change the seed"):
             await session.generate(wish, "sandbox")
     assert sandbox.ledger()["posts"] == 1
 

@@ -122,7 +122,7 @@ async def test_what_is_no_video_and_what_no_dialect_edits_is_named(
         await with_source(session, "sandbox-xai", request, tmp_path / "notes.mp4")
     film = make_film(tmp_path / "film.mp4", 2)
     for name in ("sandbox", "sandbox-aivideoapi", "sandbox-apiinone"):
-        with pytest.raises(UnsupportedOption, match="edit video is not offered here"):
+        with pytest.raises(UnsupportedOption, match="edit video is not supported here"):
             await with_source(session, name, request, film)
     assert sandbox.requests() == []
 

@@ -315,7 +315,7 @@ async def test_a_job_is_not_asked_about_at_another_host_than_it_was_submitted_at
                 session.collect("mine", "task_1"),
                 session.abandon(job.id),
             ):
-                with pytest.raises(SettingsError, match="was submitted at http://127"):
+                with pytest.raises(SettingsError, match="was submitted to http://127"):
                     await again
     assert (second.posts, second.polls) == (0, 0)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from grok_imagine.providers import provider
-from grok_imagine.transport.client import Endpoint
+from grok_imagine.transport.endpoint import Endpoint
 
 KEY = SecretStr("rk_live_very_secret")
 

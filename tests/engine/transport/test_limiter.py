@@ -18,7 +18,8 @@ from grok_imagine.jobs import ProgressUpdate
 from grok_imagine.models import Call
 from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.transport.client import Client, Endpoint
+from grok_imagine.transport.client import Client
+from grok_imagine.transport.endpoint import Endpoint
 from grok_imagine.transport.rate_limit import RateLimiter, RateLimiters
 from grok_imagine.transport.retry import Backoff
 

@@ -73,7 +73,7 @@ async def test_faults_are_named_before_anything_is_uploaded(
     uploads, submits = sandbox.uploads, sandbox.submits
     with pytest.raises(errors.RequestError, match="Connect a video"):
         await run("GIVExtendVideo", prompt="it lands", duration=2)
-    with pytest.raises(errors.UnsupportedOption, match="edit video is not offered here"):
+    with pytest.raises(errors.UnsupportedOption, match="edit video is not supported here"):
         await run("GIVEditVideo", connection="sandbox", prompt="at night", video=clip[0])
     with pytest.raises(errors.RequestError, match=r"2 to 10 whole seconds, got 1"):
         await run("GIVExtendVideo", connection="sandbox-xai", prompt="it lands", duration=1, video=clip[0])
