@@ -228,12 +228,12 @@ def save_connection(home: Path, name: str, connection: ConnectionSettings) -> No
     plain = connection.model_dump(exclude_none=True, exclude_defaults=True)
     if connection.api_key is not None:
         plain["api_key"] = connection.api_key.get_secret_value()
-    with changing(home) as stored:
+    with edit_settings(home) as stored:
         stored.setdefault("connections", {})[name] = plain
 
 
 @contextmanager
-def changing(home: Path) -> Generator[dict[str, Any]]:
+def edit_settings(home: Path) -> Generator[dict[str, Any]]:
     """Read the settings file, let the body change its content, validate all of it, and write it atomically.
 
     No other process does so meanwhile. Raises SettingsError if the file cannot be read or the result is invalid; the

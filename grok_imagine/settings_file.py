@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .settings import changing
+from .settings import edit_settings
 
 
 def put(home: Path, section: str, name: str, fields: Mapping[str, Any]) -> None:
     """Set fields of one connection or store. None removes a field, so that its default applies."""
-    with changing(home) as stored:
+    with edit_settings(home) as stored:
         entry = stored.setdefault(section, {}).setdefault(name, {})
         for field, value in fields.items():
             if value is None:
@@ -22,7 +22,7 @@ def put(home: Path, section: str, name: str, fields: Mapping[str, Any]) -> None:
 
 def remove(home: Path, section: str, name: str) -> None:
     """Remove one connection or store, including its keys."""
-    with changing(home) as stored:
+    with edit_settings(home) as stored:
         stored.get(section, {}).pop(name, None)
         if section == "stores":
             if stored.get("store") == name:
@@ -34,7 +34,7 @@ def remove(home: Path, section: str, name: str) -> None:
 
 def put_options(home: Path, options: Mapping[str, Any]) -> None:
     """Set options other than connections and stores. None removes an option."""
-    with changing(home) as stored:
+    with edit_settings(home) as stored:
         for name, value in options.items():
             if value is None:
                 stored.pop(name, None)

@@ -119,7 +119,7 @@ def _keep(images: Any, ref: ChunkRef, crf: int, folder: Path, progress: NodeProg
     made = tensors.to_pixels(images)
     progress.report(f"Chunk {chunk.index + 1} of {chunk.count}: saving {len(made)} frames", is_news=True)
     rate = ref.rate * chunk.factor(len(made))
-    write_piece(chunk_files[chunk.index], made[chunk.repeated(len(made)) :], rate, crf, read_tags(ref.source))
+    write_piece(chunk_files[chunk.index], made[chunk.count_repeats(len(made)) :], rate, crf, read_tags(ref.source))
     # Later chunks come before earlier gaps: a user who starts in the middle wants to see that part first.
     order = [*range(chunk.index + 1, chunk.count), *range(chunk.index)]
     missing = next((number for number in order if not chunk_files[number].exists()), None)

@@ -21,7 +21,7 @@ WIRE = ("grok_imagine/providers/", "grok_imagine/sandbox/")
 """Where JSON bodies of other people's APIs are read and written; a dict is what they are."""
 FILES_IN_A_FOLDER = 15
 LINES_P90, LINES_MAX = 20, 60
-NOT_YET = {"dict[str, Any] in signatures": 97, "functions named by a participle": 6}
+NOT_YET = {"dict[str, Any] in signatures": 97, "functions named by a participle": 0}
 
 _PARTICIPLE = re.compile(
     r"\w{3,}(ed|ing)|broken|brought|built|chosen|drawn|found|given|gone|heard|held|kept|known|left|lost|made|meant|paid|"

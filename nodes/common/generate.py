@@ -89,12 +89,12 @@ async def _with_images(session: Session, names: list[str], request: VideoRequest
     if not pixels:
         return request
 
-    def having(blobs: list[Blob]) -> VideoRequest:
+    def request_with(blobs: list[Blob]) -> VideoRequest:
         return request.model_copy(update={"reference_images": (*blobs, *request.reference_images)})
 
     if len(names) == 1:
-        session.check(having([Blob(b"", "image/png")] * len(pixels)), await session.connect(names[0]))
-    return having(await session.publisher.images(pixels))
+        session.check(request_with([Blob(b"", "image/png")] * len(pixels)), await session.connect(names[0]))
+    return request_with(await session.publisher.images(pixels))
 
 
 async def outputs_or_placeholder(making: Awaitable[Result], request: VideoRequest, on_rejected: str) -> io.NodeOutput:

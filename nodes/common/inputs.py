@@ -45,7 +45,7 @@ def clip_schema(
 ) -> io.Schema:
     """The Schema of a node that makes one clip: ``inputs`` are its own, between those that all of them have."""
     everyone_offers = modes in (MAKES_FROM_TEXT, MAKES_FROM_IMAGES)
-    offered = "" if everyone_offers else f" Offered by {offered_by(modes)}."
+    offered = "" if everyone_offers else f" Offered by {list_providers(modes)}."
     return schema(
         node_id=node_id,
         display_name=name,
@@ -225,7 +225,7 @@ def image_limits(modes: tuple[Mode, ...]) -> str:
     return _by_provider(modes, words)
 
 
-def offered_by(modes: tuple[Mode, ...]) -> str:
+def list_providers(modes: tuple[Mode, ...]) -> str:
     """The providers that have all these modes, for a tooltip."""
     labels = [one.label for one in PROVIDERS.values() if set(modes) <= _modes_of(one.name)]
     return ", ".join(labels[:-1]) + (" and " if labels[1:] else "") + labels[-1]

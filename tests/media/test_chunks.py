@@ -43,7 +43,7 @@ def test_an_interpolators_pieces_meet(factor, ends_open):
             times += [times[-1] + Fraction(n, factor) for n in range(1, factor)]
         made = len(times)
         assert one.factor(made) == factor
-        shown += times[one.repeated(made) :]
+        shown += times[one.count_repeats(made) :]
     if not ends_open or factor == 1:
         assert shown == [Fraction(n, factor) for n in range(29 * factor + 1)]
     else:
@@ -52,7 +52,7 @@ def test_an_interpolators_pieces_meet(factor, ends_open):
 
 def test_fewer_frames_than_went_in_are_refused():
     with pytest.raises(RequestError, match="not fewer"):
-        chunk(1, 30, 8, 0).repeated(7)
+        chunk(1, 30, 8, 0).count_repeats(7)
 
 
 @pytest.mark.parametrize("size", [(64, 48), (51, 37)])
@@ -64,7 +64,7 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
         one = chunk(index, 50, 15, 2)
         clip = decode(source, window=one.window)
         paths.append(tmp_path / f"{index}.mp4")
-        write_piece(paths[-1], clip.frames[one.repeated(clip.frame_count) :], clip.rate, 4)
+        write_piece(paths[-1], clip.frames[one.count_repeats(clip.frame_count) :], clip.rate, 4)
     join_pieces(paths, source, tmp_path / "joined.mp4")
     joined = decode(tmp_path / "joined.mp4")
     assert joined.frames.shape == whole.frames.shape

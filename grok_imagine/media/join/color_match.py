@@ -49,7 +49,7 @@ class ColorMatch:
     def _tables(self) -> list[NDArray[np.float32]]:
         return [np.arange(256, dtype=np.float32) * np.float32(gain) + np.float32(shift) for gain, shift in self.lines]
 
-    def applied(self, picture: Packed, age: int) -> Packed:
+    def apply(self, picture: Packed, age: int) -> Packed:
         """The part's picture number ``age``, in the colours of the film."""
         share = 1 - (age + 1) / EASE if self.rest is not None else 0.0
         if not self.is_needed and share <= 0:
@@ -98,7 +98,7 @@ def match(before: Ending | None, after: Packed, *, is_repeated: bool) -> ColorMa
     lines = (total[0], total[1], total[2])
     if not is_repeated:
         return ColorMatch(told, lines)
-    return ColorMatch(told, lines, _rest(before.shown, ColorMatch(told, lines).applied(after, EASE)))
+    return ColorMatch(told, lines, _rest(before.shown, ColorMatch(told, lines).apply(after, EASE)))
 
 
 def _rest(wanted: Packed, has: Packed) -> tuple[NDArray[np.float32], ...]:

@@ -149,7 +149,7 @@ class _JoinRun:
                 change = match(before, meets, is_repeated=repeated is not None)
                 if before is not None:
                     self.seams.append(Seam(self.frames, change, 0.0))
-            shown = change.applied(picture, number - part.skip)
+            shown = change.apply(picture, number - part.skip)
             self._ending = Ending(picture, shown, change)
             yield shown
 

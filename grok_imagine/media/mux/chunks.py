@@ -80,7 +80,7 @@ class Chunk:
         """The frames to load."""
         return FrameSelection(skip_first_frames=self.first, frame_load_cap=self.frames)
 
-    def repeated(self, made: int) -> int:
+    def count_repeats(self, made: int) -> int:
         """How many of the ``made`` frames repeat what the piece before has shown. Raises RequestError for too few."""
         if made < self.frames:
             raise RequestError(

@@ -38,7 +38,7 @@ class Uncopyable(Exception):
 
 
 @contextmanager
-def encoding() -> Generator[None, None, None]:
+def map_errors() -> Generator[None, None, None]:
     """Raises FFmpeg's errors as EncodeError, so that they are not taken for damage in the source."""
     try:
         yield

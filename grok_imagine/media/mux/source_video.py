@@ -67,7 +67,7 @@ def prepare_video(
     limits.check_longest(facts)
     with TemporaryDirectory(prefix="grok-imagine-") as folder:
         work = _PrepareRun(file, facts, Path(folder) / "film.mp4", max_bytes, should_stop)
-        result = work.copied() or work.encoded()
+        result = work.copy() or work.encode()
         if result.whole + MISSING < facts.promised:
             has, promised = float(result.whole), float(facts.promised)
             raise DecodeError(f"{file.name} is damaged or cut short: it has {has:.2f} s of {promised:.2f} s.")
@@ -171,7 +171,7 @@ class _PrepareRun:
     max_bytes: int
     should_stop: ShouldStop | None
 
-    def copied(self) -> _Facts | None:
+    def copy(self) -> _Facts | None:
         """Copies the picture; None if that cannot be done, or is too large, or would not be upright any more."""
         if self.facts.codecs[0] not in COPIED_PICTURES:
             return None
@@ -185,7 +185,7 @@ class _PrepareRun:
         same = (result.orientation, result.size, result.aspect) == (facts.orientation, facts.size, facts.aspect)
         return result if same and self.target.stat().st_size <= self.max_bytes else None
 
-    def encoded(self) -> _Facts:
+    def encode(self) -> _Facts:
         """Encodes the picture, coarser and then smaller each time, until it fits."""
         bits = self.max_bytes * 8 / max(float(self.facts.whole), 0.1)
         rate, keeps_sound = _index(self.file).rate, True

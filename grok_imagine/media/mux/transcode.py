@@ -25,7 +25,7 @@ from ..audio import AudioDecoder
 from ..frames.scale import one_thread, source_colours
 from ..open import OpenVideo, file_duration, fraction, pixel_aspect
 from ..orientation import Orientation
-from .mp4_writer import encoding, is_end
+from .mp4_writer import map_errors, is_end
 
 # x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
 # bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
@@ -101,10 +101,10 @@ class VideoTrack:
         made: list[Packet[Any]] = []
         for frame in _decoded(packet):
             prepared = self._prepared(frame)
-            with encoding():
+            with map_errors():
                 made += self._stream.encode(prepared)
         if is_end(packet):
-            with encoding():
+            with map_errors():
                 made += self._stream.encode()
         for each in made:
             # The last frame lasts as long as this says. PyAV 14 says the shortest time there is.
@@ -171,7 +171,7 @@ class AacEncoder:
         return self._packets(None)
 
     def _packets(self, frame: AudioFrame | None) -> list[Packet[Any]]:
-        with encoding():
+        with map_errors():
             return self._stream.encode(frame)
 
 

@@ -34,7 +34,7 @@ def split_and_join(source: Path, folder: Path, factor: int = 1) -> Path:
         clip = decode(source, window=part.window)
         made = np.repeat(clip.frames, factor, axis=0)
         pieces.append(folder / f"{index}.mp4")
-        write_piece(pieces[-1], made[part.repeated(len(made)) :], clip.rate * factor, 12, tags)
+        write_piece(pieces[-1], made[part.count_repeats(len(made)) :], clip.rate * factor, 12, tags)
     join_pieces(pieces, source, folder / "joined.mp4")
     return folder / "joined.mp4"
 
