@@ -200,7 +200,7 @@ async def test_a_file_that_drips_leaves_the_job_paid_and_resumable(
     job, said = await make(world, "reapi", tmp_path, ResultNotFetched, times=1)
     assert job.state is JobState.SUCCEEDED
     assert "came within" in said
-    assert "nothing is submitted or paid again" in said
+    assert "It is not charged again" in said
     assert world.asked("clip.mp4") == 3
     world.drips = False
     async with Session(tmp_path, settings(world, "reapi"), sleep=hurry) as session:

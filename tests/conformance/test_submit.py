@@ -125,7 +125,7 @@ async def test_refused_content_is_sent_to_nobody_else(
     world.submit = (status, {}, body)
     job, said = await make(world, dialect, tmp_path, ContentRejected)
     assert (job.state, job.error_kind, job.task_id) == (JobState.FAILED, "ContentRejected", None)
-    assert "change the prompt" in said
+    assert "Change the prompt" in said
 
 
 async def test_the_provider_s_own_code_for_refused_content(world: World, tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_reads_a_refusal(name: str, record: dict[str, Any]) -> None:
 @every_provider
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"status":"processing"}', b"[]", b"<html>", b'{"data":null}'])
 def test_a_submit_without_id_is_never_taken_for_a_refusal(dialect: Provider, body: bytes) -> None:
-    with pytest.raises(errors.UnreadableReply, match=r"may exist and be\s+billed"):
+    with pytest.raises(errors.UnreadableReply, match=r"may exist and be\s+charged"):
         dialect.task_id(Reply(200, body))
 
 

@@ -62,7 +62,7 @@ async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
 
 async def test_the_film_says_how_each_segment_was_made(session: Session) -> None:
     source = await first_clip(session)
-    film = await run_chain(session, chain(source), owner="7")
+    film = await run_chain(session, chain(source))
     facts = metadata.read(film.file)
     assert facts is not None
     assert facts["source"] == metadata.read(source)

@@ -69,8 +69,14 @@ async def test_an_unknown_task_is_reported_after_the_seconds_that_replicas_need(
 ) -> None:
     clock = SetBack()
     async with session(tmp_path, sandbox, clock, deadline_seconds=4 * HOUR) as opened:
-        with pytest.raises(JobError, match="cannot be asked"):
-            await opened.collect("sandbox", "task_018f5a3a1b6e7d9f8c2b4d6e8f0a2c4e")
+        job = await opened.journal.advance(
+            await posted(opened, clock, 0),
+            JobState.SUBMITTED,
+            task_id="task_018f5a3a1b6e7d9f",
+            submitted_at=clock.now(),
+        )
+        with pytest.raises(JobError, match="does not know this task"):
+            await opened.resume(job.id)
     assert clock.seconds < 600
 
 

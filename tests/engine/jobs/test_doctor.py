@@ -7,17 +7,21 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from packaging.markers import Marker
 
 from grok_imagine.doctor.anonymize import Anonymizer
 from grok_imagine.doctor.doctor import run_checks
-from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check, parse_version
+from grok_imagine.doctor.environment import OLDEST_COMFYUI, Check
+from grok_imagine.doctor.requirements import Requirement, marker_applies, parse_requirements, parse_version
 from grok_imagine.errors import GrokImagineError, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.privacy import make_private
@@ -197,6 +201,66 @@ async def test_jobs_that_stand_open_and_parts_that_were_left(home: Path) -> None
     assert "grok-imagine attach JOB TASK_ID" in jobs.advice
     assert find(checks, "data folder", "partial downloads").text == "2, 1.0 MB; 1 in use, 1 old"
     assert "SECRETPROMPT" not in repr(checks)
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        "python_version<'3.11'",
+        'python_version >= "3.11"',
+        "python_version < '3.9'",
+        "python_version >= '3.9' and python_version < '4'",
+        f"sys_platform == '{sys.platform}'",
+        f"sys_platform != '{sys.platform}' or os_name == '{os.name}'",
+        "(platform_system == 'Linux' or platform_system == 'Windows') and python_full_version < '3.9.1'",
+        "platform_system == 'None' and (python_version > '3' or python_version > '2')",
+        "python_version > '3' and extra == 'cli'",
+    ],
+)
+def test_a_marker_means_what_it_means_to_pip(marker: str) -> None:
+    assert marker_applies(marker) == Marker(marker).evaluate({"extra": ""})
+
+
+def test_only_what_is_required_here_is_looked_for() -> None:
+    lines = [
+        "httpx[socks]>=0.27",
+        "numpy >= 1.26",
+        "here>=2;python_version>='3.10'",
+        "elsewhere>=2;python_version<'3.10'",
+        'optional>=1; extra == "cli"',
+        "unclear>=1; planet == 'Mars'",
+        "unclear>=1; (python_version >= '3.10'",
+    ]
+    assert parse_requirements(lines) == [
+        Requirement("httpx", "[socks]", "0.27"),
+        Requirement("numpy", "", "1.26"),
+        Requirement("here", "", "2"),
+    ]
+    lines = (ROOT / "requirements.txt").read_text("utf-8").split()
+    required = [one.name for one in parse_requirements(lines)]
+    assert len(required) == len(lines) - (sys.version_info >= (3, 11)), "each line is understood"
+    assert ("tomli" in required) == (sys.version_info < (3, 11))
+
+
+@pytest.mark.parametrize(("installed", "text"), [(None, "missing"), ("0.26.9", "0.26.9, older than the required 0.27")])
+async def test_a_library_that_is_missing_or_old_is_a_fault(
+    installed: str | None, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name != "httpx":
+            return real(name)
+        if installed is None:
+            raise metadata.PackageNotFoundError(name)
+        return installed
+
+    monkeypatch.setattr(metadata, "version", version)
+    checks = await run_checks(tmp_path / "home", offline=True)
+    assert faults(checks) == [("environment", "httpx")]
+    found = find(checks, "environment", "httpx")
+    assert found.text == text
+    assert found.advice.endswith('-m pip install "httpx[socks]>=0.27"')
 
 
 @pytest.mark.parametrize(("version", "grade"), [("0.18.1", "ok"), ("0.9.2", "fault")])

@@ -126,7 +126,9 @@ async def test_a_bad_request_sends_and_journals_nothing(session: Session, sandbo
 
 
 async def test_a_mode_that_is_not_there_is_refused(session: Session) -> None:
-    with pytest.raises(UnsupportedOption, match="reference-to-video is not offered"):
+    with pytest.raises(
+        UnsupportedOption, match="reference-to-video is not supported here; choose one of: text-to-video"
+    ):
         await session.generate(VideoRequest(prompt="x", mode=Mode.REFERENCE), "sandbox")
 
 

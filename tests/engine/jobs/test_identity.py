@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ from ..support.processes import client, finish, ledger
 from ..support.requests import request_for
 from ..support.sessions import Open
 
+CLIP = Path(__file__).parents[2] / "conformance" / "clip.mp4"
 BOAT = request_for("reapi")
 BOAT_FINGERPRINT = "343ff7cad07aa8015b169139c5c7126b08836f66a02433b9414d92d2ac4c291e"
 FULL = VideoRequest(
@@ -98,8 +100,7 @@ async def test_two_at_once_are_one_clip_if_their_seeds_are_equal(session: Sessio
 async def test_a_finished_job_of_an_older_journal_is_found(
     session: Session, sandbox: Sandbox, tmp_path: Path, owner: str
 ) -> None:
-    file = tmp_path / "clip.mp4"
-    file.write_bytes(b"clip")
+    file = Path(shutil.copy(CLIP, tmp_path))
     await session.journal.add(old_job("done", JobState.SAVED, owner=owner, file=file))
     await session.journal.add(old_job("unknown", JobState.SUBMITTING, owner="4"))
     await session.journal.add(old_job("refused", JobState.FAILED, owner="5", error_kind=ContentRejected.__name__))
