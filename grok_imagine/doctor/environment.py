@@ -22,6 +22,7 @@ from ..journal.database import FILE_NAME as JOURNAL
 from ..privacy import is_open_to_others
 from ..settings import FILE_NAME as SETTINGS
 from ..transport.partial_download import is_in_use
+from .requirements import Requirement, parse_requirements, parse_version
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_COMFYUI = "0.14.1"
@@ -48,8 +49,8 @@ def check_environment(home: Path) -> Iterator[Check]:
     yield Check(_ENVIRONMENT, "system", f"{platform.system()} {platform.release()} {platform.machine()}")
     yield Check(_ENVIRONMENT, "Python", f"{platform.python_version()} {platform.python_implementation()}")
     yield from _comfyui(home)
-    for name, oldest in _requirements():
-        yield _library(name, oldest)
+    for requirement in _requirements():
+        yield _library(requirement)
     yield Check(_ENVIRONMENT, "FFmpeg", _ffmpeg())
     yield Check(_ENVIRONMENT, "SQLite", sqlite3.sqlite_version)
     for name in ("torch", "comfyui-frontend-package", "psycopg"):
@@ -167,25 +168,25 @@ def _comfyui(home: Path) -> Iterator[Check]:
     yield Check(_ENVIRONMENT, "ComfyUI", "not found; set COMFYUI_PATH to its folder")
 
 
-def _requirements() -> list[tuple[str, str]]:
-    """The pack's requirements and their oldest versions, from requirements.txt or the installed metadata."""
+def _requirements() -> list[Requirement]:
+    """The pack's requirements on this machine, from requirements.txt or the installed metadata."""
     try:
         lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     except OSError:
         try:
-            lines = [line for line in metadata.requires("grok-imagine-video") or [] if ";" not in line]
+            lines = metadata.requires("grok-imagine-video") or []
         except metadata.PackageNotFoundError:
             lines = []
-    matches = (re.match(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?\s*>=\s*([0-9.]+)", line) for line in lines)
-    return [(match[1], match[2]) for match in matches if match]
+    return parse_requirements(lines)
 
 
-def _library(name: str, oldest: str) -> Check:
+def _library(requirement: Requirement) -> Check:
+    name, extras, oldest = requirement
     version = _version(name)
     if version is not None and parse_version(version) >= parse_version(oldest):
         return Check(_ENVIRONMENT, name, version)
     text = f"{version}, older than the required {oldest}" if version else "missing"
-    advice = f'"{sys.executable}" -m pip install "{name}>={oldest}"'
+    advice = f'"{sys.executable}" -m pip install "{name}{extras}>={oldest}"'
     return Check(_ENVIRONMENT, name, text, "fault", advice)
 
 
@@ -204,12 +205,6 @@ def _ffmpeg() -> str:
         return f"PyAV cannot be loaded: {type(error).__name__}"
     versions: dict[str, tuple[int, ...]] = av.library_versions
     return ", ".join(f"{name} {versions[name][0]}.{versions[name][1]}" for name in ("libavcodec", "libavformat"))
-
-
-def parse_version(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, for comparing: ``0.14.1rc1`` is (0, 14, 1)."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def format_time(now: float) -> str:
