@@ -124,7 +124,9 @@ async def write_results(session: Session, batch_id: str, target: Path, output: P
     The temporary file is this process's own: another one may run the same list.
     """
     batches = Batches(session.journal)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (target.parent, output):  # either may have been removed while the clips were made
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("w", encoding="utf-8") as lines:
