@@ -135,6 +135,6 @@ def _how() -> io.Combo.Input:
         options=list(_HOWS),
         default=inputs.AUTO,
         tooltip="extend = the provider continues the end of the video; offered by "
-        f"{inputs.list_providers((Mode.EXTEND,))}, and some also charge for the source's seconds. last_frame = the last "
-        "frame starts the next segment; works everywhere. auto = extend if offered.",
+        f"{inputs.list_providers((Mode.EXTEND,))}, and some also charge for the source's seconds. last_frame = the "
+        "last frame starts the next segment; works everywhere. auto = extend if offered.",
     )

@@ -25,7 +25,7 @@ from ..audio import AudioDecoder
 from ..frames.scale import one_thread, source_colours
 from ..open import OpenVideo, file_duration, fraction, pixel_aspect
 from ..orientation import Orientation
-from .mp4_writer import map_errors, is_end
+from .mp4_writer import is_end, map_errors
 
 # x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
 # bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
