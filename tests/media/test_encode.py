@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageFile, PngImagePlugin
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin, TiffImagePlugin
 
 from grok_imagine.errors import EncodeError
 from grok_imagine.media.images import compress
@@ -375,13 +375,16 @@ class TestFiles:
         with pytest.raises(EncodeError):
             read_image(path)
 
-    @pytest.mark.parametrize(("mode", "kind"), [("1", "PNG"), ("L", "GIF"), ("1", "TIFF")])
-    def test_a_small_file_of_a_huge_picture_is_not_decoded(self, tmp_path, monkeypatch, mode, kind):
+    @pytest.mark.parametrize(
+        ("mode", "kind", "options"), [("1", "PNG", {}), ("L", "GIF", {}), ("1", "TIFF", {"compression": "group4"})]
+    )
+    def test_a_small_file_of_a_huge_picture_is_not_decoded(self, tmp_path, monkeypatch, mode, kind, options):
         path = tmp_path / "huge.png"
-        Image.new(mode, (9600, 9400)).save(path, format=kind)
+        Image.new(mode, (9600, 9400)).save(path, format=kind, **options)
         assert path.stat().st_size < 2_000_000
         loaded: list[object] = []
-        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: loaded.append(picture))
+        for reader in (ImageFile.ImageFile, TiffImagePlugin.TiffImageFile):  # TIFF has a load of its own
+            monkeypatch.setattr(reader, "load", lambda picture: loaded.append(picture))
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as other node packs set it
         with pytest.raises(EncodeError, match=r"huge\.png is 9600 × 9400 pixels; use at most 89 million"):
             read_image(path)

@@ -16,13 +16,25 @@ from ..waiting import SHORT, jobs_in, until
 @pytest.mark.held
 async def test_two_nodes_of_one_graph_run_side_by_side(run: Any, host: Any, sandbox: Any) -> None:
     wish = {**SHORT, "prompt": "a kite"}
-    both = asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
+    both = asyncio.gather(*(run("GIVTextToVideo", node, **wish, seed=seed) for node, seed in (("1", 1), ("2", 2))))
     await until(lambda: sandbox.submits == 2)  # the second does not wait for the first to end
     told = ("1", "2")
     await until(lambda: {node for _, node, text in host.texts if text.startswith("Generating")} == {*told})
     sandbox.wind(60)
     one, other = await both
     assert one[1] != other[1]
+
+
+@pytest.mark.held
+async def test_an_equal_node_waits_for_the_clip_that_is_being_made(run: Any, host: Any, sandbox: Any) -> None:
+    wish = {**SHORT, "prompt": "a kite"}
+    both = asyncio.gather(run("GIVTextToVideo", "1", **wish), run("GIVTextToVideo", "2", **wish))
+    await until(lambda: {node for _, node, _ in host.texts} == {"1", "2"})
+    await until(lambda: any(text.startswith("Generating") for _, _, text in host.texts))
+    sandbox.wind(60)
+    one, other = await both
+    assert one[1] == other[1]
+    assert sandbox.submits == 1
 
 
 async def test_equal_wishes_of_a_list_that_run_at_once_are_one_clip(run: Any, sandbox: Any) -> None:

@@ -28,7 +28,7 @@ async def test_a_refusal_fails_the_node_and_is_never_sent_again_by_itself(run: A
         with pytest.raises(Exception, match="could not make the clip") as caught:
             await run("GIVTextToVideo", "1", **REFUSED)
         assert type(caught.value).__name__ == "ContentRejected"
-    assert "change the prompt" in str(caught.value)
+    assert "is not sent again. Change the prompt, the images or the seed" in str(caught.value)
     assert sandbox.submits == 1
     with pytest.raises(Exception, match="could not make the clip"):
         await run("GIVTextToVideo", "1", **REFUSED, seed=1)  # a new seed is a new clip
