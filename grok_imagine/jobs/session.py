@@ -294,9 +294,8 @@ class Session:
         if is_loopback(url):
             sandbox_url = await self._sandbox.url()
             if not is_below(url, sandbox_url):
-                raise FetchFailed(
-                    "The URL leads to this machine, but is no file of the running sandbox. Nothing was downloaded."
-                )
+                text = "The URL leads to this machine, but is no file of the running sandbox. Nothing was downloaded."
+                raise FetchFailed(text, is_refused=True)
             base_url = sandbox_url
         nobody = Endpoint(base_url, SecretStr(""), lambda call, _key: call)
         call = Call.get(url, authorized=False)

@@ -75,10 +75,15 @@ async def test_a_new_node_looks_right(page: Any) -> None:
     await page.wait_for_timeout(1500)
     (ROOT / "artifacts").mkdir(exist_ok=True)
     await page.screenshot(path=str(ROOT / "artifacts" / "new_nodes.png"))
-    values = await page.evaluate("() => window.app.graph._nodes[0].widgets.map(w => w.value)")
-    assert values[:9] == ["sandbox", "auto", "", "auto", "auto", 6, "auto", 0, "fixed"], (
-        "a seed that changed by itself would buy a clip on each run"
+    values = await page.evaluate(
+        "() => Object.fromEntries(window.app.graph._nodes[0].widgets.map(w => [w.name, w.value]))"
     )
+    expected = {"prompt": "", "connection": "sandbox", "duration": 6, "resolution": "auto", "aspect_ratio": "auto"}
+    assert list(values)[:6] == [*expected, "seed"], "what is seen at first, in this order"
+    assert {name: values[name] for name in expected} == expected
+    # A seed that changed by itself would buy a clip on each run.
+    assert (values["seed"], values["control_after_generate"]) == (0, "fixed")
+    assert (values["model"], values["motion_mode"]) == ("auto", "auto")
 
 
 async def test_the_progress_is_seen_on_the_node(page: Any) -> None:
