@@ -13,6 +13,7 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 
 from .conftest import hurry, make, settings
+from .grid import diagonal
 from .server import CLIP, DIALECTS, TASK, World, done, id_answer
 
 URL = "{url}/clip.mp4"
@@ -53,8 +54,7 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("fields", SHAPES, ids=str)
-@pytest.mark.parametrize("dialect", GENERIC)
+@diagonal("dialect, fields", GENERIC, SHAPES)
 async def test_a_video_is_found_wherever_gateways_put_it(
     dialect: str, fields: dict[str, Any], world: World, tmp_path: Path
 ) -> None:
@@ -68,8 +68,7 @@ async def test_a_video_is_found_wherever_gateways_put_it(
 UNKNOWN_SHAPES: list[dict[str, Any]] = [{}, {"output": None}, {"gift": URL}, {"url": "ftp://x/a.mp4"}, {"url": ""}]
 
 
-@pytest.mark.parametrize("fields", UNKNOWN_SHAPES, ids=str)
-@pytest.mark.parametrize("dialect", GENERIC)
+@diagonal("dialect, fields", GENERIC, UNKNOWN_SHAPES)
 async def test_done_is_paid_even_where_no_video_is_found(
     dialect: str, fields: dict[str, Any], world: World, tmp_path: Path
 ) -> None:
@@ -176,14 +175,14 @@ WORDS = [
     *((word, ContentRejected) for word in ("blocked", "content_filtered", "moderation_blocked")),
     ("expired", JobExpired),
 ]
+BESIDE: list[dict[str, Any]] = [{}, {"error": {"code": "e", "message": "m"}}]
 
 
-@pytest.mark.parametrize(("word", "error"), WORDS)
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("beside", [{}, {"error": {"code": "e", "message": "m"}}], ids=["alone", "with an error"])
-async def test_terminal_words_end_the_wait(
-    dialect: str, word: str, error: Any, beside: dict[str, Any], world: World, tmp_path: Path
-) -> None:
+@diagonal(
+    "dialect, ending", DIALECTS, [(*one, beside) for beside in BESIDE for one in WORDS], lambda one: str(one[::2])
+)
+async def test_terminal_words_end_the_wait(dialect: str, ending: Any, world: World, tmp_path: Path) -> None:
+    word, error, beside = ending
     world.submit, world.polls = id_answer(dialect, TASK), [task(dialect, word, **beside)]
     job, _ = await make(world, dialect, tmp_path, error, times=1)
     assert job.state is JobState.FAILED

@@ -12,6 +12,7 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 
 from .conftest import hurry, make, settings, wish
+from .grid import diagonal
 from .server import CLIP, DIALECTS, TASK, World, done, id_answer
 
 REDIRECTS = (
@@ -27,7 +28,6 @@ REDIRECTS = (
 )
 UNKNOWN = [
     *((status, {}, {"error": {"message": "m"}}) for status in (408, 409, 421, 499, 500, 502, 503, 504, 520, 529)),
-    *((status, {"Location": place}, b"") for status in (301, 302, 307, 308) for place in REDIRECTS),
     (200, {}, b"<html>welcome</html>"),
     (200, {}, b""),
     (200, {}, b'{"id": "task_'),
@@ -45,8 +45,12 @@ async def test_an_unclear_answer_leaves_the_outcome_unknown(answer: Any, world: 
     assert "nothing was charged" not in said.lower()
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("place", ["https:foo", "http://xn--a/"])
+@diagonal("status, place", (301, 302, 307, 308), REDIRECTS)
+async def test_so_does_a_redirect(status: int, place: str, world: World, tmp_path: Path) -> None:
+    await test_an_unclear_answer_leaves_the_outcome_unknown((status, {"Location": place}, b""), world, tmp_path)
+
+
+@diagonal("dialect, place", DIALECTS[1:], ["https:foo", "http://xn--a/"])
 async def test_a_redirect_that_cannot_be_joined_in_every_dialect(
     dialect: str, place: str, world: World, tmp_path: Path
 ) -> None:
@@ -54,8 +58,7 @@ async def test_a_redirect_that_cannot_be_joined_in_every_dialect(
     assert (await make(world, dialect, tmp_path, SubmitUncertain))[0].state is JobState.SUBMITTING
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("code", [429, 402, 500, 1000, "429", "rate_limit_exceeded", "error"])
+@diagonal("dialect, code", DIALECTS, [429, 402, 500, 1000, "429", "rate_limit_exceeded", "error"], repr)
 async def test_an_id_wins_over_any_code_beside_it(dialect: str, code: Any, world: World, tmp_path: Path) -> None:
     status, headers, body = id_answer(dialect, TASK)
     key = "id" if dialect == "xai" else next(iter(body))
@@ -94,8 +97,7 @@ IDS = [
 ]
 
 
-@pytest.mark.parametrize("name", IDS, ids=lambda one: one[:24])
-@pytest.mark.parametrize("dialect", DIALECTS)
+@diagonal("dialect, name", DIALECTS, IDS, lambda one: one[:24])
 async def test_an_id_is_taken_and_sent_as_it_is(dialect: str, name: str, world: World, tmp_path: Path) -> None:
     from urllib.parse import quote
 
@@ -117,12 +119,11 @@ MODERATION = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body"), MODERATION)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@diagonal("dialect, answer", DIALECTS, MODERATION)
 async def test_refused_content_is_sent_to_nobody_else(
-    dialect: str, status: int, body: Any, world: World, tmp_path: Path
+    dialect: str, answer: tuple[int, Any], world: World, tmp_path: Path
 ) -> None:
-    world.submit = (status, {}, body)
+    world.submit = (answer[0], {}, answer[1])
     job, said = await make(world, dialect, tmp_path, ContentRejected)
     assert (job.state, job.error_kind, job.task_id) == (JobState.FAILED, "ContentRejected", None)
     assert "Change the prompt" in said

@@ -52,9 +52,17 @@ LEAVES = {
 }
 
 
-@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES.keys())
-def test_a_film_that_is_left_early_ends_at_once(film: Callable[..., Path], leave: str) -> None:
+def run(path: Path, work: str, times: int) -> None:
     """In a process of its own: a deadlock in FFmpeg holds Python's lock, so that no timeout of pytest is heard."""
-    path = film(frames=60, size=(320, 240))
-    command = [sys.executable, "-c", BEGINNING + leave, str(path), "30"]
+    command = [sys.executable, "-c", BEGINNING + work, str(path), str(times)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_film_that_is_left_early_in_any_way_ends_at_once(film: Callable[..., Path]) -> None:
+    run(film(frames=60, size=(320, 240)), "\n".join(LEAVES.values()), 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES.keys())
+def test_it_does_so_again_and_again(film: Callable[..., Path], leave: str) -> None:
+    run(film(frames=60, size=(320, 240)), leave, 30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {}
 
 
-@pytest.fixture(params=ROWS, ids=[row.name for row in ROWS])
+def rows(take: int | None = None, *, of: Callable[[Row], object] = lambda row: row) -> pytest.MarkDecorator:
+    """Every row, and in the quick tests every fourth one alone where ``take`` is the first of them."""
+    chosen = [row for row in ROWS if of(row)]
+    marks = [() if take is None or number % 4 == take else (pytest.mark.slow,) for number in range(len(chosen))]
+    params = [pytest.param(row, id=row.name, marks=mark) for row, mark in zip(chosen, marks, strict=True)]
+    return pytest.mark.parametrize("row", params, indirect=True)
+
+
+@pytest.fixture
 def row(request: pytest.FixtureRequest) -> Row:
     row: Row = request.param
     if row.command and not shutil.which("ffmpeg"):
@@ -74,6 +83,7 @@ def apart(clip: Clip, shown: list[float]) -> float:
     return click - (flashes[0] - shown[0]) - CLICK_AFTER
 
 
+@rows()
 def test_the_whole(row: Row, path: Path) -> None:
     clip = decode(path)
     assert path.stat().st_size < 500_000
@@ -88,6 +98,7 @@ def test_the_whole(row: Row, path: Path) -> None:
         assert abs(apart(clip, row.shown)) <= MOST_APART
 
 
+@rows(0)
 def test_a_window(row: Row, path: Path) -> None:
     first = row.video.flash - 3
     clip = decode(path, window=FrameSelection(skip_first_frames=first, frame_load_cap=6))
@@ -97,6 +108,7 @@ def test_a_window(row: Row, path: Path) -> None:
         assert abs(apart(clip, row.shown[first : first + 6])) <= MOST_APART
 
 
+@rows(1)
 def test_one_frame(row: Row, path: Path) -> None:
     clip = decode(path, window=FrameSelection(skip_first_frames=row.video.flash, which="first"))
     assert numbers(clip) == [row.video.flash]
@@ -105,18 +117,16 @@ def test_one_frame(row: Row, path: Path) -> None:
     assert numbers(decode(path, window=FrameSelection(which="last"))) == [row.frames - 1]
 
 
+@rows(2, of=lambda row: not row.video.times)
 def test_its_own_rate_forced(row: Row, path: Path) -> None:
-    if row.video.times:
-        pytest.skip("its rate varies")
     clip = decode(path, window=FrameSelection(force_rate=float(row.video.rate)))
     assert numbers(clip) == list(range(row.frames))
     if row.video.sound:
         assert abs(apart(clip, row.shown)) <= MOST_APART
 
 
+@rows(3, of=lambda row: row.video.sound)
 def test_it_can_be_uploaded(row: Row, path: Path, tmp_path: Path) -> None:
-    if not row.video.sound:
-        pytest.skip("has no sound")
     prepared = tmp_path / "prepared.mp4"
     prepared.write_bytes(prepare_video(path).blob.data)
     clip = decode(prepared)
@@ -181,6 +191,7 @@ def test_a_muxer_that_fails_is_no_damaged_source(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="FFmpeg's program is not installed")
+@rows(3)
 def test_ffmpeg_agrees(row: Row, path: Path) -> None:
     entries = "frame=best_effort_timestamp_time:stream=avg_frame_rate,sample_aspect_ratio"
     command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "json", str(path)]
