@@ -66,9 +66,10 @@ def test_a_command_checks_its_output_before_it_pays(
     names["list"].write_text("a kite\n")
     names["folder"].mkdir()
     arguments = [part.format(**names) for part in command]
-    code, _, err = finish(client(running_sandbox, tmp_path / "home", *arguments))
-    assert code == 2
-    assert re.search(told, " ".join(err.split())), err
+    environment = {"GROK_IMAGINE_SANDBOX_URL": running_sandbox, "GROK_IMAGINE_HOME": str(tmp_path / "home")}
+    done = CliRunner().invoke(app, arguments, env=environment)
+    assert done.exit_code == 2
+    assert re.search(told, " ".join(done.stderr.split())), done.stderr
     assert ledger(running_sandbox)["posts"] == 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from grok_imagine.cli import console
 from grok_imagine.cli.app import app
 
 from ..support.processes import ROOT, client, finish, ledger, state_of, wait_until, wind
@@ -42,7 +43,8 @@ def run(running_sandbox: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         "CONNECTIONS__PAID__PACE": "0.1",
     }.items():
         monkeypatch.setenv(f"GROK_IMAGINE_{name}", str(value))
-    monkeypatch.setenv("COLUMNS", "200")
+    for shown in (console.out, console.err):
+        monkeypatch.setattr(shown, "width", 200)
     return lambda *arguments, **more: CliRunner().invoke(app, list(arguments), **more)
 
 

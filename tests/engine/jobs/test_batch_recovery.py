@@ -129,6 +129,7 @@ def charged(sandbox: Sandbox) -> Decimal:
     return sum((Decimal(entry["usd"]) for entry in sandbox.ledger()["entries"]), Decimal(0))
 
 
+@pytest.mark.slow
 async def test_the_limit_holds_over_kills_and_new_rows(sandbox: Sandbox, tmp_path: Path) -> None:
     rows = [f"kite {number}" for number in range(12)]
     for turn in range(3):
@@ -146,6 +147,7 @@ async def test_the_limit_holds_over_kills_and_new_rows(sandbox: Sandbox, tmp_pat
     assert 0 < charged(sandbox) <= Decimal("0.30")
 
 
+@pytest.mark.slow
 async def test_the_limit_holds_over_three_processes(sandbox: Sandbox, tmp_path: Path) -> None:
     rows = [f"kite {number}" for number in range(12)]
     processes = [await child(tmp_path, sandbox, rows) for _ in range(3)]

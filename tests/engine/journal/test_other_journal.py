@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,8 +82,12 @@ def rename_over(backup: Path, home: Path) -> None:
 Damage = Callable[[Path, Path], None]
 
 
+def slow(*values: object) -> list[Any]:
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 @posix_only
-@pytest.mark.parametrize("damage", [put_back, overwrite, delete_log, delete_file, delete_all, rename_over])
+@pytest.mark.parametrize("damage", [put_back, delete_file, *slow(overwrite, delete_log, delete_all, rename_over)])
 async def test_nothing_is_sent_after_the_files_changed_under_a_running_process(
     damage: Damage, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -103,7 +108,7 @@ async def test_nothing_is_sent_after_the_files_changed_under_a_running_process(
     assert sandbox.ledger()["posts"] == posts == 2
 
 
-@pytest.mark.parametrize("damage", [put_back, overwrite, delete_file, delete_all])
+@pytest.mark.parametrize("damage", [put_back, delete_all, *slow(overwrite, delete_file)])
 async def test_an_older_copy_is_refused_until_its_user_decides(
     damage: Damage, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -218,7 +223,7 @@ def flip(file: Path, text: bytes, *, in_table: bool = False) -> int:
     return count
 
 
-async def filled(home: Path, count: int = 400) -> str:
+async def filled(home: Path, count: int = 100) -> str:
     """A journal of finished jobs. Returns the fingerprint of one of them."""
     async with Journal(home) as journal:
         for number in range(count):
@@ -254,7 +259,7 @@ async def test_a_flipped_digit_is_noticed_under_a_running_process(tmp_path: Path
 
 
 @posix_only
-@pytest.mark.parametrize("what", ["owner", "task", "id", "state"])
+@pytest.mark.parametrize("what", ["task", *slow("owner", "id", "state")])
 async def test_no_flipped_digit_of_any_index_lets_a_job_be_paid_again(
     what: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
