@@ -60,16 +60,6 @@ async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
     assert sandbox.ledger()["submits"] == 4
 
 
-async def test_the_film_says_how_each_segment_was_made(session: Session) -> None:
-    source = await first_clip(session)
-    film = await run_chain(session, chain(source))
-    facts = metadata.read(film.file)
-    assert facts is not None
-    assert facts["source"] == metadata.read(source)
-    assert [one["prompt"] for one in facts["segments"]] == list(PROMPTS)
-    assert [one["job_id"] for one in facts["segments"]] == [one.job.id for one in film.segments]
-
-
 async def test_again_it_is_the_same_film_and_nothing_is_paid(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         source = await first_clip(session)
@@ -142,11 +132,16 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
     assert sandbox.ledger()["submits"] == submits
 
 
-async def test_the_seams_are_not_seen(session: Session) -> None:
+async def test_the_seams_are_not_seen_and_the_film_says_how_each_segment_was_made(session: Session) -> None:
     """Between two frames at a seam there is no more change than motion makes anywhere in the film."""
     source = await first_clip(session)
     film = await run_chain(session, chain(source))
     assert film.joined is not None
+    facts = metadata.read(film.file)
+    assert facts is not None
+    assert facts["source"] == metadata.read(source)
+    assert [one["prompt"] for one in facts["segments"]] == list(PROMPTS)
+    assert [one["job_id"] for one in facts["segments"]] == [one.job.id for one in film.segments]
     frames = decode(film.file).frames
     steps = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))
     means = np.abs(np.diff(frames.mean((1, 2)), axis=0)).max(1)

@@ -128,6 +128,7 @@ TASK_FAULTS = [
 ]
 
 
+@pytest.mark.slow  # :mod:`.test_fault_table` has them among the quick tests, and so those below
 @pytest.mark.parametrize(("fault", "dialect", "error", "charged", "words"), TASK_FAULTS)
 async def test_a_task_that_fails_is_final_and_not_tried_again(
     fault: str,
@@ -149,6 +150,7 @@ async def test_a_task_that_fails_is_final_and_not_tried_again(
     assert (spent(sandbox) > 0) is charged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "dialect"), LOOKS)
 async def test_what_only_looks_wrong_is_read_or_waited_out(
     fault: str, dialect: str, session: Session, sandbox: Sandbox
@@ -251,7 +253,9 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
     assert sandbox.ledger()["posts"] == 1
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "dialect", [pytest.param(one, marks=[] if one in ("reapi", "xai") else [pytest.mark.slow]) for one in DIALECTS]
+)
 async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
     dialect: str, session: Session, sandbox: Sandbox
 ) -> None:

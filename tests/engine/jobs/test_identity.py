@@ -186,6 +186,7 @@ async def test_a_row_shows_the_state_of_a_job_that_a_command_began(session: Sess
     assert sandbox.ledger()["submits"] == 1
 
 
+@pytest.mark.slow
 async def test_the_commands_of_two_processes_share_their_clips(running_sandbox: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     listed = tmp_path / "list.csv"

@@ -97,7 +97,7 @@ class Walks(RuleBasedStateMachine):
 
 
 Walks.TestCase.settings = settings(
-    max_examples=settings().max_examples // 4,
+    max_examples=settings().max_examples // 8,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
