@@ -29,7 +29,7 @@ def assert_same(frames, expected):
     "what",
     [
         {"sound": 1.0},
-        {"size": (1280, 720), "frames": 12},
+        {"size": (1280, 720), "frames": 4},
         {"size": (50, 38)},
         {"size": (51, 37), "pixel_format": "yuv444p"},
         {"pixel_format": "yuv422p"},

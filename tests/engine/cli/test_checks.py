@@ -17,7 +17,7 @@ from grok_imagine.cli.output import check_file, check_folder, copy_clip
 from grok_imagine.errors import RequestError, SettingsError
 from grok_imagine.jobs import ProgressUpdate
 
-from ..support.processes import client, finish, ledger
+from ..support.processes import ledger, run_here
 from ..support.requests import a_job
 
 ODD = "a [bold]boat[/] :boat: [/red] [link=x]"
@@ -66,10 +66,9 @@ def test_a_command_checks_its_output_before_it_pays(
     names["list"].write_text("a kite\n")
     names["folder"].mkdir()
     arguments = [part.format(**names) for part in command]
-    environment = {"GROK_IMAGINE_SANDBOX_URL": running_sandbox, "GROK_IMAGINE_HOME": str(tmp_path / "home")}
-    done = CliRunner().invoke(app, arguments, env=environment)
-    assert done.exit_code == 2
-    assert re.search(told, " ".join(done.stderr.split())), done.stderr
+    code, _, err = run_here(running_sandbox, tmp_path / "home", *arguments)
+    assert code == 2
+    assert re.search(told, " ".join(err.split())), err
     assert ledger(running_sandbox)["posts"] == 0
 
 
@@ -159,14 +158,14 @@ def test_square_brackets_are_shown_as_they_are(
 def test_a_prompt_in_square_brackets_becomes_a_clip(
     running_sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console.out, "width", 200)
     listed = tmp_path / "list.jsonl"
     listed.write_text(json.dumps({"prompt": f"{ODD} [sandbox:failed]"}) + "\n" + json.dumps({"prompt": ODD}) + "\n")
-    code, _, err = finish(client(running_sandbox, tmp_path, "batch", str(listed), "-d", "6", "-r", "480p"))
+    code, _, err = run_here(running_sandbox, tmp_path, "batch", str(listed), "-d", "6", "-r", "480p")
     assert code == 4, err
-    code, out, err = finish(client(running_sandbox, tmp_path, "generate", ODD, "-d", "6", "-r", "480p"))
+    code, out, err = run_here(running_sandbox, tmp_path, "generate", ODD, "-d", "6", "-r", "480p")
     assert code == 0, err
     assert ledger(running_sandbox)["submits"] == 2
-    code, out, err = finish(client(running_sandbox, tmp_path, "jobs"))
+    code, out, err = run_here(running_sandbox, tmp_path, "jobs")
     assert code == 0, err
     assert "[bold]boat[/]" in " ".join(out.split())

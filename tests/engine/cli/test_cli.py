@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from grok_imagine.cli.app import app
 from grok_imagine.journal.journal import Journal
 
-from ..support.processes import ROOT, client, finish
+from ..support.processes import ROOT, client, finish, run_here
 from ..support.requests import a_job
 
 
@@ -42,9 +42,8 @@ def test_generate_then_frames(running_sandbox: str, tmp_path: Path) -> None:
 def test_an_image_file_becomes_a_clip(running_sandbox: str, tmp_path: Path) -> None:
     picture = tmp_path / "in.png"
     Image.new("RGB", (300, 200), "teal").save(picture)
-    code, out, err = finish(
-        client(running_sandbox, tmp_path, "generate", "drift", "-i", str(picture), "-r", "480p", "--json")
-    )
+    command = ("generate", "drift", "-i", str(picture), "-r", "480p", "--json")
+    code, out, err = run_here(running_sandbox, tmp_path, *command)
     assert code == 0, err
     told = json.loads(out)
     assert told["mode"] == "image_to_video"
@@ -54,10 +53,10 @@ def test_an_image_file_becomes_a_clip(running_sandbox: str, tmp_path: Path) -> N
 def test_a_clip_is_edited_and_extended_from_its_file(running_sandbox: str, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     start = ("generate", "a kite", "-c", "sandbox-xai", "-d", "2", "-r", "480p", "-o", str(clip))
-    assert finish(client(running_sandbox, tmp_path, *start))[0] == 0
+    assert run_here(running_sandbox, tmp_path, *start)[0] == 0
     for how, more in (("--edit", ()), ("--extend", ("-d", "2"))):
         command = ("generate", "at night", "-c", "sandbox-xai", how, str(clip), *more, "--json")
-        code, out, err = finish(client(running_sandbox, tmp_path, *command))
+        code, out, err = run_here(running_sandbox, tmp_path, *command)
         assert code == 0, err
         told = json.loads(out)
         assert told["mode"] == f"{how[2:]}_video"

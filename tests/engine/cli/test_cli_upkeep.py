@@ -174,7 +174,8 @@ def test_prune_takes_the_chunks_of_a_video_whole(run: Run, home: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is POSIX's")
-def test_prune_at_a_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answer", "code"), [pytest.param("n", 1, marks=pytest.mark.slow), ("y", 0)])
+def test_prune_at_a_terminal(answer: str, code: int, tmp_path: Path) -> None:
     import pty
 
     clip = tmp_path / "results" / "20250101-000000-00000001.mp4"
@@ -182,19 +183,18 @@ def test_prune_at_a_terminal(tmp_path: Path) -> None:
     clip.write_bytes(b"x")
     os.utime(clip, (time.time() - 400 * DAY,) * 2)
     command = [sys.executable, "-m", "grok_imagine.cli", "prune", "--for-good", "--home", str(tmp_path)]
-    for answer, code in (("n", 1), ("y", 0)):
-        ours, theirs = pty.openpty()
-        os.write(ours, f"{answer}\n".encode())
-        done = subprocess.run(command, cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=120)
-        os.close(ours)
-        os.close(theirs)
-        assert done.returncode == code, done.stderr
-        assert "Remove 1 files?" in done.stdout
-        assert clip.exists() is (answer == "n")
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(command, cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=120)
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == code, done.stderr
+    assert "Remove 1 files?" in done.stdout
+    assert clip.exists() is (answer == "n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows sends no Ctrl-C to one process alone")
-@pytest.mark.parametrize("choice", ["keep", "drop"])
+@pytest.mark.parametrize("choice", [pytest.param("keep", marks=pytest.mark.slow), "drop"])
 def test_ctrl_c_does_what_the_settings_say(
     choice: str,
     held_sandbox: str,

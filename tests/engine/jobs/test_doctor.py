@@ -30,7 +30,7 @@ from grok_imagine.settings import ConnectionSettings, save_connection
 from grok_imagine.transport.partial_download import PartialDownload
 
 from ..support.privacy import open_to_others
-from ..support.processes import ROOT, client, finish
+from ..support.processes import ROOT, client, finish, run_here
 from ..support.requests import request_for
 
 SECRET = "rk_live_sandbox_Q7x9Zk3mW2"
@@ -316,7 +316,7 @@ def test_the_page_can_be_shown_to_strangers(
     for name in ("REAPI", "AIVIDEOAPI", "APIINONE", "XAI"):
         monkeypatch.setenv(f"GROK_IMAGINE_CONNECTIONS__{name}__BASE_URL", f"{running_sandbox}/{name.lower()}")
     for more in (("--stores",), ("--json", "--stores"), ("--offline",)):
-        code, out, err = finish(client(running_sandbox, home, "doctor", *more))
+        code, out, err = run_here(running_sandbox, home, "doctor", *more)
         assert code == 3, err  # no PostgreSQL answers there
         assert "Alice" not in out
         assert f"…{SECRET[-4:]}" in out.replace(r"\u2026", "…")  # escaped where the pipe is not in UTF-8

@@ -14,6 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from grok_imagine.cli.app import app
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,13 +45,24 @@ def sandbox_process(*options: str) -> Iterator[str]:
         process.wait(60)
 
 
+def _settings(url: str, home: Path) -> dict[str, str]:
+    # The last: how long a dead run's POST is waited for.
+    names = {"SANDBOX_URL": url, "HOME": str(home), "ANSWER_SECONDS": "2"}
+    return {f"GROK_IMAGINE_{name}": value for name, value in names.items()}
+
+
 def client(url: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "GROK_IMAGINE_SANDBOX_URL": url, "GROK_IMAGINE_HOME": str(home)}
-    environment["GROK_IMAGINE_ANSWER_SECONDS"] = "2"  # how long a dead run's POST is waited for
+    environment = {**os.environ, **_settings(url, home)}
     command = [sys.executable, "-m", "grok_imagine.cli", *arguments]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def run_here(url: str, home: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run a command in this process, where one of its own would tell no more. As :func:`finish`."""
+    done = CliRunner().invoke(app, list(arguments), env=_settings(url, home))
+    return done.exit_code, done.stdout, done.stderr
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
