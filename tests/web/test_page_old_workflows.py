@@ -10,7 +10,8 @@ import pytest
 
 from .worlds import EVERYWHERE
 
-OLD = Path(__file__).resolve().parents[1] / "old_workflows"
+FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "stored" / "workflows"
+API = sorted(FOLDER.glob("*.api.json"))
 PROMPT = "async () => (await app.graphToPrompt()).output"
 SAVED = "() => app.graph.serialize()"
 
@@ -23,11 +24,10 @@ def prompt_of(nodes: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("world", EVERYWHERE)
 async def test_an_old_workflow_sends_and_saves_what_it_did(page: Any) -> None:
     await page.open()
-    paths = sorted((OLD / "ui").glob("*.json"))
-    assert len(paths) == 9
-    for path in paths:
-        workflow = json.loads(path.read_text("utf-8"))
-        wanted = prompt_of(json.loads((OLD / "api" / path.name).read_text("utf-8")))
+    assert len(API) == 9
+    for path in API:
+        workflow = json.loads(path.with_name(path.name.replace(".api.", ".")).read_text("utf-8"))
+        wanted = prompt_of(json.loads(path.read_text("utf-8")))
         values = {one["id"]: one.get("widgets_values", []) for one in workflow["nodes"] if one["type"][:3] == "GIV"}
         await page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
         await page.quoted()
@@ -41,7 +41,7 @@ async def test_an_old_workflow_sends_and_saves_what_it_did(page: Any) -> None:
 @pytest.mark.parametrize("world", EVERYWHERE)
 async def test_an_old_prompt_opens_with_its_values(page: Any) -> None:
     await page.open()
-    for path in sorted((OLD / "api").glob("*.json")):
+    for path in API:
         nodes = json.loads(path.read_text("utf-8"))
         await page.evaluate("([prompt, name]) => app.loadApiJson(prompt, name)", [nodes, path.stem])
         await page.quoted()
