@@ -18,7 +18,7 @@ const WIDGET = "grok_status";
 /** Around the status, in the canvas, where it is part of the widget's height. */
 const MARGIN = 3;
 /** The least height of a prompt, in pixels: four lines. */
-const LEAST_PROMPT = 60;
+const LEAST_PROMPT = 62;
 
 /** @type {Map<any, {status: NodeStatus, badge: string, paid: {request: string, costs: any[]} | null,
  *                    asked: string, quote: import("./quotes.mjs").Quote | null, failed?: string | null, refresh: () => void}>} */
