@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NO_HOST = frozenset('<>"{}|^`')
+"""Characters that no host has, as in a sample that was pasted unchanged (``https://<account>.example``)."""
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa")
 
 
@@ -23,7 +25,7 @@ def split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not _NO_HOST.isdisjoint(host):
         return None
     if ":" not in host and ("[" in parts.netloc or "%" in host):
         return None  # brackets are for IPv6 alone, percent signs for its zones

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..errors import SettingsError
 from . import definition
 from .base import Provider
 
@@ -23,7 +24,10 @@ class _Providers(Mapping[str, Provider]):
             if name not in NAMES:
                 raise KeyError(name)
             file = Path(__file__).with_name("definitions") / f"{name}.toml"
-            self._read[name] = Provider(definition.parse(file.read_text("utf-8"), source=file.name))
+            read = definition.parse(file.read_text("utf-8"), source=file.name)
+            if read.name != name:
+                raise SettingsError(f"{file.name}: name must be {name!r}, as the file is called.")
+            self._read[name] = Provider(read)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from grok_imagine.cli.app import app
 from grok_imagine.errors import MissingKey, SettingsError
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.connections import profiles
@@ -150,3 +152,15 @@ def test_a_change_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Not saved: connections: 'A B' is not a valid name"):
         put(tmp_path, "connections", "A B", {"dialect": "xai"})
     assert (tmp_path / "settings.json").read_bytes() == before
+
+
+def test_a_name_that_is_no_provider_is_not_saved(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["key", "reapii", "--home", str(tmp_path)], input="rk_live_secret\n")
+    assert done.exit_code == 3
+    assert "Not saved: 'reapii' is no provider. Choose one of reapi, aivideoapi" in " ".join(done.output.split())
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_sample_address_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="stores"):
+        put(tmp_path, "stores", "mine", {"kind": "s3", "bucket": "b", "endpoint": "https://<account>.example.com"})
