@@ -200,8 +200,8 @@ def key(
         known = load(folder).connections.get(name)
         if (dialect or (known and known.dialect) or name) not in PROVIDERS:
             raise SettingsError(
-                f"Not saved: {name!r} is no provider. Choose one of {', '.join(PROVIDERS)}; for a connection with a name "
-                "of your own add --dialect, and for a gateway --dialect openai_videos --base-url URL."
+                f"Not saved: {name!r} is no provider. Choose one of {', '.join(PROVIDERS)}; for a connection with a "
+                "name of your own add --dialect, and for a gateway --dialect openai_videos --base-url URL."
             )
         fields = {"dialect": dialect, "base_url": base_url, "model": model, "api_key": secret}
         put(folder, "connections", name, {field: text for field, text in fields.items() if text})
