@@ -23,7 +23,7 @@ from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext
 from .provenance import write_provenance
-from .result_file import describe_file
+from .result_file import measure
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
 """About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
@@ -83,9 +83,16 @@ async def download_result(job: Job, context: JobContext) -> Job:
     finished_at = job.finished_at or services.now()  # downloaded again, the file is the same
     if services.writes_metadata:
         await write_provenance(replace(job, finished_at=finished_at), context, target)
-    described = await asyncio.to_thread(describe_file, target)
+    size, sha256 = await asyncio.to_thread(measure, target)
     return await services.journal.advance(
-        job, JobState.SAVED, finished_at=finished_at, error=None, error_kind=None, **described
+        job,
+        JobState.SAVED,
+        file=target,
+        file_size=size,
+        file_sha256=sha256,
+        finished_at=finished_at,
+        error=None,
+        error_kind=None,
     )
 
 

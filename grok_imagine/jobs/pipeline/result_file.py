@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from ...media.mux.mp4_check import fault_of_file
 from ...models import Job
 
 
-def describe_file(path: Path) -> dict[str, Any]:
-    """The fields of a job that say where its clip is and what is in it. Raises OSError."""
-    return {"file": path, "file_size": path.stat().st_size, "file_sha256": file_digest(path)}
+def measure(path: Path) -> tuple[int, str]:
+    """The file's size in bytes and its SHA-256. Raises OSError."""
+    return path.stat().st_size, file_digest(path)
 
 
 def is_intact(job: Job, path: Path) -> bool:

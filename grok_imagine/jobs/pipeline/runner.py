@@ -14,7 +14,7 @@ from ..connections import check_belongs
 from .context import JobContext
 from .download import download_result
 from .poll import poll
-from .result_file import describe_file
+from .result_file import measure
 from .submit import handle_uncertain, submit
 
 Step = Callable[[Job, JobContext], Awaitable[Job]]
@@ -28,12 +28,15 @@ async def _download_and_finish(job: Job, context: JobContext) -> Job:
     target = context.services.results / f"{job.id}.mp4"
     with suppress(StorageError):  # the provider may still have it
         if await archive.restore(job, target):
+            size, sha256 = await asyncio.to_thread(measure, target)
             return await context.services.journal.advance(
                 job,
                 JobState.SAVED,
                 "from the shared store",
                 finished_at=job.finished_at or context.services.now(),
-                **await asyncio.to_thread(describe_file, target),
+                file=target,
+                file_size=size,
+                file_sha256=sha256,
             )
     job = await download_result(job, context)
     try:

@@ -56,7 +56,7 @@ class Answer:
     path: Path
     job_id: str
     task_id: str
-    submitted_at: float
+    submitted_at: float | None
 
 
 class AnswerReserve:
@@ -73,7 +73,7 @@ class AnswerReserve:
 
     def store(self, job_id: str, answer: Mapping[str, Any]) -> None:
         """Write the answer into the job's file, in place, so that it needs no space. An OSError is suppressed."""
-        fields = {"job_id": job_id, "task_id": answer["task_id"], "submitted_at": answer["submitted_at"]}
+        fields = {"job_id": job_id, "task_id": answer["task_id"], "submitted_at": answer.get("submitted_at")}
         with suppress(OSError), self._path(job_id).open("r+b") as file:
             file.write(json.dumps(fields).encode().ljust(_ANSWER_SIZE))
             file.flush()
