@@ -25,7 +25,7 @@ from ..errors import (
 from ..jobs.new_job import assumed_cost
 from ..jobs.source_video import with_source
 from ..journal.batches import Batches, Row, RowState, Summary, owner_of
-from ..models import Blob, Cost, Job, VideoRequest
+from ..models import Blob, Cost, VideoRequest
 from ..models.capability import sum_costs
 from ..providers import capability_selection
 from . import rows as reading
@@ -155,7 +155,7 @@ class _BatchRun:
             if row is None:
                 return
             try:
-                full = replace(self.rows.get(row.key, row), job_id=row.job_id)
+                full = self.rows.get(row.key, row)
                 await make_row(self.session, self.table, self.identity, full, self.batch.folder, self.run)
             except FATAL_ERRORS as error:
                 self.stopped_by = str(error)
@@ -169,30 +169,27 @@ async def make_row(session: Session, table: Batches, identity: str, row: Row, fo
 
     Raises FATAL_ERRORS without storing a state, since they would hit other rows too.
     """
-    owner, request = owner_of(identity, row.key), None
     try:
         request = await _build_request(session, row, folder)
-        check = table.refuse_failed(identity, row)
-        result = await session.generate(request, row.connection, owner=owner, run=run, check=check)
+        owner, on_claim = owner_of(identity, row.key), table.store_job(identity, row)
+        await session.generate(request, row.connection, owner=owner, run=run, on_claim=on_claim)
     except FATAL_ERRORS:
         raise
     except GrokImagineError as error:
-        # Another list or a command may have asked for the same clip first: its job is the row's too.
-        job = await session.find(request, row.connection, also_failed=True) if request else None
-        return await _save_failure(table, identity, row, job, error)
-    await table.save_state(identity, row, RowState.DONE, job_id=result.job.id)
+        return await _save_failure(table, identity, row, error)
+    await table.save_state(identity, row, RowState.DONE)
     return RowState.DONE
 
 
-async def _save_failure(table: Batches, identity: str, row: Row, job: Job | None, error: GrokImagineError) -> RowState:
+async def _save_failure(table: Batches, identity: str, row: Row, error: GrokImagineError) -> RowState:
     """Store the error. Returns the row's new state."""
+    job = await table.find_job(identity, row)
     state = RowState.STOPPED
     if isinstance(error, SubmitUncertain):
         state = RowState.UNKNOWN
     elif job is None or job.state.is_final or isinstance(error, (JobFailed, RequestError)):
         state = RowState.FAILED
-    facts = {"job_id": job.id if job else None, "error": str(error), "error_kind": type(error).__name__}
-    await table.save_state(identity, row, state, **facts)
+    await table.save_state(identity, row, state, error=str(error), error_kind=type(error).__name__)
     return state
 
 

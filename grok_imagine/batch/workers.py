@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 
 from ..errors import JournalError, RequestError, SettingsError, Violation
-from ..journal.batches import Batches, Row, RowState, Summary, owner_of
+from ..journal.batches import Batches, Row, RowState, Summary
 from ..journal.queue import QUEUE, Queue, RetryLater
 from ..models import Blob, Cost, JobState
 from .rows import local_path
@@ -208,10 +208,9 @@ class _Worker:
     async def _give_back(self, batch: str, row: Row) -> None:
         """Return the row to the queue. Its job, which may be paid, still counts towards the batch's limit."""
         with suppress(JournalError):
-            job = await self.session.journal.find_by_owner(owner_of(batch, row.key))
-            was_sent = job is not None and job.state is not JobState.PREPARED
-            state = RowState.STOPPED if was_sent else RowState.WAITING
-            await self.table.save_state(batch, row, state, job_id=job.id if job else None)
+            job = await self.table.find_job(batch, row)
+            was_sent = job is not None and job.state not in (JobState.PREPARED, JobState.FAILED)
+            await self.table.save_state(batch, row, RowState.STOPPED if was_sent else RowState.WAITING)
 
     def _report(self, row: Row, text: str) -> None:
         if self.on_row is not None:

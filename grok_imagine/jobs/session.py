@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from ..errors import FetchFailed, SettingsError
 from ..journal import job_query, workflows
-from ..journal.journal import Check
+from ..journal.journal import OnClaim
 from ..journal.observed import JobListener, ObservableJournal
 from ..journal.uploads import Uploads
 from ..models import Blob, Call, Job, JobState, VideoRequest
@@ -154,13 +154,13 @@ class Session:
         run: str = "",
         progress: Progress | None = None,
         workflow: bytes | None = None,
-        check: Check | None = None,
+        on_claim: OnClaim | None = None,
     ) -> Result:
         """Make the clip, or go on with the job that already makes it.
 
         The same inputs and seed are the same clip, paid once, whoever asks for it and also after a restart; a new seed
         is a new clip. ``owner`` is noted in the journal. ``run`` names what a budget per run counts together; a clip
-        without one counts alone. ``workflow`` (JSON) is kept with the job; ``check`` goes to :meth:`Journal.claim`.
+        without one counts alone. ``workflow`` (JSON) is kept with the job; ``on_claim`` goes to :meth:`Journal.claim`.
         Raises the errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
@@ -170,7 +170,7 @@ class Session:
         async with self._request_locks.setdefault(identity, asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
-            claimed = await self.journal.claim(fresh, run=counted, older=older, check=check)
+            claimed = await self.journal.claim(fresh, run=counted, older=older, on_claim=on_claim)
             job = await recovery.reopen_missing_file(recovery.raise_if_rejected(claimed), self._services)
             await self._add_user(job)
             if workflow:
@@ -183,11 +183,11 @@ class Session:
             context = self._context(connection, request=request, progress=progress, notes=warnings)
             return result_of(await run_job(job, context), warnings, is_reused)
 
-    async def find(self, request: VideoRequest, connection_name: str, *, also_failed: bool = False) -> Job | None:
-        """The job that already makes this clip, or None; one that has failed only if asked for."""
+    async def find(self, request: VideoRequest, connection_name: str) -> Job | None:
+        """The job that already makes this clip, or None."""
         connection = await self.connect(connection_name)
         identities = await fingerprints(request, connection, self._uploads)
-        return await self.journal.find_by_fingerprint(*identities, also_failed=also_failed)
+        return await self.journal.find_by_fingerprint(*identities)
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""

@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import AuthRejected, JobFailed, OutOfCredit
-from ..models import Blob, JobState
+from ..models import Blob, Job, JobState
 from ..models.job import ABANDONED
-from .journal import Journal
+from .journal import Journal, OnClaim, job_from_row
 from .ledger import batch_cost, job_cost
 from .schema import batch_rows, batches, jobs
 
@@ -107,11 +107,11 @@ class Batches:
 
         def change(connection: sa.Connection) -> str:
             reset_states = [RowState.STOPPED, RowState.UNKNOWN, *([RowState.FAILED] if retry_failed else [])]
-            # The process that ran these has ended. If it has not, both find the same job by its owner.
+            # The process that ran these has ended. If it has not, both find the same job.
             reset_states += [] if enqueue else [RowState.RUNNING]
             batch = self._save(connection, name, rows, reset_states)
             if retry_failed:
-                _mark_retried(connection, batch)
+                _forget_failed_jobs(connection, batch)
             limits = {"max_usd": max_usd, "stopped_by": None}
             connection.execute(batches.update().where(batches.c.id == batch).values(**limits))
             if enqueue is not None:
@@ -134,20 +134,26 @@ class Batches:
         """
         return await self._journal.transaction(lambda connection: self._claim_row(connection, batch, key, worker))
 
-    def refuse_failed(self, batch: str, row: Row) -> Callable[[sa.Connection], None]:
-        """A check for :meth:`Journal.claim`: raises JobFailed if the row's job failed and no retry was asked for.
+    def store_job(self, batch: str, row: Row) -> OnClaim:
+        """For :meth:`Journal.claim`: stores the row's job in the row, in the same transaction.
 
-        The row may not show it yet: its process may have ended between storing the job's outcome and the row's.
+        It raises JobFailed for a new job if the row's last one failed and no retry was asked for. The row may not show
+        that yet: its process may have ended between storing the job's outcome and the row's.
         """
 
-        def check(connection: sa.Connection) -> None:
-            job = _newest_job(connection, batch, row.key)
-            if job is None or job["state"] != JobState.FAILED.value or job["id"] == row.job_id:
-                return
-            if job["error_kind"] not in (ABANDONED, *_RETRIED_ERRORS):
-                raise JobFailed(job["error"] or "The job has failed", job_id=job["id"], task_id=job["task_id"])
+        def store(connection: sa.Connection, job: Job, is_new: bool) -> None:
+            last = _read_job(connection, batch, row.key)
+            is_failed = last is not None and last.state is JobState.FAILED
+            if is_new and last and is_failed and last.error_kind not in (ABANDONED, *_RETRIED_ERRORS):
+                raise JobFailed(last.error or "The job has failed", job_id=last.id, task_id=last.task_id)
+            this_row = (batch_rows.c.batch == batch) & (batch_rows.c.key == row.key)
+            connection.execute(batch_rows.update().where(this_row).values(job_id=job.id))
 
-        return check
+        return store
+
+    async def find_job(self, batch: str, row: Row) -> Job | None:
+        """The row's job, or None if it has none yet."""
+        return await self._journal.transaction(lambda connection: _read_job(connection, batch, row.key))
 
     async def stop(self, batch: str, reason: str) -> None:
         """Stop workers from claiming rows of it, until it is saved again."""
@@ -162,7 +168,7 @@ class Batches:
         return await self._journal.transaction(lambda connection: self._claim(connection, batch, worker))
 
     async def save_state(self, batch: str, row: Row, state: RowState, **values: Any) -> None:
-        """Store a row's state, and its job_id, error and error_kind if given."""
+        """Store a row's state, and its error and error_kind if given."""
         columns = {"state": state.value, "worker": None, "error": None, "error_kind": None, **values}
         columns["finished_at"] = self._now() if state in (RowState.DONE, RowState.FAILED) else None
         where = (batch_rows.c.batch == batch) & (batch_rows.c.key == row.key)
@@ -230,31 +236,28 @@ class Batches:
 
 
 def owner_of(batch: str, key: str) -> str:
-    """The ``owner`` of a row's job, by which the job is found again."""
+    """The ``owner`` of a row's job. All that such jobs cost counts towards the batch's limit."""
     return f"{batch}/{key[:_KEY_CHARACTERS]}"
 
 
-def _newest_job(connection: sa.Connection, batch: str, key: str) -> Mapping[Any, Any] | None:
-    own = jobs.select().where(jobs.c.owner == owner_of(batch, key))
-    return connection.execute(own.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(1)).mappings().first()
+def _read_job(connection: sa.Connection, batch: str, key: str) -> Job | None:
+    this_row = (batch_rows.c.batch == batch) & (batch_rows.c.key == key)
+    found = connection.execute(sa.select(jobs).join(batch_rows, batch_rows.c.job_id == jobs.c.id).where(this_row))
+    row = found.mappings().first()
+    return None if row is None else job_from_row(row)
 
 
-def _mark_retried(connection: sa.Connection, batch: str) -> None:
-    """Store each open row's newest job in the row, so that its failure is a known one, which is to be retried."""
-    newest = sa.select(jobs.c.id).where(jobs.c.owner == _owner_column()).order_by(jobs.c.created_at.desc()).limit(1)
+def _forget_failed_jobs(connection: sa.Connection, batch: str) -> None:
+    """Let open rows whose jobs failed have new ones."""
+    failed = sa.select(jobs.c.id).where(jobs.c.state == JobState.FAILED.value)
     is_open = (batch_rows.c.batch == batch) & (batch_rows.c.state == RowState.WAITING.value)
-    connection.execute(batch_rows.update().where(is_open).values(job_id=newest.scalar_subquery()))
-
-
-def _owner_column() -> sa.ColumnElement[str]:
-    """:func:`owner_of` in SQL."""
-    return batch_rows.c.batch + "/" + sa.func.substr(batch_rows.c.key, 1, _KEY_CHARACTERS)
+    connection.execute(batch_rows.update().where(is_open & batch_rows.c.job_id.in_(failed)).values(job_id=None))
 
 
 def _was_sent() -> sa.ColumnElement[bool]:
     """Whether a row has a job that was sent and can be resumed at no further cost."""
     unsent_states = (JobState.PREPARED.value, JobState.FAILED.value)
-    return sa.exists().where((jobs.c.owner == _owner_column()) & jobs.c.state.not_in(unsent_states))
+    return sa.exists().where((jobs.c.id == batch_rows.c.job_id) & jobs.c.state.not_in(unsent_states))
 
 
 def _next_waiting(connection: sa.Connection, batch: str, *, only_sent: bool = False) -> Mapping[Any, Any] | None:

@@ -32,7 +32,8 @@ from .recovery_hints import CHECK_SERVER, DamagedError, hint_for, is_full
 from .schema import events, jobs
 
 T = TypeVar("T")
-Check = Callable[[sa.Connection], None]
+OnClaim = Callable[[sa.Connection, Job, bool], None]
+"""Called in the transaction of :meth:`Journal.claim` with the job, and whether it is new. It may raise to undo that."""
 _NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
 _PROGRESS = {state.value: number for number, state in enumerate(JobState) if state is not JobState.FAILED}
 # In older journals each node has a job of its own for equal requests: a finished one is better than a newer one.
@@ -90,17 +91,18 @@ class Journal:
         return await self._run(self._add, job)
 
     async def claim(
-        self, job: Job, *, run: str | None = None, older: Sequence[str] = (), check: Check | None = None
+        self, job: Job, *, run: str | None = None, older: Sequence[str] = (), on_claim: OnClaim | None = None
     ) -> Job:
         """The job with the same fingerprint that has not failed, whoever asked for it; else stores and returns ``job``.
 
-        ``older`` are its fingerprints by earlier formulas.
+        ``older`` are its fingerprints by earlier formulas. A job that was not sent yet gets the owner of ``job``, who
+        will send it: so it counts towards the limit of that owner's batch.
 
         This is one transaction, so of two processes with equal requests one creates the job and the other finds it.
         It also reserves the job's estimate in the budget. ``run`` groups jobs for the limit per run; None means that
-        the job is free. ``check(connection)`` may raise to refuse a new job. Raises OverBudget; then nothing is stored.
+        the job is free. Raises OverBudget; then nothing is stored.
         """
-        return await self._run(self._claim, job, run, older, check)
+        return await self._run(self._claim, job, run, older, on_claim)
 
     async def supersede(self, job: Job, by: Job, note: str) -> Job:
         """Fail a job of unknown outcome and store ``by``, which replaces it, in one transaction.
@@ -136,16 +138,10 @@ class Journal:
         rows = await self._run(self._select, (jobs.c.connection == connection) & (jobs.c.task_id == task_id), 1)
         return rows[0] if rows else None
 
-    async def find_by_fingerprint(self, *fingerprints: str, also_failed: bool = False) -> Job | None:
-        """The job for the same request, whoever asked for it; one that has failed only if asked for."""
-        where = jobs.c.fingerprint.in_(fingerprints)
-        rows = await self._run(self._select, where if also_failed else where & _is_current(), 1, _FURTHEST)
-        return rows[0] if rows else None
-
-    async def find_by_owner(self, owner: str, *, also_failed: bool = False) -> Job | None:
-        """The newest job of an owner that makes one clip, such as a batch's row; failed ones if asked for."""
-        where = jobs.c.owner == owner
-        rows = await self._run(self._select, where if also_failed else where & _is_current(), 1)
+    async def find_by_fingerprint(self, *fingerprints: str) -> Job | None:
+        """The job for the same request that has not failed, whoever asked for it, or None."""
+        where = jobs.c.fingerprint.in_(fingerprints) & _is_current()
+        rows = await self._run(self._select, where, 1, _FURTHEST)
         return rows[0] if rows else None
 
     async def find_segment(self, digest: str) -> Job | None:
@@ -227,7 +223,7 @@ class Journal:
         with self._begin() as connection:
             return self._insert(connection, job)
 
-    def _claim(self, job: Job, run: str | None, older: Sequence[str], check: Check | None) -> Job:
+    def _claim(self, job: Job, run: str | None, older: Sequence[str], on_claim: OnClaim | None) -> Job:
         with self._begin() as connection:
             where = jobs.c.fingerprint.in_([job.fingerprint, *older]) & _is_current()
             row = connection.execute(jobs.select().where(where).order_by(*_FURTHEST).limit(1)).mappings().first()
@@ -235,13 +231,16 @@ class Journal:
                 if self._guard:
                     self._guard.check_generation(connection)
                     _check_index(connection, [job.fingerprint, *older])
-                if check is not None:
-                    check(connection)
-                return self._insert(connection, job, run)
-            existing = job_from_row(row)
-            if existing.state is JobState.PREPARED:
-                ledger.renew_reservation(connection, existing, run or "", self._limits, self._now())
-            return existing
+                claimed = self._insert(connection, job, run)
+            else:
+                claimed = job_from_row(row)
+            if row is not None and claimed.state is JobState.PREPARED:
+                claimed = replace(claimed, owner=job.owner)
+                connection.execute(jobs.update().where(jobs.c.id == claimed.id).values(owner=job.owner))
+                ledger.renew_reservation(connection, claimed, run or "", self._limits, self._now())
+            if on_claim is not None:
+                on_claim(connection, claimed, row is None)
+            return claimed
 
     def _supersede(self, job: Job, by: Job, note: str) -> Job:
         with self._begin() as connection:
@@ -266,7 +265,8 @@ class Journal:
 
     def _advance(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
         """Store one change. What could prevent storing the answer to a POST must be ruled out before it is sent."""
-        if to is JobState.SUBMITTING:
+        is_post = _precedes_post(job, to)
+        if is_post:
             if self._reserve:
                 self._reserve.fill()
             self._answers.prepare(job.id)
@@ -276,7 +276,7 @@ class Journal:
             if to is JobState.SUBMITTED and isinstance(error, _FAULTS):
                 self._answers.store(job.id, changes)
                 self._has_answers = True
-            elif to is JobState.SUBMITTING:
+            elif is_post:
                 self._answers.discard(job.id)
             raise
         if job.state is JobState.SUBMITTING:
@@ -285,24 +285,25 @@ class Journal:
 
     def _store(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
         """Store one change. If the disk is full after a POST, the disk reserve is released."""
+        is_post = _precedes_post(job, to)
         try:
             moved = self._store_once(job, to, note, changes)
         except SQLAlchemyError as error:
-            if to is JobState.SUBMITTING or not is_full(error) or not (self._reserve and self._reserve.release()):
+            if is_post or not is_full(error) or not (self._reserve and self._reserve.release()):
                 raise
             moved = self._store_once(job, to, note, changes)
-        if self._guard and to in _PAID_STEPS:
+        if self._guard and _is_paid_step(job, to, changes):
             try:
                 self._guard.confirm(self._db)
             except (SQLAlchemyError, OSError):
-                if to is JobState.SUBMITTING:  # nothing was sent yet
+                if is_post:  # nothing was sent yet
                     self._store_once(moved, JobState.PREPARED, "the journal's mark could not be written", {})
                     raise
         return moved
 
     def _store_once(self, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]) -> Job:
         with self._begin() as connection:
-            if self._guard and to in _PAID_STEPS:
+            if self._guard and _is_paid_step(job, to, changes):
                 self._guard.check_generation(connection)
                 self._guard.count(connection)
             return self._move(connection, job, to, note, changes)
@@ -312,6 +313,7 @@ class Journal:
         self._has_answers = has_left = False  # the transactions below must not come here again
         for answer in self._answers.read():
             try:
+                # An older copy of the journal may lack the job: then the file is all that is left of its task id.
                 for job in self._select(jobs.c.id == answer.job_id, 1):
                     if job.state is JobState.SUBMITTING:
                         changes = {"task_id": answer.task_id, "submitted_at": answer.submitted_at}
@@ -324,7 +326,7 @@ class Journal:
     def _move(
         self, connection: sa.Connection, job: Job, to: JobState, note: str | None, changes: Mapping[str, Any]
     ) -> Job:
-        if to is JobState.SUBMITTING:
+        if _precedes_post(job, to):
             ledger.check_batch_limit(connection, job)
         moved = replace(job, state=to, updated_at=self._now(), **changes)
         values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
@@ -356,8 +358,18 @@ class Journal:
             return [dict(row) for row in rows]
 
 
+def _precedes_post(job: Job, to: JobState) -> bool:
+    """Whether the change is followed by a POST. A change of a field of a SUBMITTING job is not: its POST was sent."""
+    return to is JobState.SUBMITTING and job.state is not to
+
+
+def _is_paid_step(job: Job, to: JobState, changes: Mapping[str, Any]) -> bool:
+    """Whether the change is one that must not be lost: a POST is about to be sent, or a task id was received."""
+    return to in _PAID_STEPS and (to is not job.state or "task_id" in changes)
+
+
 def _check_index(connection: sa.Connection, fingerprints: Sequence[str]) -> None:
-    """Look for an equal job without the index that should have found it (20 ms for 50,000 jobs). Raises DamagedError."""
+    """Look for an equal job without the index (20 ms for 50,000 jobs). Raises DamagedError if there is one."""
     where = jobs.c.fingerprint.op("||")("").in_(fingerprints) & _is_current()
     if connection.execute(sa.select(jobs.c.id).where(where).limit(1)).first() is not None:
         raise DamagedError("an index lacks a job")

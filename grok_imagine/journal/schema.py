@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-NEWEST_VERSION = "0011"
+NEWEST_VERSION = "0012"
 """The newest revision in ``migrations/versions``."""
 version_table = Table("alembic_version", MetaData(), Column("version_num", String))
 """Alembic's table: the revision of the schema."""

@@ -101,9 +101,14 @@ async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, da
         batch = await table.save("b", rows, retry_failed=False)
         for row in rows[:3]:
             assert await table.claim_row(batch, row.key, "dies") is not None
-        sent = await journal.add(a_job("j1", owner=owner_of(batch, rows[0].key), fingerprint="1" * 64))
-        await journal.advance(await journal.advance(sent, JobState.SUBMITTING), JobState.SUBMITTED, task_id="t")
-        await journal.add(a_job("j2", owner=owner_of(batch, rows[1].key), fingerprint="2" * 64))
+        claimed = [
+            await journal.claim(
+                a_job(f"j{row.number}", owner=owner_of(batch, row.key), fingerprint=row.key),
+                on_claim=table.store_job(batch, row),
+            )
+            for row in rows[:2]
+        ]
+        await journal.advance(await journal.advance(claimed[0], JobState.SUBMITTING), JobState.SUBMITTED, task_id="t")
         await table.stop(batch, "over budget")
         taken = [await table.claim_row(batch, row.key, "lives") for row in rows]
         assert [row is not None for row in taken] == [True, False, False, False]

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from grok_imagine.batch.run import Batch, BatchResult, run_batch
+from grok_imagine.errors import JobFailed
 from grok_imagine.jobs import Session
 from grok_imagine.journal.batches import Batches, RowState
 from grok_imagine.sandbox import Sandbox
@@ -188,3 +190,56 @@ async def test_what_was_sent_is_finished_beyond_the_limit(sandbox: Sandbox, tmp_
     assert result.summary.cost_usd == 2 * PRICE
     assert "the limit" in result.stopped_by
     assert len(jobs) == sandbox.ledger()["posts"] == 2
+
+
+async def test_an_unknown_outcome_at_the_limit_is_stored_as_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    wanted = batch("a kite [sandbox:drop-after]", max_usd=PRICE)
+    for _ in range(2):
+        result = await run(tmp_path, sandbox, wanted)
+        assert (result.summary.counts, result.stopped_by) == ({RowState.UNKNOWN: 1}, "")
+    assert sandbox.ledger()["posts"] == 1
+
+
+async def test_a_job_that_two_lists_share_and_that_fails_is_not_sent_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Both processes end before they store the row's outcome; the second list's row had the first one's job."""
+    async with session_on(tmp_path, sandbox) as first, session_on(tmp_path, sandbox) as second:
+        running = [
+            asyncio.ensure_future(run_batch(session, batch(FAILED, name=name)))
+            for session, name in ((first, "one"), (second, "two"))
+        ]
+        for session, task in zip((first, second), running, strict=True):
+            while not await session.journal.transaction(read_links):
+                await asyncio.sleep(0.01)
+            assert not task.done()
+        while len(await second.journal.transaction(read_links)) < 2:
+            await asyncio.sleep(0.01)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        (job,) = await first.journal.recent()
+        with pytest.raises(JobFailed):
+            await first.resume(job.id)
+    for name in ("two", "one"):
+        result = await run(tmp_path, sandbox, batch(FAILED, name=name))
+        assert result.summary.counts == {RowState.FAILED: 1}
+    assert sandbox.ledger()["posts"] == 1
+
+
+def read_links(connection: sa.Connection) -> list[str]:
+    return list(connection.exec_driver_sql("SELECT job_id FROM batch_rows WHERE job_id IS NOT NULL").scalars())
+
+
+async def test_what_another_list_left_unsent_counts_towards_the_list_that_sends_it(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with session_on(tmp_path, sandbox) as session:
+        session.journal.advance = stop_at_once  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await run_batch(session, batch("one", name="first", max_usd=PRICE))
+    result = await run(tmp_path, sandbox, batch("one", "zero", name="second", max_usd=PRICE, concurrency=1))
+    assert result.summary.counts == {RowState.DONE: 1, RowState.WAITING: 1}
+    assert result.summary.cost_usd == charged(sandbox) == PRICE
+
+
+async def stop_at_once(*_arguments: object, **_changes: object) -> None:
+    raise asyncio.CancelledError

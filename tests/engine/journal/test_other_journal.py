@@ -16,9 +16,10 @@ import pytest
 
 from grok_imagine.errors import GrokImagineError, JournalError, SubmitUncertain
 from grok_imagine.jobs import Session
+from grok_imagine.journal.durability.generation import JournalGuard
 from grok_imagine.journal.health import check_health
 from grok_imagine.journal.journal import Journal
-from grok_imagine.models import JobState
+from grok_imagine.models import Job, JobState
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -282,3 +283,27 @@ async def test_no_flipped_digit_of_any_index_lets_a_job_be_paid_again(
             async with session_on(home, sandbox) as session:
                 await make(session)
         assert sandbox.ledger()["posts"] == 1, f"at {at}"
+
+
+async def test_an_unknown_outcome_stays_unknown_if_the_mark_cannot_be_written(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The POST was sent: the job must not count as one that nobody has sent."""
+    async with session_on(tmp_path, sandbox) as session:
+        real = session.journal.update_fields
+
+        async def update_fields(job: Job, **changes: Any) -> Job:
+            monkeypatch.setattr(JournalGuard, "_write_mark", fail)
+            return await real(job, **changes)
+
+        def fail(*_arguments: object) -> None:
+            raise OSError("the mark's file is locked")
+
+        monkeypatch.setattr(session.journal, "update_fields", update_fields)
+        for _ in range(2):
+            with pytest.raises(SubmitUncertain):
+                await make(session, "a kite [sandbox:drop-after]")
+            (job,) = await session.journal.recent()
+            assert job.state is JobState.SUBMITTING
+            monkeypatch.undo()
+    assert sandbox.ledger()["posts"] == 1
