@@ -93,9 +93,10 @@ def file_lock(path: Path, seconds: float = 10.0) -> Generator[None]:
 
 @contextmanager
 def partial_file(target: Path) -> Generator[Path]:
-    """A path beside ``target``, of this caller alone. Its file replaces ``target`` when the block ends without an error.
+    """A path beside ``target`` that no other caller gets. The block creates the file.
 
-    The block creates the file. After an error it is removed, and ``target`` is unchanged. Raises OSError.
+    It replaces ``target`` when the block ends. After an error it is removed, and ``target`` is unchanged. Raises
+    OSError.
     """
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:

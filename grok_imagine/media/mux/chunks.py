@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...errors import EncodeError, RequestError
 from ...filelock import partial_file
-from ..frames.index import FrameIndex, read_index
+from ..frames.index import FrameIndex, index_of_file
 from ..frames.scale import BT709, FULL_RANGE, one_thread
 from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
@@ -179,8 +179,7 @@ def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
 
 
 def _join(pieces: list[Path], source: Path, target: Path, copies_sound: bool) -> None:
-    with open_video(source) as timed:
-        index = read_index(timed)
+    index = index_of_file(source)
     layouts = [_read_layout(path) for path in pieces]
     times, tick = _show_times(sum(len(layout.ranks) for layout in layouts), index)
     options = {**KEEPS_METADATA, "video_track_timescale": str(tick.denominator)}
