@@ -6,10 +6,11 @@ A lock ends when its file is closed or the process ends.
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # An offset beyond any content: Windows denies others access to the locked bytes.
@@ -88,6 +89,22 @@ def file_lock(path: Path, seconds: float = 10.0) -> Generator[None]:
                 unlock(file)
     finally:
         os.close(file)
+
+
+@contextmanager
+def partial_file(target: Path) -> Generator[Path]:
+    """A path beside ``target`` that no other caller gets. The block creates the file.
+
+    It replaces ``target`` when the block ends. After an error it is removed, and ``target`` is unchanged. Raises
+    OSError.
+    """
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield partial
+        replace_file(partial, target)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def replace_file(source: Path, target: Path, seconds: float = 5.0) -> None:

@@ -78,13 +78,11 @@ def _load(
     video: Any, size: int, overlap: int, index: int, split_id: str, progress: NodeProgress, stop: Any
 ) -> tuple[Any, ChunkRef]:
     from ..grok_imagine.media.frames.decode import decode
-    from ..grok_imagine.media.frames.index import read_index
+    from ..grok_imagine.media.frames.index import index_of_file
     from ..grok_imagine.media.mux.chunks import chunk
-    from ..grok_imagine.media.open import open_video
 
     path = files.whole_file(video) or files.cut_file(video, execution.runtime().home / "chunks" / "sources")
-    with open_video(path) as source:
-        frames = read_index(source, stop)
+    frames = index_of_file(path, stop)
     part = chunk(index, len(frames.times), size, overlap)
     clip = decode(
         path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, cast
@@ -16,8 +16,8 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from .clip import Audio
-from .frames.index import DecodeStopped
 from .open import OpenVideo, fraction, is_read_in_order
+from .stop import ShouldStop, check_stop
 
 # In samples. Encoders pad their last block: 1024 samples for AAC, 2048 for HE-AAC.
 LONGEST_PADDING = 2048
@@ -196,7 +196,7 @@ def _assemble(pieces: Sequence[Piece], first: int, end: int) -> Samples | None:
 
 
 def read_audio(
-    source: OpenVideo, start: Fraction, duration: Fraction, should_stop: Callable[[], bool] | None = None
+    source: OpenVideo, start: Fraction, duration: Fraction, should_stop: ShouldStop | None = None
 ) -> Audio | None:
     """The audio of ``source`` from ``start`` for ``duration``, both in seconds of file time; None if there is none.
 
@@ -210,8 +210,7 @@ def read_audio(
         with suppress(FFmpegError):
             source.container.seek(int((start - PREROLL) / base), stream=source.audio, backward=True)
     for packet in source.container.demux(source.audio):
-        if should_stop is not None and should_stop():
-            raise DecodeStopped
+        check_stop(should_stop)
         track.add(packet)
         if (reached := track.end_time) is not None and reached >= end:
             break

@@ -74,7 +74,7 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
     assert max(abs(found - number) for number, found in enumerate(nearest)) <= 1
     assert (joined.rate, joined.duration) == (24, whole.duration)
     assert np.array_equal(joined.audio.samples, whole.audio.samples), "copied, not encoded anew"
-    assert not list(tmp_path.glob("*.part.mp4"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_colours_survive(tmp_path):
@@ -92,10 +92,26 @@ def test_nothing_and_other_sizes_are_refused(film, tmp_path):
         write_piece(tmp_path / "x.mp4", [], Fraction(24), 16)
     with pytest.raises(EncodeError, match="one size"):
         write_piece(tmp_path / "x.mp4", [np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], Fraction(24), 16)
+    assert not list(tmp_path.iterdir())
     write_piece(tmp_path / "a.mp4", [np.zeros((16, 16, 3))], Fraction(24), 16)
     write_piece(tmp_path / "b.mp4", [np.zeros((16, 32, 3))], Fraction(24), 16)
     with pytest.raises(EncodeError, match="32 × 16"):
         join_pieces([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
+
+
+def test_two_writers_of_one_piece_do_not_meet(tmp_path):
+    """As two processes that split the same video do: the second begins and ends while the first is writing."""
+    target = tmp_path / "0.mp4"
+
+    def frames():
+        # x264 holds back its first packet, with which the file is opened, for some 60 frames.
+        yield from [np.zeros((16, 16, 3))] * 100
+        write_piece(target, [np.zeros((16, 16, 3))] * 2, Fraction(24), 16)
+        yield np.zeros((16, 16, 3))
+
+    write_piece(target, frames(), Fraction(24), 16)
+    assert decode(target).frame_count == 101
+    assert [path.name for path in tmp_path.iterdir()] == ["0.mp4"]
 
 
 WORK = """

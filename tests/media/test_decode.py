@@ -13,8 +13,9 @@ import pytest
 from grok_imagine.errors import DecodeError
 from grok_imagine.media.frames import convert
 from grok_imagine.media.frames import decode as decoding
-from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.open import open_video
+from grok_imagine.media.stop import DecodeStopped
 
 STEP = 1 / 255 + 1e-6
 

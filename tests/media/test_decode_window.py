@@ -10,9 +10,10 @@ import pytest
 
 from grok_imagine.errors import DecodeError, RequestError
 from grok_imagine.media.frames import seek
-from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.resize import Resize
 from grok_imagine.media.frames.selection import FrameSelection
+from grok_imagine.media.stop import DecodeStopped
 
 FILMS = {
     "mp4": {"options": {"movflags": "faststart"}},

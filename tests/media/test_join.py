@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from grok_imagine.errors import DecodeError
-from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.join.join import Joined, Part, join
 from grok_imagine.media.join.segments import count_frames, last_frame
+from grok_imagine.media.stop import DecodeStopped
 
 RATE, SIZE, SOUND = 24, (160, 96), 48_000
 

@@ -15,12 +15,13 @@ import logging, sys
 from contextlib import suppress
 from pathlib import Path
 import av.logging
-from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.selection import FrameSelection
 from grok_imagine.media.images.thumbnail import thumbnail
 from grok_imagine.media.join.segments import pictures, read_format
 from grok_imagine.media.mux.source_video import prepare_video
 from grok_imagine.media.probe import probe
+from grok_imagine.media.stop import DecodeStopped
 from grok_imagine.sandbox.render.media import SourceVideo
 
 # Every decoder's thread has something to say, and nobody reads it.

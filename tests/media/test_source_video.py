@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from grok_imagine.errors import DecodeError, EncodeError, MediaError
-from grok_imagine.media.frames.decode import DecodeStopped, decode
+from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.images.image_format import sniff
 from grok_imagine.media.mux import source_video
 from grok_imagine.media.mux.source_video import prepare_video
 from grok_imagine.media.probe import probe
+from grok_imagine.media.stop import DecodeStopped
 
 SECRET = "a castle in the rain, my very own words"
 needs_rotation = pytest.mark.skipif(

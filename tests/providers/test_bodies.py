@@ -78,7 +78,7 @@ def test_the_source_length_is_rounded_up(seconds: float) -> None:
 TOKENS = [
     ("aivideoapi", "@image1 @Image2 @image10 @image1x me@image1", "@image1 @image2 @image10 @image1x me@image1"),
     ("openai_videos", "@image1@image2 @image10,@image1看", "@Image1@Image2 @Image10,@Image1看"),
-    ("xai", "@image1@Image2 @image10 @@image1", "<IMAGE_1><IMAGE_2> <IMAGE_10> @@image1"),
+    ("xai", "@image1@Image2 @image10 image1", "<IMAGE_1><IMAGE_2> <IMAGE_10> image1"),
     ("reapi", "@image1 @Image2", "@image1 @Image2"),
     ("apiinone", "@image1 @Image2", "@image1 @Image2"),
 ]

@@ -243,7 +243,7 @@ HELD: list[tuple[str, str, dict[str, Any]]] = [
     ("C6 a list", "reapi", text(reference_images=list(images(2)))),
     ("C6 the same one twice", "reapi", text(reference_images=[URL.format(1), URL.format(1)])),
     ("C7 adjacent", "aivideoapi", from_images(2, prompt="@image1@image2")),
-    ("C7 no token", "aivideoapi", text(prompt="mail me@image9 or @@image9 or @imagery or @image9th")),
+    ("C7 no token", "aivideoapi", text(prompt="mail me@image9 or image9 or @imagery or @image9th")),
     ("a mode by its name", "reapi", text(mode="text_to_video")),
     ("None is left out", "reapi", text(resolution=None, model=None, source_video=None)),
     ("A1 7", "aivideoapi", from_images(7)),

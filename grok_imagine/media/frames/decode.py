@@ -21,19 +21,17 @@ from ..audio import AudioCollector, read_audio
 from ..clip import Audio, Clip
 from ..open import OpenVideo, fraction, frame_rate, header_frame_count, open_video, stream_duration
 from ..orientation import Orientation
+from ..stop import ShouldStop, check_stop
 from .buffer import FrameBuffer, check_fits
 from .convert import FrameConverter
-from .index import DecodeStopped, FrameIndex, PacketTimes, read_index
+from .index import FrameIndex, PacketTimes, read_index
 from .plan import Plan
 from .resize import Resize
 from .seek import FrameReader, Picked
 from .selection import FrameSelection, SelectedFrames
 
-__all__ = ["DecodeStopped", "OnPlan", "OnProgress", "ShouldStop", "decode"]
-
 OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]
-ShouldStop = Callable[[], bool]
 
 _WHOLE, _NO_RESIZE = FrameSelection(), Resize()
 
@@ -82,10 +80,6 @@ class _Callbacks:
     def progress(self, done: int, total: int) -> None:
         if self.on_progress is not None:
             self.on_progress(done, total)
-
-    def check_stop(self) -> None:
-        if self.should_stop is not None and self.should_stop():
-            raise DecodeStopped
 
 
 @dataclass
@@ -177,7 +171,7 @@ class _WholeRun(_DecodeRun):
         source = self._source
         streams = [source.video] if source.audio is None else [source.video, source.audio]
         for packet in source.container.demux(*streams):
-            self._calls.check_stop()
+            check_stop(self._calls.should_stop)
             # The last, empty packet of a stream has the first stream's index, so use packet.stream's.
             if packet.stream.index != source.video.index:
                 if self._sound is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,17 +13,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ...errors import DecodeError
-from ..open import OpenVideo, fraction, frame_rate
+from ..open import OpenVideo, fraction, frame_rate, open_video
+from ..stop import ShouldStop, check_stop
 
 _COARSEST_ROUNDING = Fraction(1, 500)
 """In seconds. In a coarser time base, such as AVI's, times are whole frames and not rounded."""
 _LARGEST_DENOMINATOR = 100_000
 _CODED_SLICES = range(1, 6)
 """NAL unit types of H.264 that contain parts of a picture. Source: ITU-T H.264, table 7-1."""
-
-
-class DecodeStopped(Exception):
-    """``should_stop`` returned True. Not an error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +58,22 @@ class FrameIndex:
         return len(self.pts) > 0
 
 
-def read_index(source: OpenVideo, should_stop: Callable[[], bool] | None = None) -> FrameIndex:
+def read_index(source: OpenVideo, should_stop: ShouldStop | None = None) -> FrameIndex:
     """Read the whole file and return its index. ``source`` is at its end afterwards: seek before decoding.
 
     Raises DecodeError if there is no frame, or DecodeStopped.
     """
     collected = PacketTimes(source)
     for packet in source.container.demux(source.video):
-        if should_stop is not None and should_stop():
-            raise DecodeStopped
+        check_stop(should_stop)
         collected.add(packet)
     return collected.index()
+
+
+def index_of_file(path: Path, should_stop: ShouldStop | None = None) -> FrameIndex:
+    """Open the video at ``path`` and return its index. Raises as :func:`read_index`."""
+    with open_video(path) as source:
+        return read_index(source, should_stop)
 
 
 class PacketTimes:

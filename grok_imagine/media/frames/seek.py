@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 
 from ...errors import DecodeError
 from ..open import OpenVideo, is_read_in_order
-from .index import DecodeStopped, FrameIndex, UnreferencedPackets
+from ..stop import ShouldStop, check_stop
+from .index import FrameIndex, UnreferencedPackets
 
 Picked = tuple[VideoFrame, int]
 """A frame, and how often it is wanted."""
@@ -41,7 +42,7 @@ class FrameReader:
         source: OpenVideo,
         index: FrameIndex,
         positions: Sequence[int],
-        should_stop: Callable[[], bool] | None,
+        should_stop: ShouldStop | None,
         or_before: bool = False,
     ) -> None:
         self._source = source
@@ -86,7 +87,7 @@ class FrameReader:
         """The packets to decode: to the last one that is wanted, without those that nothing is built on."""
         ahead = len(stretch.wanted)
         for packet in self._from(stretch.key):
-            self._ask()
+            check_stop(self._should_stop)
             is_wanted = packet.pts in stretch.wanted and not packet.is_discard
             if is_wanted or not self._is_disposable(packet):
                 yield packet
@@ -135,7 +136,7 @@ class FrameReader:
 
     def _all(self) -> Iterator[Packet[VideoStream]]:
         for packet in self._seek(None):
-            self._ask()
+            check_stop(self._should_stop)
             yield packet
 
     def _decoded(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
@@ -147,7 +148,7 @@ class FrameReader:
             except InvalidDataError:
                 continue
         while True:
-            self._ask()
+            check_stop(self._should_stop)
             try:
                 yield from cast("list[VideoFrame]", context.decode(None))
             except InvalidDataError:
@@ -155,7 +156,3 @@ class FrameReader:
             except EOFError:
                 pass
             return
-
-    def _ask(self) -> None:
-        if self._should_stop is not None and self._should_stop():
-            raise DecodeStopped

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import textwrap
 import zlib
 from fractions import Fraction
@@ -13,7 +12,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...filelock import replace_file
+from ...filelock import partial_file
 from ...settings import private_folder
 
 RATE = Fraction(24)
@@ -27,12 +26,8 @@ def placeholder(folder: Path, words: str, *, ratio: str | None, resolution: str 
     name = f"placeholder-{zlib.crc32(words.encode()):08x}-{size[0]}x{size[1]}-{seconds}s.mp4"
     target = private_folder(folder) / name
     if not target.is_file():
-        part = target.with_name(f".{name}.{secrets.token_hex(4)}.part")
-        try:
+        with partial_file(target) as part:
             _film(part, np.asarray(_picture(words, size)), max(1, seconds) * int(RATE))
-            replace_file(part, target)
-        finally:
-            part.unlink(missing_ok=True)
     return target
 
 

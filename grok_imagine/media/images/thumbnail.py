@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from ...errors import DecodeError
-from ...filelock import replace_file
+from ...filelock import partial_file
 from ...settings import private_folder
 from ..open import OpenVideo, open_video, stream_duration
 from ..orientation import Orientation
@@ -35,12 +34,11 @@ def thumbnail(film: Path, picture: Path) -> Path:
         pixels = Orientation.from_frame(frame).apply(cast(Any, frame.to_ndarray(format="rgb24")))
     small = Image.fromarray(pixels)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    temporary = private_folder(picture.parent) / f".{picture.name}.{secrets.token_hex(4)}"
+    private_folder(picture.parent)
     try:
-        small.save(temporary, format="JPEG", quality=_QUALITY, optimize=True)
-        replace_file(temporary, picture)  # in one step: two may be drawing it
+        with partial_file(picture) as part:
+            small.save(part, format="JPEG", quality=_QUALITY, optimize=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DecodeError(f"The picture of {film.name} cannot be written: {error.strerror or error}.") from error
     return picture
 

@@ -14,10 +14,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from ...errors import DecodeError
-from ..frames.decode import DecodeStopped, ShouldStop
 from ..mux.metadata import KEEPS_METADATA, read_all
 from ..mux.mp4_writer import new_mp4
 from ..mux.transcode import BEST_SOUND, LIMITED, THREADS, X264, AacEncoder
+from ..stop import ShouldStop, check_stop
 from .color_match import ColorMatch, Ending, fade, match
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
@@ -113,8 +113,7 @@ class _JoinRun:
         before = self.frames
         found = self._matched(part, pictures(part.path, self._shape))
         for picture in found:
-            if self._should_stop is not None and self._should_stop():
-                raise DecodeStopped
+            check_stop(self._should_stop)
             self._write(picture)
         if self.frames == before:
             raise DecodeError(f"{part.path.name} holds no frame after its first {part.skip}.")

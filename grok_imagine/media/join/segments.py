@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...errors import DecodeError
 from ..audio import AudioCollector
 from ..frames.convert import convert
-from ..frames.index import FrameIndex, read_index
+from ..frames.index import FrameIndex, index_of_file
 from ..frames.resize import Geometry
 from ..frames.scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
 from ..mux.transcode import BT709, LIMITED, SOUND_RATES
@@ -74,13 +74,8 @@ def read_format(path: Path) -> VideoFormat:
         colours = ColorInfo(BT709, BT709, BT709, BT709)
     orientation = Orientation.from_frame(frame)
     width, height = orientation.size(frame.width, frame.height)
-    rate = _even_rate(_index(path))
+    rate = _even_rate(index_of_file(path))
     return VideoFormat(width - width % 2, height - height % 2, rate, colours, orientation.aspect(aspect))
-
-
-def _index(path: Path) -> FrameIndex:
-    with open_video(path) as source:
-        return read_index(source)
 
 
 def _even_rate(index: FrameIndex) -> Fraction:
@@ -107,7 +102,7 @@ def last_frame(path: Path) -> NDArray[np.float32]:
 
 def count_frames(path: Path) -> int:
     """How many pictures :func:`pictures` gives at the clip's own rate."""
-    index = _index(path)
+    index = index_of_file(path)
     return sum(1 for _ in _frames(path)) if index.is_constant else max(1, round(index.end * _even_rate(index)))
 
 
@@ -117,7 +112,7 @@ def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
     At the film's own rate each comes once; of another rate, each moment of the film shows the picture nearest to it.
     A picture of another ratio is cut at its longer side, in the middle.
     """
-    index = _index(path)
+    index = index_of_file(path)
     fit, reformatter = _Fit(shape), VideoReformatter()
     if index.is_constant and index.rate == shape.rate:
         yield from (fit.picture(frame, reformatter) for frame in _frames(path))
@@ -168,7 +163,7 @@ def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
         track = AudioCollector(source.audio)
         for packet in source.container.demux(source.audio):
             track.add(packet)
-        index = _index(path)
+        index = index_of_file(path)
         found = track.finish(index.start, Fraction(index.end))
     if found is None:
         return None

@@ -20,8 +20,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ...errors import EncodeError, RequestError
-from ...filelock import replace_file
-from ..frames.index import FrameIndex, read_index
+from ...filelock import partial_file
+from ..frames.index import FrameIndex, index_of_file
 from ..frames.scale import BT709, FULL_RANGE, one_thread
 from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
@@ -121,13 +121,12 @@ def write_piece(
 
     Every piece of a film is encoded alike, so that they can be joined as they are. Raises EncodeError for none.
     """
-    part = path.with_suffix(".part.mp4")
     pictures = iter(frames)
     first = next(pictures, None)
     if first is None:
         raise EncodeError("There are no frames in this chunk.")
     height, width = first.shape[:2]
-    with new_mp4(part) as container:
+    with partial_file(path) as part, new_mp4(part) as container:
         video = container.add_stream("libx264", rate=rate)
         video.width, video.height = width, height
         # The usual format halves both sides of the colours, so they must be even.
@@ -147,7 +146,6 @@ def write_piece(
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-    replace_file(part, path)
 
 
 def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -171,24 +169,26 @@ def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
     Where the rate of ``source`` varies, the pieces' frames are shown when its frames are. The sound is copied, too, or
     becomes AAC if an MP4 cannot hold it. Raises EncodeError if the pieces are not of one size.
     """
-    part = target.with_suffix(".part.mp4")
     try:
-        _join(pieces, source, part, copies_sound=True)
+        _join(pieces, source, target, copies_sound=True)
     except Uncopyable:
         try:
-            _join(pieces, source, part, copies_sound=False)
+            _join(pieces, source, target, copies_sound=False)
         except Uncopyable as error:
             raise EncodeError(f"{target.name} cannot be written as an MP4: {error}.") from error
-    replace_file(part, target)
 
 
 def _join(pieces: list[Path], source: Path, target: Path, copies_sound: bool) -> None:
-    with open_video(source) as timed:
-        index = read_index(timed)
+    index = index_of_file(source)
     layouts = [_read_layout(path) for path in pieces]
     times, tick = _show_times(sum(len(layout.ranks) for layout in layouts), index)
     options = {**KEEPS_METADATA, "video_track_timescale": str(tick.denominator)}
-    with open_video(pieces[0]) as first, open_video(source) as sound, new_mp4(target, options) as film:
+    with (
+        open_video(pieces[0]) as first,
+        open_video(source) as sound,
+        partial_file(target) as part,
+        new_mp4(part, options) as film,
+    ):
         film.metadata.update(read_all(source))
         video = film.add_stream_from_template(first.video, opaque=True)
         tracks: dict[int, Track] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from fractions import Fraction
@@ -20,7 +19,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from ...errors import DecodeError, EncodeError
-from ...filelock import replace_file
+from ...filelock import partial_file
 from ..open import open_container, open_video
 from .mp4_writer import OPTIONS, copy_stream, new_mp4
 
@@ -40,36 +39,28 @@ def stamp(path: Path, facts: Mapping[str, Any], description: str = "") -> None:
     Before it takes the file's place, the copy is read again: every packet, its times and the codec's own data must be
     those of the file.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _copy(path, part, {KEY: json.dumps(facts, ensure_ascii=False), "description": description})
-        if _content(path) != _content(part):
-            raise EncodeError(
-                "a copy of the clip with its metadata would differ from the clip, so it was left as it is"
-            )
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        replace_file(part, path)
+        with partial_file(path) as part:
+            _copy(path, part, {KEY: json.dumps(facts, ensure_ascii=False), "description": description})
+            if _content(path) != _content(part):
+                raise EncodeError(
+                    "a copy of the clip with its metadata would differ from the clip, so it was left as it is"
+                )
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
     except EncodeError:
         raise
     except Exception as error:  # whatever it is: the paid clip is worth more than its metadata
         raise EncodeError(f"metadata cannot be written into the clip: {type(error).__name__}: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def copy_without_facts(path: Path, target: Path) -> None:
     """Write the MP4 to ``target`` without its facts and their description. Raises EncodeError."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _copy(path, part, {}, dropped=_FACTS)
-        replace_file(part, target)
+        with partial_file(target) as part:
+            _copy(path, part, {}, dropped=_FACTS)
     except (FFmpegError, OSError, ValueError) as error:
         raise EncodeError(f"metadata cannot be removed from the clip: {type(error).__name__}: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -97,6 +88,7 @@ def _kept(clip: InputContainer) -> dict[str, str]:
 
 
 def _copy(source: Path, target: Path, metadata: Mapping[str, str], *, dropped: frozenset[str] = frozenset()) -> None:
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(open_container(source)) as clip:
         options = {"movflags": "use_metadata_tags+faststart"}
         for stream in clip.streams.video[:1]:

@@ -15,8 +15,8 @@ from av.packet import Packet
 from av.stream import Stream
 
 from ...errors import EncodeError
-from ..frames.decode import DecodeStopped, ShouldStop
 from ..open import OpenVideo, fraction
+from ..stop import ShouldStop, check_stop
 
 # The index goes before the data, so that a server can look into the file before all of it has come. Bitexact leaves
 # out the name and version of the writer; a time of creation is written only if one is set.
@@ -80,8 +80,7 @@ def write(
     streams = [stream for stream in (source.video, source.audio) if stream is not None and stream.index in tracks]
     written = 0
     for packet in source.container.demux(*cast(Any, streams)):
-        if should_stop is not None and should_stop():
-            raise DecodeStopped
+        check_stop(should_stop)
         # The index of a stream's last, empty packet is wrong in PyAV.
         for made in tracks[packet.stream.index].take(packet):
             written += made.size

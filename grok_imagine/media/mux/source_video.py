@@ -13,12 +13,12 @@ from av.video.frame import VideoFrame
 
 from ...errors import DecodeError, EncodeError, MediaError
 from ...models.blob import Blob
-from ..frames.decode import ShouldStop
-from ..frames.index import FrameIndex, read_index
+from ..frames.index import index_of_file
 from ..images.image_format import MP4
 from ..open import OpenVideo, file_duration, fraction, open_video, pixel_aspect
 from ..orientation import Orientation
 from ..probe import first_frame
+from ..stop import ShouldStop
 from .mp4_writer import CopyTrack, TooLarge, Track, Uncopyable, new_mp4, start_of, write
 from .transcode import BEST_SOUND, AudioTrack, EncodeSettings, VideoTrack
 
@@ -122,15 +122,9 @@ def _lengths(source: OpenVideo, file: Path, exactly: bool) -> tuple[Fraction, Fr
         promised = whole
     seconds = promised or whole
     if exactly or not seconds:
-        seconds = max(promised, Fraction(_index(file).end).limit_denominator(1_000_000))
+        # Opened anew: seeking back to the beginning would lose what comes before the first keyframe.
+        seconds = max(promised, Fraction(index_of_file(file).end).limit_denominator(1_000_000))
     return seconds, whole if whole > seconds + OVERHANG else seconds, promised
-
-
-def _index(file: Path) -> FrameIndex:
-    """The times of all frames."""
-    # Opened anew: seeking back to the beginning would lose what comes before the first keyframe.
-    with open_video(file) as source:
-        return read_index(source)
 
 
 @dataclass(frozen=True)
@@ -188,7 +182,7 @@ class _PrepareRun:
     def encode(self) -> _Facts:
         """Encodes the picture, coarser and then smaller each time, until it fits."""
         bits = self.max_bytes * 8 / max(float(self.facts.whole), 0.1)
-        rate, keeps_sound = _index(self.file).rate, True
+        rate, keeps_sound = index_of_file(self.file).rate, True
         sound_rate = max(LEAST_SOUND, min(BEST_SOUND, int(bits / 8)))
         plan = EncodeSettings(self._size_for(bits, rate), FINEST, sound_rate, rate)
         for _ in range(ATTEMPTS):

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 
+from grok_imagine import filelock
 from grok_imagine.errors import EncodeError
 from grok_imagine.jobs import Session
 from grok_imagine.jobs.pipeline.provenance import clean, facts_of
@@ -112,7 +113,7 @@ def test_what_cannot_be_stamped_is_left_as_it_is(film: Path, broken: str, monkey
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(metadata, "replace_file", full)
+        monkeypatch.setattr(filelock, "replace_file", full)
     before = film.read_bytes()
     with pytest.raises(EncodeError):
         metadata.stamp(film, {"n": 1})

@@ -12,12 +12,11 @@ import pytest
 
 from grok_imagine.errors import EncodeError
 from grok_imagine.media.frames.decode import decode
-from grok_imagine.media.frames.index import read_index
+from grok_imagine.media.frames.index import index_of_file
 from grok_imagine.media.frames.selection import FrameSelection
 from grok_imagine.media.join.join import Part, join
 from grok_imagine.media.mux import chunks
 from grok_imagine.media.mux.chunks import chunk, join_pieces, read_tags, write_piece
-from grok_imagine.media.open import open_video
 
 from .generate import CLICK_AFTER, Video, click_in, has_flash, number_in, write
 
@@ -26,8 +25,7 @@ PHONE: dict[str, Any] = {"times": STEPS, "base": Fraction(1, 90000), "encoder": 
 
 
 def split_and_join(source: Path, folder: Path, factor: int = 1) -> Path:
-    with open_video(source) as video:
-        total = len(read_index(video).times)
+    total = len(index_of_file(source).times)
     pieces, tags = list[Path](), read_tags(source)
     for index in range(chunk(0, total, 20, 1).count):
         part = chunk(index, total, 20, 1)
@@ -42,8 +40,7 @@ def split_and_join(source: Path, folder: Path, factor: int = 1) -> Path:
 def apart(path: Path) -> float:
     """Seconds from the flash to the click, by the times in the file."""
     clip = decode(path)
-    with open_video(path) as video:
-        times = read_index(video).times
+    times = index_of_file(path).times
     flash = next(float(at) for at, frame in zip(times, clip.frames, strict=True) if has_flash(frame))
     assert clip.audio is not None
     click = click_in(clip.audio.samples[0], clip.audio.rate)
@@ -55,8 +52,7 @@ def apart(path: Path) -> float:
 def test_a_variable_rate_keeps_its_times(tmp_path: Path, factor: int) -> None:
     joined = split_and_join(write(Video(**PHONE), tmp_path), tmp_path, factor)
     assert [number_in(frame) for frame in decode(joined).frames] == [n for n in range(48) for _ in range(factor)]
-    with open_video(joined) as video:
-        times = read_index(video).times
+    times = index_of_file(joined).times
     assert np.abs(times[::factor] - STEPS).max() < 0.001
     assert abs(apart(joined)) <= 0.002
 
