@@ -357,7 +357,7 @@ class Journal:
 
 
 def _check_index(connection: sa.Connection, fingerprints: Sequence[str]) -> None:
-    """Look for an equal job without the index that should have found it (20 ms for 50,000 jobs). Raises DamagedError."""
+    """Look for an equal job without the index that should find it (20 ms for 50,000 jobs). Raises DamagedError."""
     where = jobs.c.fingerprint.op("||")("").in_(fingerprints) & _is_current()
     if connection.execute(sa.select(jobs.c.id).where(where).limit(1)).first() is not None:
         raise DamagedError("an index lacks a job")
