@@ -146,6 +146,7 @@ async def _at_hand(session: Session, row: Row) -> Row:
     if row.state is not RowState.DONE:
         return row
     try:
+        await session.share(str(row.job_id))
         made = await session.resume(str(row.job_id))
     except GrokImagineError as error:
         return replace(row, state=RowState.STOPPED, error=str(error), error_kind=type(error).__name__)

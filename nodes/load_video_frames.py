@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
@@ -159,7 +160,9 @@ def _components(video: Any, wanted: _Wanted) -> tuple[Any, Any, float]:
 async def _file(source: str, progress: NodeProgress) -> Path:
     """The file that ``source`` names, fetched where it is not on this machine yet."""
     if not _is_remote(source):
-        return files.find_file(source)
+        path = files.find_file(source)
+        await _check_user(path)
+        return path
     async with execution.runtime().session() as session:
         if _JOB_ID.fullmatch(source):
             return (await session.resume(source, progress=progress)).file
@@ -173,6 +176,23 @@ async def _file(source: str, progress: NodeProgress) -> Path:
 
 def _megabytes(size: int) -> str:
     return f"Downloading: {size / 1e6:.1f} MB"
+
+
+async def _check_user(path: Path) -> None:
+    """Raises RequestError for the clip of another user's job."""
+    job_id = await asyncio.to_thread(_job_of, path)
+    if job_id is None:
+        return
+    async with execution.runtime().session() as session:
+        if await session.is_of_others(job_id):
+            raise RequestError(f"There is no file {path.name!r} of yours. Nothing was loaded.")
+
+
+def _job_of(path: Path) -> str | None:
+    """The job whose clip lies there; None for any other file."""
+    real = path.resolve()
+    is_result = real.parent == (execution.runtime().home / "results").resolve()
+    return real.stem if is_result and _JOB_ID.fullmatch(real.stem) else None
 
 
 def _is_remote(source: str) -> bool:

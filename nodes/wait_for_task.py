@@ -68,8 +68,8 @@ class GIVWaitForTask(inputs.ConnectionCheck, io.ComfyNode):
 
 async def _attach(session: Session, job_id: str, task_id: str) -> None:
     """Attach the task to the job, unless it is attached already."""
-    job = await session.journal.get(job_id)
-    if job is None or job.task_id is None:
-        await session.attach(job_id, task_id)  # which says so, where there is no such job or it needs no task
+    job = await session.get_job(job_id)
+    if job.task_id is None:
+        await session.attach(job_id, task_id)  # which says so, where it needs no task
     elif job.task_id != task_id:
         raise RequestError(f"Job {job_id} has the task {job.task_id}, not {task_id}. Clear one of the two inputs.")

@@ -64,6 +64,7 @@ async def run_chain(
         try:
             existing = await session.journal.find_segment(digest[:24])
             if existing is not None and existing.state is not JobState.PREPARED:
+                await session.share(existing.id)
                 result = await session.resume(existing.id, progress=segment_progress)
             else:
                 base = planned.base.model_copy(update={"prompt": prompt})

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
-from ..errors import FetchFailed, SettingsError
+from ..errors import FetchFailed, SettingsError, TaskNotFound
 from ..journal import job_query, workflows
 from ..journal.journal import OnClaim
 from ..journal.observed import JobListener, ObservableJournal
@@ -172,7 +172,7 @@ class Session:
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
             claimed = await self.journal.claim(fresh, run=counted, older=older, on_claim=on_claim)
             job = await recovery.reopen_missing_file(recovery.raise_if_rejected(claimed), self._services)
-            await self._add_user(job)
+            await self.share(job.id)
             if workflow:
                 now = self._now()
                 await self.journal.transaction(
@@ -189,9 +189,28 @@ class Session:
         identities = await fingerprints(request, connection, self._uploads)
         return await self.journal.find_by_fingerprint(*identities)
 
+    async def share(self, job_id: str) -> None:
+        """Let the current user see the job of a request that they have made, too."""
+        if user := USER_ID.get():
+            await self.journal.transaction(lambda connection: job_query.add_user(connection, job_id, user))
+
+    async def is_of_others(self, job_id: str) -> bool:
+        """Whether the job belongs to other users and not to the current one."""
+        user = USER_ID.get()
+        return await self.journal.transaction(lambda connection: job_query.is_of_others(connection, job_id, user))
+
+    async def get_job(self, job_id: str) -> Job:
+        """The job of that id. Raises SettingsError if there is none, or if it belongs to other users alone."""
+        job = await self.journal.get(job_id)
+        if job is None or await self.is_of_others(job_id):
+            raise SettingsError(
+                f"There is no job {job_id!r} in the journal {self.journal.place}. See: grok-imagine jobs"
+            )
+        return job
+
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
         """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""
-        job = await self._get_job(job_id)
+        job = await self.get_job(job_id)
         if job.state is JobState.SAVED and (file := await recovery.find_file(job, self._services)):
             return Result(replace(job, file=file), file, is_reused=True)  # needs neither key nor connection
         connection = await self.connect(job.connection)
@@ -235,7 +254,7 @@ class Session:
 
         Raises TaskNotFound if the provider does not know it.
         """
-        job = await self._get_job(job_id)
+        job = await self.get_job(job_id)
         try:
             connection = await self.connect(job.connection)
         except SettingsError:
@@ -244,17 +263,17 @@ class Session:
 
     async def attach_url(self, job_id: str, url: str) -> Job:
         """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
-        return await recovery.attach_url(await self._get_job(job_id), url, self._services)
+        return await recovery.attach_url(await self.get_job(job_id), url, self._services)
 
     async def resubmit(self, job_id: str) -> Job:
         """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
-        job = await recovery.resubmit(await self._get_job(job_id), self._services)
+        job = await recovery.resubmit(await self.get_job(job_id), self._services)
         await self.journal.transaction(lambda connection: job_query.copy_users(connection, job_id, job.id))
         return job
 
     async def abandon(self, job_id: str) -> AbandonResult:
         """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
-        job = await self._get_job(job_id)
+        job = await self.get_job(job_id)
         return await recovery.abandon(job, await self.connect(job.connection), self._services)
 
     async def spend_summary(self) -> SpendSummary:
@@ -273,15 +292,17 @@ class Session:
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
         """Wait for a task by its id at the provider, whoever submitted it.
 
-        Raises TaskNotFound, and keeps no job, if the provider does not know it.
+        Raises TaskNotFound, and keeps no job, if the provider does not know it or another user has it.
         """
         connection = await self.connect(connection_name)
         task_id = recovery.check_task_id(task_id)
         job = await self.journal.find_by_task(connection.name, task_id)
+        if job is not None and await self.is_of_others(job.id):
+            raise TaskNotFound(f"You have no task {task_id!r} at {connection.name!r}. Nothing was changed.")
         if job is None:
             await confirm_task(task_id, connection, self._services)
             job = await self.journal.add(job_for_external_task(connection, task_id, self._now()))
-        await self._add_user(job)
+        await self.share(job.id)
         job = await self._reopen(job, connection)
         return result_of(await run_job(job, self._context(connection, progress=progress)))
 
@@ -303,21 +324,9 @@ class Session:
 
     # -- inside
 
-    async def _add_user(self, job: Job) -> None:
-        if user := USER_ID.get():
-            await self.journal.transaction(lambda connection: job_query.add_user(connection, job.id, user))
-
     async def _reopen(self, job: Job, connection: Connection) -> Job:
         job = await recovery.reopen_failed(job, connection, self._services)
         return await recovery.reopen_missing_file(job, self._services)
-
-    async def _get_job(self, job_id: str) -> Job:
-        job = await self.journal.get(job_id)
-        if job is None:
-            raise SettingsError(
-                f"There is no job {job_id!r} in the journal {self.journal.place}. See: grok-imagine jobs"
-            )
-        return job
 
     def _context(
         self,

@@ -87,6 +87,12 @@ def add_user(connection: sa.Connection, job_id: str, user: str) -> None:
         connection.execute(job_users.insert().values(row))
 
 
+def is_of_others(connection: sa.Connection, job_id: str, user: str) -> bool:
+    """Whether the job belongs to users, and ``user`` is none of them. Without a user nothing is another's."""
+    users = connection.execute(sa.select(job_users.c.user).where(job_users.c.job_id == job_id)).scalars().all()
+    return bool(user and users) and user not in users
+
+
 def copy_users(connection: sa.Connection, job_id: str, to: str) -> None:
     """Let everybody who sees one job see another, which takes its place."""
     for user in connection.execute(sa.select(job_users.c.user).where(job_users.c.job_id == job_id)).scalars().all():

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import folder_paths
 
 from ...grok_imagine.errors import GrokImagineError
-from . import job_events, node_events, pages
+from . import job_events, node_events, pages, prompt_server
 from .progress import NodeProgress
 from .runtime import Runtime
 
@@ -62,9 +62,10 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
     """
     from comfy.model_management import InterruptProcessingException, processing_interrupted
 
-    progress = NodeProgress(node_id, prompt_id())
+    client_id = prompt_server.client_id()
+    progress = NodeProgress(node_id, prompt_id(), client_id)
     progress.report("Starting")
-    user = pages.user_of_prompt()
+    user = pages.user_of_page(client_id)
 
     async def begin() -> T:
         from ...grok_imagine.jobs.progress import BUDGET_RUN_ID, USER_ID
@@ -84,7 +85,7 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
             # Not cleared: every other node of this prompt must see it too.
             if processing_interrupted():
                 progress.show({"step": "stopped"})
-                runtime().submit(_interrupted(runtime(), job, frozenset(progress.job_ids)))
+                runtime().submit(_interrupted(runtime(), job, frozenset(progress.job_ids), user))
                 raise InterruptProcessingException
             progress.show_text()
             await progress.show_bar()
@@ -96,8 +97,11 @@ async def run(node_id: str | None, work: Callable[[NodeProgress], Awaitable[T]])
         job.cancel()
 
 
-async def _interrupted(runtime: Runtime, job: Future[Any], job_ids: frozenset[str]) -> None:
+async def _interrupted(runtime: Runtime, job: Future[Any], job_ids: frozenset[str], user: str) -> None:
     """After the user's interrupt: abandon the jobs if the settings say so. Not called when another node failed."""
+    from ...grok_imagine.jobs.progress import USER_ID
+
+    USER_ID.set(user)
     job.cancel()
     async with runtime.session() as session:
         if session.settings.on_interrupt != "drop":

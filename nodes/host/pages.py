@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -43,12 +42,10 @@ def is_known(client_id: str | None) -> bool:
     return client_id in _pages
 
 
-def user_of_prompt() -> str:
-    """The user whose page queued the prompt that is running; empty if unknown, or without --multi-user."""
-    with suppress(Exception):  # no server
-        page = _pages.get(prompt_server.client_id() or "")
-        return page.user if page else ""
-    return ""
+def user_of_page(client_id: str | None) -> str:
+    """The user of that page; empty if unknown, or without --multi-user."""
+    page = _pages.get(client_id or "")
+    return page.user if page else ""
 
 
 def user_of(headers: Mapping[str, str]) -> str:

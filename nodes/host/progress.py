@@ -20,8 +20,9 @@ _STEP_LABELS = {"uploading": "uploading images"}
 class NodeProgress:
     """The progress of one node, reported from any thread and shown as a text and a bar."""
 
-    def __init__(self, node_id: str | None, prompt_id: str | None = None) -> None:
+    def __init__(self, node_id: str | None, prompt_id: str | None = None, client_id: str | None = None) -> None:
         self._node_id = node_id
+        self._client_id = client_id
         self.prompt_id = prompt_id
         self.job_ids: set[str] = set()
         """The jobs that this node has waited for."""
@@ -85,10 +86,9 @@ class NodeProgress:
     def show(self, message: dict[str, Any]) -> bool:
         """Send an event to the page that queued this prompt. False if it shows no node statuses."""
         with suppress(Exception):  # as above
-            client_id = prompt_server.client_id()
-            if pages.is_known(client_id) and self._node_id is not None:
+            if pages.is_known(self._client_id) and self._node_id is not None:
                 event = {"node": self._node_id, "prompt_id": self.prompt_id, **message}
-                prompt_server.send(node_events.EVENT, event, client_id)
+                prompt_server.send(node_events.EVENT, event, self._client_id)
                 return True
         return False
 

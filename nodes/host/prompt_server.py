@@ -28,8 +28,8 @@ def send(event: str, message: dict[str, Any], client_id: str | None) -> None:
 
 
 def client_id() -> str | None:
-    """The page whose prompt is running."""
-    return instance().client_id
+    """The page whose prompt is running; None if unknown."""
+    return getattr(instance(), "client_id", None)
 
 
 def send_progress_text(text: str, node_id: str, prompt_id: str | None) -> None:

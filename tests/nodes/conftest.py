@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -261,18 +261,30 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(run: Any, part: Any) -> AsyncIterator[Desk]:
-    """The routes on a server; ``run`` has set up the sandbox."""
+async def serve(home: Path, part: Any) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """``url = await serve(register, …)``: a server of the routes that ``register(table, runtime, …)`` adds."""
     from aiohttp import web
 
+    runners: list[web.AppRunner] = []
+
+    async def start(register: Callable[..., None], *more: Any) -> str:
+        table = web.RouteTableDef()
+        register(table, part("nodes.host.execution").runtime(), *more)
+        app = web.Application()
+        app.add_routes(table)
+        runners.append(web.AppRunner(app, access_log=None))
+        await runners[-1].setup()
+        await web.TCPSite(runners[-1], "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runners[-1].addresses[0][1]}/grok_imagine"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def desk(run: Any, part: Any, serve: Any) -> Desk:
+    """The routes on a server; ``run`` has set up the sandbox."""
     shown: list[tuple[str, Any]] = []
-    routes = web.RouteTableDef()
-    runtime = part("nodes.host.execution").runtime()
-    part("nodes.routes.register").add_routes(routes, runtime, lambda event, message: shown.append((event, message)))
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Desk(f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine", shown)
-    await runner.cleanup()
+    add_routes = part("nodes.routes.register").add_routes
+    return Desk(await serve(add_routes, lambda event, message: shown.append((event, message))), shown)

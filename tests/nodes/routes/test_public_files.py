@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 HOST = "studio.example"
 DATA = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 
 
 @pytest.fixture
-async def shelf(home: Path, part: Any) -> AsyncIterator[tuple[str, Any]]:
+async def shelf(home: Path, part: Any, serve: Any) -> tuple[str, Any]:
     """A server with the pack's routes, set up as public under HOST, and the shelf behind it."""
     home.mkdir(parents=True)
     store = {"kind": "comfyui", "public_base_url": f"https://{HOST}/comfy"}
     (home / "settings.json").write_text(json.dumps({"stores": {"here": store}}))
-    routes = web.RouteTableDef()
-    part("nodes.routes.public_files").register(routes, part("nodes.host.execution").runtime())
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield (
-        f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine/public/",
-        part("nodes.host.execution").runtime().public_files(),
-    )
-    await runner.cleanup()
+    url = await serve(part("nodes.routes.public_files").register)
+    return f"{url}/public/", part("nodes.host.execution").runtime().public_files()
 
 
 async def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..waiting import jobs_in, until
 
 CLIP = {"duration": 1, "connection": "sandbox-xai"}
 LAN = {"Host": "192.168.1.7:8188"}
@@ -51,6 +54,11 @@ def received(host: Any, client_id: str) -> set[str]:
     return {data["id"] for event, data, client in host.sent if event == "grok_imagine.job" and client == client_id}
 
 
+def told(host: Any, client_id: str) -> list[str]:
+    """The states of jobs that a page was told of."""
+    return [data["state"] for event, data, page in host.sent if (event, page) == ("grok_imagine.job", client_id)]
+
+
 async def listed(desk: Any, **headers: str) -> set[str]:
     status, found, _ = await desk.ask("GET", "/jobs", **headers)
     assert status == 200, found
@@ -87,6 +95,65 @@ async def test_an_equal_clip_of_two_users_is_paid_once_and_belongs_to_both(
     assert await listed(desk, **ANNA) == set()
     assert await listed(desk, **BORIS) == {job}
     assert (await desk.ask("GET", f"/jobs/{job}/video?user=boris_2", X_Grok_Imagine=""))[0] == 200
+
+
+async def test_a_job_of_another_user_is_not_found_by_a_node(
+    desk: Any, run: Any, host: Any, part: Any, users: None, monkeypatch: pytest.MonkeyPatch, sandbox: Any, home: Path
+) -> None:
+    errors = part("grok_imagine.errors")
+    job = await run_as(ANNA, desk, host, run, monkeypatch, prompt="of Anna")
+    task = (await desk.ask("GET", f"/jobs/{job}", **ANNA))[1]["task_id"]
+    file = str(home / "results" / f"{job}.mp4")
+    ways: tuple[tuple[type[Exception], str, dict[str, str]], ...] = (
+        (errors.SettingsError, "GIVWaitForTask", {"job_id": job}),
+        (errors.SettingsError, "GIVWaitForTask", {"job_id": job, "task_id": task}),
+        (errors.SettingsError, "GIVWaitForTask", {"job_id": job, "task_id": "another"}),
+        (errors.TaskNotFound, "GIVWaitForTask", {"connection": "sandbox-xai", "task_id": task}),
+        (errors.SettingsError, "GIVLoadVideoFrames", {"source": job}),
+        (errors.RequestError, "GIVLoadVideoFrames", {"source": f"{job}.mp4"}),
+        (errors.RequestError, "GIVLoadVideoFrames", {"source": file}),
+    )
+    await run_as(BORIS, desk, host, run, monkeypatch, prompt="of Boris")
+    for error, node, given in ways:
+        with pytest.raises(error, match=r"There is no (job|file)|You have no task") as caught:
+            await run(node, **given)
+        assert ("task_id" in given) or task not in str(caught.value)
+    assert await listed(desk, **ANNA) == {job}
+    await run_as(ANNA, desk, host, run, monkeypatch, prompt="of Anna")
+    for _, node, given in ways:
+        if given.get("task_id") != "another":
+            await run(node, **given)
+    assert sandbox.submits == 2
+
+
+async def test_an_equal_list_of_two_users_belongs_to_both(
+    desk: Any, run: Any, host: Any, users: None, monkeypatch: pytest.MonkeyPatch, sandbox: Any
+) -> None:
+    rows = {"connection": ["sandbox-xai"], "duration": [1], "rows": ["a tree\na kite"]}
+    for user in (ANNA, BORIS):
+        await run_as(user, desk, host, run, monkeypatch, prompt="a tree")
+        videos, *_ = await run("GIVBatch", **rows)
+        assert len(videos) == 2
+    assert sandbox.submits == 2
+    assert await listed(desk, **ANNA) == await listed(desk, **BORIS)
+
+
+async def test_an_abandoned_job_is_told_to_its_own_user(
+    desk: Any, run: Any, host: Any, home: Path, users: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import comfy.model_management as management
+
+    settings = json.loads((home / "settings.json").read_text())
+    (home / "settings.json").write_text(json.dumps({**settings, "on_interrupt": "drop"}))
+    await run_as(BORIS, desk, host, run, monkeypatch, prompt="of Boris")  # whose page is open on this machine
+    before = received(host, "page of boris_2")
+    waiting = asyncio.ensure_future(run_as(ANNA, desk, host, run, monkeypatch, prompt="of Anna [sandbox:stuck]"))
+    await until(lambda: "submitted" in [state for _, state, _ in jobs_in(home)])
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        await waiting
+    await until(lambda: "failed" in told(host, "page of anna_1"))
+    assert received(host, "page of boris_2") == before
 
 
 async def test_a_job_of_nobody_is_seen_on_the_machine_itself(desk: Any, run: Any, host: Any, users: None) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 HEADERS = {"X-Grok-Imagine": "1"}
 PLAIN = {"connection": "reapi", "model": "auto", "prompt": "a kite", "resolution": "auto", "aspect_ratio": "auto",
@@ -19,15 +17,8 @@ PLAIN = {"connection": "reapi", "model": "auto", "prompt": "a kite", "resolution
 
 
 @pytest.fixture
-async def ask(home: Path, part: Any) -> AsyncIterator[Any]:
-    routes = web.RouteTableDef()
-    part("nodes.routes.quote").register(routes, part("nodes.host.execution").runtime())
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/grok_imagine/quote"
+async def ask(serve: Any, part: Any) -> Any:
+    url = await serve(part("nodes.routes.quote").register) + "/quote"
 
     async def post(nodes: Any, status: int = 200) -> Any:
         async with (
@@ -37,8 +28,7 @@ async def ask(home: Path, part: Any) -> AsyncIterator[Any]:
             assert answer.status == status, await answer.text()
             return await answer.json()
 
-    yield post
-    await runner.cleanup()
+    return post
 
 
 @pytest.fixture
