@@ -11,14 +11,17 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.packet import Packet
 from numpy.typing import NDArray
 
 from .clip import Audio
-from .open import OpenVideo, fraction, is_read_in_order
+from .open import OpenVideo, decode_packet, fraction, is_read_in_order
 from .stop import ShouldStop, check_stop
 
+# PyAV counts a planar frame's planes up to the first null pointer. With 8 channels there is none, and reading what
+# follows crashes the process.
+_MAX_PLANES = 7
 # In samples. Encoders pad their last block: 1024 samples for AAC, 2048 for HE-AAC.
 LONGEST_PADDING = 2048
 # Seconds of audio to decode before the wanted range: AAC and Opus overlap their blocks, and Opus needs 80 ms.
@@ -46,6 +49,7 @@ class AudioDecoder:
         self.rate = rate
         self.start: Fraction | None = None
         self._layout = layout
+        self._channels = 0
         self._resampler: AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
         # Of the next sample: its place, and its time in seconds after the first one as the samples so far say.
@@ -57,11 +61,7 @@ class AudioDecoder:
 
     def decode(self, packet: Packet[AudioStream]) -> Iterator[Piece]:
         """The samples of a packet; of the last, empty one those that are held back, too."""
-        try:
-            frames = packet.decode()
-        except InvalidDataError:
-            frames = []
-        for frame in frames:
+        for frame in decode_packet(packet):
             yield from self._convert(frame)
         if packet.dts is None and not packet.size:
             yield from self.flush()
@@ -76,6 +76,7 @@ class AudioDecoder:
         audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if not self.rate or not self._layout:
             self._layout, self.rate = self._layout or frame.layout.name, self.rate or frame.sample_rate
+            self._channels = frame.layout.nb_channels
         jump = self._jump(frame)
         if self._resampler is None or audio_format != self._format or jump:
             yield from self.flush()
@@ -91,7 +92,12 @@ class AudioDecoder:
     def _new_resampler(self, frame: AudioFrame) -> AudioResampler:
         # FFmpeg takes no name for a layout without one, such as "4 channels".
         layout = None if frame.layout.name == self._layout else self._layout
-        return AudioResampler(format="fltp", layout=layout, rate=None if frame.sample_rate == self.rate else self.rate)
+        is_packed = max(self._channels, frame.layout.nb_channels) > _MAX_PLANES
+        return AudioResampler(
+            format="flt" if is_packed else "fltp",
+            layout=layout,
+            rate=None if frame.sample_rate == self.rate else self.rate,
+        )
 
     def _jump(self, frame: AudioFrame) -> Fraction:
         """By how many seconds the frame does not follow the samples before it: a gap is positive, an overlap not."""
@@ -114,6 +120,8 @@ class AudioDecoder:
             if frame is None:
                 continue
             samples = cast(Any, frame.to_ndarray()).astype(np.float32, copy=False)
+            if not frame.format.is_planar:
+                samples = np.ascontiguousarray(samples.reshape(-1, frame.layout.nb_channels).T)
             cut = min(self._overlap, samples.shape[1])
             self._overlap -= cut
             if cut < samples.shape[1]:
@@ -122,12 +130,15 @@ class AudioDecoder:
 
 
 class AudioCollector:
-    """Collects the samples of one audio stream. Gaps, such as lost packets, become silence."""
+    """Collects the samples of one audio stream. Gaps, such as lost packets, become silence.
 
-    def __init__(self, stream: AudioStream) -> None:
+    ``layout`` and ``rate`` are those of :class:`AudioDecoder`.
+    """
+
+    def __init__(self, stream: AudioStream, layout: str = "", rate: int = 0) -> None:
         base = fraction(stream.time_base)
         self._header_duration = stream.duration * base if stream.duration and base else None
-        self._decoder = AudioDecoder()
+        self._decoder = AudioDecoder(layout, rate)
         self._pieces: list[Piece] = []
 
     def add(self, packet: Packet[AudioStream]) -> None:

@@ -13,7 +13,8 @@ from typing import Any, cast
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -189,6 +190,14 @@ def _has_decoder(stream: VideoStream | AudioStream) -> bool:
     # PyAV sets no context if FFmpeg has no decoder, unlike its stubs say.
     context: Any = stream.codec_context
     return context is not None
+
+
+def decode_packet(packet: Packet[Any]) -> list[Any]:
+    """The frames that the decoder returns for ``packet``; none if it is damaged."""
+    try:
+        return packet.decode()
+    except InvalidDataError:
+        return []
 
 
 def pyav_version() -> int:

@@ -6,14 +6,11 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 
-from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 
 from ..errors import DecodeError
-from .open import MAX_RATE, OpenVideo, frame_rate, header_frame_count, open_video, stream_duration
+from .open import MAX_RATE, OpenVideo, decode_packet, frame_rate, header_frame_count, open_video, stream_duration
 from .orientation import Orientation
-
-BYTES_PER_PIXEL = 3 * 4
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,6 @@ class VideoInfo:
     audio_rate: int
     audio_channels: int
     file_bytes: int
-
-    @property
-    def tensor_bytes(self) -> int:
-        """Bytes of all frames as float32 RGB."""
-        return self.frame_count * self.width * self.height * BYTES_PER_PIXEL
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -81,10 +73,6 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
 def first_frame(source: OpenVideo) -> VideoFrame:
     """The first frame that can be decoded. Raises DecodeError if there is none."""
     for packet in source.container.demux(source.video):
-        try:
-            frames = packet.decode()
-        except InvalidDataError:
-            continue
-        if frames:
-            return frames[0]
+        for frame in decode_packet(packet):
+            return frame
     raise DecodeError(f"{source.name} has no frame that can be decoded.")

@@ -82,7 +82,7 @@ async def _receive_from(
                 if response.is_redirect:
                     url = urljoin(url, response.headers.get("location", "").strip().replace(" ", "%20"))
                     continue
-                _check_answer(response, part, limit, endpoint)
+                _check_answer(response, part, limit)
                 return await _receive(response, part, limit, on_bytes, endpoint, rate)
     raise FetchFailed(f"the result's URL redirects more than {MAX_REDIRECTS} times")
 
@@ -120,7 +120,7 @@ def _range(part: PartialDownload) -> dict[str, str]:
     return {"Range": f"bytes={part.size}-", "If-Range": part.validator} if part.size else {}
 
 
-def _check_answer(response: httpx.Response, part: PartialDownload, limit: int, endpoint: Endpoint) -> None:
+def _check_answer(response: httpx.Response, part: PartialDownload, limit: int) -> None:
     """Set the part to where the answer goes on from. Raises FetchFailed for what is no part of a video."""
     status = response.status_code
     if status == 416:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
 from grok_imagine.media.frames.decode import decode
+from grok_imagine.media.join import segments
 
 
 def pitch(samples: np.ndarray, rate: int) -> float:
@@ -44,9 +46,34 @@ def test_sound_before_the_picture_goes(film):
     assert float(clip.audio.duration) == pytest.approx(1.0, abs=0.06)
 
 
-def test_integer_samples_become_floats(tmp_path, film):
-    import av
+@pytest.mark.parametrize("layout", ["2.1", "4 channels", "5.1", "7.1", "hexadecagonal"])
+def test_each_channel_keeps_its_samples(tmp_path, layout):
+    path = tmp_path / "many.mov"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=24)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=44100)
+        sound.layout = layout
+        count = sound.layout.nb_channels
+        for _ in range(24):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(video.encode())
+        levels = np.arange(1, count + 1, dtype=np.int16) * 1024
+        packed = np.tile(levels, 44100)[np.newaxis]
+        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+        frame.rate, frame.pts = 44100, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    samples = decode(path).audio.samples
+    assert samples.shape == (1, count, 44100)
+    assert samples.flags.c_contiguous
+    assert (samples == (levels / 32768)[:, np.newaxis]).all()
+    joined = segments.sound(path, 48000)
+    assert joined.shape == (2, 48000)
+    assert np.abs(joined[:, 1000:-1000]).min() > levels[0] / 32768 / 2
 
+
+def test_integer_samples_become_floats(tmp_path, film):
     source, path = film(sound=0.5), tmp_path / "pcm.mkv"
     with av.open(str(source)) as read, av.open(str(path), "w") as write:
         video = write.add_stream("mpeg4", rate=24)

@@ -12,13 +12,14 @@ from av.video.reformatter import VideoReformatter
 
 from ..open import pyav_version
 
+# BT709 is 1 in AVColorPrimaries and AVColorTransferCharacteristic too.
 # From the matrix that a file names (AVColorSpace) to swscale's number for it. Old versions of PyAV do not name them
 # all. Every other file is taken for BT.601, as swscale does. Source: libavutil/pixfmt.h and libswscale/swscale.h.
 BT709, FCC, BT601, SMPTE240M, BT2020 = 1, 4, 5, 7, 9
 MATRICES = {1: BT709, 4: FCC, 7: SMPTE240M, 9: BT2020, 10: BT2020}
 # The same in the words of FFmpeg's scale filter.
 NAMES = {BT709: "bt709", FCC: "fcc", BT601: "bt601", SMPTE240M: "smpte240m", BT2020: "bt2020"}
-UNSPECIFIED_RANGE, FULL_RANGE = 0, 2
+UNSPECIFIED_RANGE, LIMITED_RANGE, FULL_RANGE = 0, 1, 2
 
 # The format that clips have. Filters see the chroma of rarer ones half a pixel further than ``to_ndarray`` does.
 POOLED = ("yuv420p", "yuvj420p")

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import DecodeError
-from ..open import OpenVideo, is_read_in_order
+from ..open import OpenVideo, decode_packet, is_read_in_order
 from ..stop import ShouldStop, check_stop
 from .index import FrameIndex, UnreferencedPackets
 
@@ -143,10 +143,7 @@ class FrameReader:
         """The frames of ``packets``, in the end also those that the decoder has held back."""
         context = cast(Any, self._source.video.codec_context)
         for packet in packets:
-            try:
-                yield from cast("list[VideoFrame]", cast(Any, packet).decode())
-            except InvalidDataError:
-                continue
+            yield from decode_packet(packet)
         while True:
             check_stop(self._should_stop)
             try:

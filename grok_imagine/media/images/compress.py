@@ -78,6 +78,7 @@ class _Attempt:
         self._allowed = allowed
         self._max_bytes = max_bytes
         self._sample = _sample(picture)
+        self._is_too_large_for_webp = _area(picture) > MOST_WEBP_PIXELS
         self._scale = _area(picture) / _area(self._sample)
         self._sampled: dict[tuple[str, int], Blob] = {}
         self.smallest = 0
@@ -91,8 +92,7 @@ class _Attempt:
             if blob is not None:
                 return blob
             self._saw(size)
-        is_large = _area(self._picture) > MOST_WEBP_PIXELS
-        if WEBP not in self._allowed or is_large or size * LEAST_OF_PNG > self._max_bytes:
+        if WEBP not in self._allowed or self._is_too_large_for_webp or size * LEAST_OF_PNG > self._max_bytes:
             return None
         estimate = len(_exact_webp(self._sample)) * self._scale
         return self._kept(_exact_webp(self._picture)) if estimate <= HOPELESS * self._max_bytes else None
@@ -102,7 +102,7 @@ class _Attempt:
         kinds = [kind for kind in (WEBP, JPEG) if kind in self._allowed]
         if self._picture.mode == "RGBA":
             kinds = kinds[:1]
-            if WEBP in kinds and _area(self._picture) > MOST_WEBP_PIXELS:
+            if WEBP in kinds and self._is_too_large_for_webp:
                 return None  # smaller, but with its alpha
         finest = {kind: quality for kind in kinds if (quality := self._finest(kind)) is not None}
         if len(finest) > 1:  # of equals, the sort keeps the order

@@ -58,7 +58,7 @@ def _white(picture: Image.Image) -> int:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if picture.mode == "F" and high <= 1:
         return 1
-    is_whole = bool((values == np.rint(values)).all())
+    is_whole = values.dtype.kind != "f" or bool((values == np.rint(values)).all())
     white = next((one for one in WHITES if high <= one), None)
     if not is_whole or low < 0 or white is None:
         raise EncodeError(

@@ -14,9 +14,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from ...errors import DecodeError
+from ..frames.scale import LIMITED_RANGE
 from ..mux.metadata import KEEPS_METADATA, read_all
 from ..mux.mp4_writer import new_mp4
-from ..mux.transcode import BEST_SOUND, LIMITED, THREADS, X264, AacEncoder
+from ..mux.transcode import BEST_SOUND, THREADS, X264, AacEncoder, add_h264
 from ..stop import ShouldStop, check_stop
 from .color_match import ColorMatch, Ending, fade, match
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
@@ -53,7 +54,6 @@ class Joined:
     frames: int
     shape: VideoFormat
     seams: tuple[Seam, ...]
-    has_sound: bool
 
     @property
     def seconds(self) -> float:
@@ -86,7 +86,7 @@ def join(
         for part in parts:
             work.add(part)
         work.finish()
-    return Joined(work.frames, shape, tuple(work.seams), rate is not None)
+    return Joined(work.frames, shape, tuple(work.seams))
 
 
 class _JoinRun:
@@ -205,12 +205,12 @@ def _padded(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.floa
 
 
 def _video(film: OutputContainer, shape: VideoFormat) -> Any:
-    stream: Any = film.add_stream("libx264", rate=shape.rate)
+    stream: Any = add_h264(film, shape.rate)
     stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, "yuv420p"
     context = stream.codec_context
     context.time_base = 1 / shape.rate
     context.thread_type, context.thread_count = "FRAME", THREADS
-    context.color_range = LIMITED
+    context.color_range = LIMITED_RANGE
     context.colorspace, context.color_primaries = shape.color.space, shape.color.primaries
     context.color_trc = shape.color.transfer
     if shape.aspect:

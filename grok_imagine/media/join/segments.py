@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
-from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -22,9 +19,9 @@ from ..audio import AudioCollector
 from ..frames.convert import convert
 from ..frames.index import FrameIndex, index_of_file
 from ..frames.resize import Geometry
-from ..frames.scale import UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
-from ..mux.transcode import BT709, LIMITED, SOUND_RATES
-from ..open import fraction, open_video, pixel_aspect
+from ..frames.scale import BT709, LIMITED_RANGE, UNSPECIFIED_RANGE, new_scaler, one_thread, source_colours
+from ..mux.transcode import SOUND_RATES
+from ..open import decode_packet, fraction, open_video, pixel_aspect
 from ..orientation import Orientation
 
 MOST_RATE = Fraction(60)
@@ -156,35 +153,16 @@ def sound_rate(path: Path) -> int | None:
 
 
 def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
-    """The sound from the first picture on, ``[2, N]`` in -1..1; None for a silent clip."""
+    """The sound from the first picture on as stereo, ``[2, N]`` in -1..1; None for a silent clip."""
+    index = index_of_file(path)
     with open_video(path) as source:
         if source.audio is None:
             return None
-        track = AudioCollector(source.audio)
+        track = AudioCollector(source.audio, "stereo", rate)
         for packet in source.container.demux(source.audio):
             track.add(packet)
-        index = index_of_file(path)
-        found = track.finish(index.start, Fraction(index.end))
-    if found is None:
-        return None
-    samples = found.samples[0]
-    if samples.shape[0] == 2 and found.rate == rate:
-        return samples
-    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(samples.shape[0])
-    if layout is None:
-        samples, layout = samples[:1], "mono"
-    return _resampled(np.ascontiguousarray(samples), layout, found.rate, rate)
-
-
-def _resampled(samples: NDArray[np.float32], layout: str, given: int, rate: int) -> NDArray[np.float32]:
-    frame = AudioFrame.from_ndarray(cast(Any, samples), format="fltp", layout=layout)
-    frame.sample_rate, frame.pts = given, 0
-    resampler = AudioResampler(format="fltp", layout="stereo", rate=rate)
-    # A resampler with nothing to do hands None back; the stubs do not say so.
-    pieces = cast("list[AudioFrame | None]", [*resampler.resample(frame), *resampler.resample(None)])
-    return np.concatenate([piece.to_ndarray() for piece in pieces if piece is not None], axis=1).astype(
-        np.float32, copy=False
-    )
+    found = track.finish(index.start, Fraction(index.end))
+    return found.samples[0] if found else None
 
 
 def _frames(path: Path) -> Iterator[VideoFrame]:
@@ -192,10 +170,7 @@ def _frames(path: Path) -> Iterator[VideoFrame]:
     with open_video(path) as source:
         cast(Any, source.video).thread_type = "AUTO"
         for packet in source.container.demux(source.video):
-            try:
-                yield from packet.decode()
-            except InvalidDataError:
-                continue
+            yield from decode_packet(packet)
 
 
 @dataclass
@@ -210,7 +185,7 @@ class _Fit:
         stored = orientation.size(width, height)
         matrix, range_ = source_colours(frame)
         if range_ == UNSPECIFIED_RANGE:
-            range_ = LIMITED  # which goes without saying; said, there is nothing to convert
+            range_ = LIMITED_RANGE  # which goes without saying; said, there is nothing to convert
         made = (
             frame
             if self._fits(frame, stored, matrix, range_)
@@ -221,7 +196,7 @@ class _Fit:
                 src_colorspace=matrix,
                 dst_colorspace=self.shape.color.matrix,
                 src_color_range=range_,
-                dst_color_range=LIMITED,
+                dst_color_range=LIMITED_RANGE,
                 interpolation=Interpolation.LANCZOS,
                 **one_thread(),
             )
@@ -238,7 +213,7 @@ class _Fit:
     def _fits(self, frame: VideoFrame, size: tuple[int, int], matrix: int, range_: int) -> bool:
         """Whether there is nothing to convert; swscale would round all the same."""
         kind = (frame.format.name, frame.width, frame.height, matrix, range_)
-        return kind == ("yuv420p", *size, self.shape.color.matrix, LIMITED)
+        return kind == ("yuv420p", *size, self.shape.color.matrix, LIMITED_RANGE)
 
     def _cover(self, width: int, height: int) -> tuple[int, int]:
         """The size in which a picture of ``width`` and ``height`` covers the film's, without distortion."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...errors import EncodeError, RequestError
 from ...filelock import partial_file
 from ..frames.index import FrameIndex, index_of_file
-from ..frames.scale import BT709, FULL_RANGE, one_thread
+from ..frames.scale import BT709, FULL_RANGE, LIMITED_RANGE, one_thread
 from ..frames.selection import FrameSelection
 from ..images.pixels import to_uint8
 from ..open import open_video, pixel_aspect
@@ -30,9 +30,8 @@ from ..orientation import Orientation
 from ..probe import first_frame
 from .metadata import KEEPS_METADATA, read_all
 from .mp4_writer import CopyTrack, Track, Uncopyable, new_mp4, write
-from .transcode import BEST_SOUND, AudioTrack
+from .transcode import BEST_SOUND, AudioTrack, add_h264
 
-VIDEO_RANGE = 1
 UNSPECIFIED = 2
 COPIED_SOUNDS = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 """Codecs that players know in an MP4. Others become AAC."""
@@ -127,14 +126,14 @@ def write_piece(
         raise EncodeError("There are no frames in this chunk.")
     height, width = first.shape[:2]
     with partial_file(path) as part, new_mp4(part) as container:
-        video = container.add_stream("libx264", rate=rate)
+        video = add_h264(container, rate)
         video.width, video.height = width, height
         # The usual format halves both sides of the colours, so they must be even.
         video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
         video.time_base = 1 / rate
         video.options = {"crf": str(crf), "preset": "medium"}
         context: Any = video.codec_context
-        context.color_range = VIDEO_RANGE
+        context.color_range = LIMITED_RANGE
         context.colorspace, context.color_primaries, context.color_trc = BT709, tags.primaries, tags.transfer
         if tags.aspect:
             context.sample_aspect_ratio = tags.aspect
@@ -156,10 +155,10 @@ def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArra
 def _frame(reformatter: VideoReformatter, picture: NDArray[Any], pixel_format: str) -> VideoFrame:
     rgb = VideoFrame.from_ndarray(np.ascontiguousarray(to_uint8(picture[..., :3])), format="rgb24")
     colours = {"src_colorspace": BT709, "dst_colorspace": BT709}
-    ranges = {"src_color_range": FULL_RANGE, "dst_color_range": VIDEO_RANGE}
+    ranges = {"src_color_range": FULL_RANGE, "dst_color_range": LIMITED_RANGE}
     reformat = cast(Any, reformatter).reformat
     frame = reformat(rgb, rgb.width, rgb.height, pixel_format, **colours, **ranges, **one_thread())
-    frame.colorspace, frame.color_range = BT709, VIDEO_RANGE
+    frame.colorspace, frame.color_range = BT709, LIMITED_RANGE
     return frame
 
 

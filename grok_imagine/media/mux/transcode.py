@@ -13,7 +13,6 @@ from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.codec.context import ThreadType
 from av.container import OutputContainer
-from av.error import InvalidDataError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -22,8 +21,8 @@ from numpy.typing import NDArray
 
 from ...errors import EncodeError
 from ..audio import AudioDecoder
-from ..frames.scale import one_thread, source_colours
-from ..open import OpenVideo, file_duration, fraction, pixel_aspect
+from ..frames.scale import BT709, LIMITED_RANGE, one_thread, source_colours
+from ..open import OpenVideo, decode_packet, file_duration, fraction, pixel_aspect
 from ..orientation import Orientation
 from .mp4_writer import is_end, map_errors
 
@@ -40,9 +39,6 @@ SOUND_RATES = (44_100, 48_000)
 _BLOCK = 1024
 """Samples in a packet of AAC."""
 USUAL_RATE = Fraction(30)
-
-# Numbers of AVColorSpace and AVColorRange. Source: libavutil/pixfmt.h.
-BT709, LIMITED = 1, 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class VideoTrack:
         self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
         self._late, self._next = round(start / self._base), 0
         self._usual = max(1, round(1 / plan.rate / self._base))
-        self._stream = _h264(film, plan.rate)
+        self._stream = add_h264(film, plan.rate)
         self._configure(plan)
         self._colours(first, source.video)
 
@@ -86,7 +82,7 @@ class VideoTrack:
 
     def _colours(self, first: VideoFrame, video: VideoStream) -> None:
         context, given = cast(Any, self._stream.codec_context), cast(Any, video.codec_context)
-        context.color_range = LIMITED
+        context.color_range = LIMITED_RANGE
         if first.format.is_rgb:
             context.colorspace = context.color_primaries = context.color_trc = BT709
         else:
@@ -99,7 +95,7 @@ class VideoTrack:
     def take(self, packet: Packet[Any]) -> list[Packet[Any]]:
         """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
         made: list[Packet[Any]] = []
-        for frame in _decoded(packet):
+        for frame in decode_packet(packet):
             prepared = self._prepared(frame)
             with map_errors():
                 made += self._stream.encode(prepared)
@@ -134,7 +130,7 @@ class VideoTrack:
             src_colorspace=matrix,
             dst_colorspace=BT709 if frame.format.is_rgb else matrix,
             src_color_range=range_,
-            dst_color_range=LIMITED,
+            dst_color_range=LIMITED_RANGE,
             interpolation=Interpolation.LANCZOS,
             **one_thread(),
         )
@@ -204,18 +200,12 @@ class AudioTrack:
             yield from self._encoder.finish()
 
 
-def _decoded(packet: Packet[Any]) -> list[Any]:
-    try:
-        return packet.decode()
-    except InvalidDataError:
-        return []
-
-
 def _even(side: int) -> int:
     return max(2, side - side % 2)
 
 
-def _h264(film: OutputContainer, rate: Fraction) -> VideoStream:
+def add_h264(film: OutputContainer, rate: Fraction) -> VideoStream:
+    """A new H.264 stream of ``film``. Raises EncodeError if this FFmpeg has no encoder for it."""
     try:
         return film.add_stream("libx264", rate=rate)
     except UnknownCodecError as error:
