@@ -48,6 +48,8 @@ add_interpreter() {
   chmod +x "$py/python.exe"
   # platform.platform() would ask Windows' management service, which ends Wine 8; without it Python asks elsewhere.
   rm -f "$py/_wmi.pyd"
+  # Wine 8 has no CopyFile2 and ends the process that calls it. Without it shutil.copy2 copies as older Pythons do.
+  echo 'import _winapi; vars(_winapi).pop("CopyFile2", None)' >"$py/sitecustomize.py"
   # Where the interpreter looks for modules, from its own folder; nothing else, neither PYTHONPATH nor the user's site.
   printf '%s\n' python313.zip . '..\site' '..\..' 'import site' >"$py/python313._pth"
 }

@@ -31,7 +31,7 @@ class ConnectionCheck:
     def validate_inputs(cls, connection: str | None = None) -> bool | str:
         """True, or what ComfyUI shows at the node."""
         # A linked value is only known when the graph runs; the session refuses it then.
-        return True if connection is None else execution.runtime().connection_fault(connection) or True
+        return True if connection is None else execution.runtime().settings.connection_fault(connection) or True
 
 
 def schema(**fields: Any) -> io.Schema:
@@ -62,7 +62,7 @@ def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
     """The connection's name. Its key stays on the server. With ``modes``, the default is a sandbox that has them."""
     from ...grok_imagine.jobs.connections import sandbox_names
 
-    names = execution.runtime().connection_names()
+    names = list(execution.runtime().settings.profiles())
     able = [name for name, dialect in sandbox_names().items() if set(modes) <= _modes_of(dialect)]
     return io.Combo.Input(
         "connection",

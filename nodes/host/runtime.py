@@ -11,12 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from ...grok_imagine.errors import SettingsError
+from .current_settings import CurrentSettings, Stamp
 
 if TYPE_CHECKING:
-    from ...grok_imagine.jobs.connections import Profile
     from ...grok_imagine.jobs.pipeline.callbacks import CallbackRegistry
     from ...grok_imagine.jobs.sandbox_process import SandboxProcess
     from ...grok_imagine.jobs.session import Session
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from ...grok_imagine.transport.rate_limit import RateLimiters
 
 T = TypeVar("T")
-Stamp = tuple[int, int, int]
 _CLOSING_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
 """How long the end of the process waits for the answers of paid POSTs that are out."""
@@ -53,6 +50,7 @@ class Runtime:
         self, home: Path, on_job: Callable[[Job], None] = lambda _job: None, *, writes_metadata: bool = True
     ) -> None:
         self.home = home
+        self.settings = CurrentSettings(home)
         self.writes_metadata = writes_metadata
         self._on_job = on_job
         self._lock = threading.Lock()
@@ -65,8 +63,6 @@ class Runtime:
         # These outlive a session: a limit holds for the key, and a job may still wait for its callback.
         self._limiters: RateLimiters | None = None
         self._callbacks: CallbackRegistry | None = None
-        self._names: tuple[Stamp | None, list[str]] | None = None
-        self._stated: tuple[Stamp | None, Settings | None] | None = None
 
     # -- from any thread
 
@@ -77,71 +73,10 @@ class Runtime:
         future.add_done_callback(self._works.discard)
         return future
 
-    def connection_names(self) -> list[str]:
-        """Every connection that can be chosen, the sandbox first. Reads the settings file, if it has changed."""
-        stamp = self._stamp()
-        if self._names is None or self._names[0] != stamp:
-            self._names = (stamp, _names(self.home))
-        return self._names[1]
-
-    def profiles(self) -> dict[str, Profile]:
-        """Every connection that can be chosen now; with invalid settings, those that need none. May read files."""
-        from ...grok_imagine.jobs.connections import profiles
-        from ...grok_imagine.settings import Settings
-
-        return profiles(self._settings() or Settings.model_construct())
-
-    def connection_fault(self, name: str) -> str | None:
-        """Why there is no such connection, in the engine's words; None where there is one."""
-        if name in self.connection_names():
-            return None
-        from ...grok_imagine.jobs.connections import profile
-        from ...grok_imagine.settings import load
-
-        try:
-            profile(load(self.home), name)
-        except SettingsError as error:
-            return str(error)
-        return None
-
-    def public_hosts(self) -> frozenset[str]:
-        """The host names at which the internet reaches this ComfyUI, by the settings; mostly there is none."""
-        settings = self._settings()
-        stores = settings.stores.values() if settings else ()
-        named = (
-            urlsplit(one.public_base_url).hostname for one in stores if one.kind == "comfyui" and one.public_base_url
-        )
-        return frozenset(host for host in named if host)
-
-    def page_hosts(self) -> frozenset[str]:
-        """The names of the public DNS under which this ComfyUI's own users open it, by the settings."""
-        settings = self._settings()
-        return frozenset(host.lower() for host in settings.hosts) if settings else frozenset()
-
-    def takes_callbacks(self) -> bool:
-        """Whether its owner lets providers call when a clip is done."""
-        settings = self._settings()
-        return settings is not None and settings.public_callback_base is not None
-
     def call(self, token: str) -> None:
         """Handle a webhook call with this token, from anybody. Returns at once."""
         if self._callbacks is not None:
             self._callbacks.wake(token)
-
-    def has_database(self) -> bool:
-        """Whether the journal lies in a database that the settings name, and not in a file of the data folder."""
-        settings = self._settings()
-        return settings is not None and settings.database_url is not None
-
-    def takes_remote_settings(self) -> bool:
-        """Whether its owner lets keys and settings be changed from other machines."""
-        settings = self._settings()
-        return settings is not None and settings.allow_remote_settings
-
-    def takes_remote_actions(self) -> bool:
-        """Whether its owner lets jobs be resumed, submitted again and removed from other machines."""
-        settings = self._settings()
-        return settings is not None and (settings.allow_remote_actions or settings.allow_remote_settings)
 
     def public_files(self) -> PublicFiles:
         """The files that this ComfyUI serves for providers."""
@@ -186,7 +121,7 @@ class Runtime:
                 await asyncio.shield(asyncio.ensure_future(self._closed(ref)))
 
     def _current(self) -> _SessionRef:
-        stamp, ref = self._stamp(), self._session_ref
+        stamp, ref = self.settings.stamp(), self._session_ref
         if ref is not None and ref.stamp == stamp and not _has_failed(ref.opening):
             return ref
         if ref is not None:
@@ -262,28 +197,6 @@ class Runtime:
                 atexit.register(self.close)
             return self._loop
 
-    def _settings(self) -> Settings | None:
-        """The current settings; None while they are invalid, which is reported where they are used."""
-        from ...grok_imagine.settings import load
-
-        stamp = self._stamp()
-        if self._stated is None or self._stated[0] != stamp:
-            try:
-                self._stated = (stamp, load(self.home))
-            except SettingsError:
-                self._stated = (stamp, None)
-        return self._stated[1]
-
-    def _stamp(self) -> Stamp | None:
-        """Changes whenever the settings file changes; None if there is no file."""
-        from ...grok_imagine.settings import FILE_NAME
-
-        try:
-            found = (self.home / FILE_NAME).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
 
 def _load(home: Path) -> Settings:
     """The settings. Also imports the engine, whose later imports then cost nothing."""
@@ -295,15 +208,3 @@ def _load(home: Path) -> Settings:
 
 def _has_failed(opening: asyncio.Task[Session]) -> bool:
     return opening.done() and (opening.cancelled() or opening.exception() is not None)
-
-
-def _names(home: Path) -> list[str]:
-    from ...grok_imagine.jobs.connections import profiles, sandbox_names
-    from ...grok_imagine.providers import PROVIDERS
-    from ...grok_imagine.settings import load
-
-    try:
-        return list(profiles(load(home)))
-    except SettingsError:
-        # Invalid settings are reported where a connection is used; list the connections that need no settings.
-        return [*sandbox_names(), *(name for name, provider in PROVIDERS.items() if provider.default_base_url)]

@@ -26,7 +26,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     @routes.post(ROUTE + "/{token:[A-Za-z0-9_-]{43}}")
     async def receive(request: web.Request) -> web.Response:
         """An empty 204 for every token, known or not."""
-        if not runtime.takes_callbacks():
+        if not runtime.settings.takes_callbacks():
             return web.Response(status=404)
         if not await _is_small(request):
             refused = web.Response(status=413)

@@ -63,7 +63,7 @@ class JobHandlers:
         """Some jobs, newest first: ``?group=&search=&before=&limit=``."""
         from ...grok_imagine.journal.job_query import GROUPS, JobQuery, query_jobs
 
-        if self._is_new():
+        if not self._runtime.settings.has_journal():
             return {"jobs": [], "next": "", "counts": dict.fromkeys(GROUPS, 0)}
         async with self._runtime.session() as session:
             wait = session.settings.answer_seconds
@@ -120,7 +120,7 @@ class JobHandlers:
 
     async def spend(self, _request: ApiRequest) -> dict[str, Any]:
         """What is spent and pending this day and month, and what is left of the budget."""
-        if self._is_new():
+        if not self._runtime.settings.has_journal():
             return {}
         async with self._runtime.session() as session:
             return (await session.spend_summary()).as_json()
@@ -251,12 +251,6 @@ class JobHandlers:
         if job is None:
             raise ApiError(404, "No such job.", "NoJob")
         return job
-
-    def _is_new(self) -> bool:
-        """Whether there is no journal yet. Reading must not create one."""
-        from ...grok_imagine.journal.database import FILE_NAME
-
-        return not self._runtime.has_database() and not (self._runtime.home / FILE_NAME).exists()
 
 
 def _thumbnail_path(video: Path) -> Path:

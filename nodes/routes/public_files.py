@@ -30,7 +30,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     async def serve(request: web.Request) -> web.StreamResponse:
         """The file of a live token, for the provider that was sent its URL; an empty 404 for everything else."""
         found = None
-        if _is_meant(request, runtime.public_hosts()):
+        if _is_meant(request, runtime.settings.public_hosts()):
             found = runtime.public_files().find(request.match_info["token"])
         if found is None:
             return web.Response(status=404)

@@ -82,7 +82,7 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
         """``{connections, quotes}`` for ``{nodes: [{node, values, images, is_exact}]}``, in the order of the nodes."""
         nodes = _nodes(request)
         times = await _times(runtime)
-        return await asyncio.to_thread(lambda: _answer(nodes, runtime.profiles(), times))
+        return await asyncio.to_thread(lambda: _answer(nodes, runtime.settings.profiles(), times))
 
     routes.post("/grok_imagine/quote")(Guard(runtime).post(quote))
 
@@ -127,7 +127,8 @@ def _quote(node: NodeValues, profiles: Mapping[str, Profile], times: list[Durati
         found["violations"] = [*_key_violations(profile)]
         if node.node in MODES:
             _judge(found, node, profile, profiles)
-    found["usual"] = _usual(times, name, found["mode"])
+    if found["mode"] is not None or node.node == "GIVWaitForTask":
+        found["usual"] = _usual(times, name, found["mode"])
     return found
 
 
@@ -154,7 +155,7 @@ def _judge(found: QuoteView, node: NodeValues, profile: Profile, profiles: Mappi
     capability, violations = provider.judge(request)
     found["mode"] = capability.mode.value if capability else None
     found["choices"] = asdict(options.choices(provider, modes, capability))
-    known = {*(_FIELDS.get(one, one) for one in ("model", "mode", "reference_images")), *node.values}
+    known = {"model", "mode", "images", *node.values}
     for one in violations:
         if _FIELDS.get(one.field, one.field) not in known:
             continue  # a link brings the value
@@ -242,7 +243,7 @@ def _sum(costs: list[tuple[Cost | None, int]], *, one_currency: bool) -> tuple[s
 
 
 def _usual(times: list[DurationStats], connection: object, mode: object) -> Mapping[str, object] | None:
-    """How long the clips of that connection took this user; None before the first."""
+    """How long a clip of that connection took this user, of any mode without one; None before the first."""
     fitting = [one for one in times if one.connection == connection and mode in (None, one.mode)]
     best = max(fitting, key=lambda one: one.count, default=None)
     return asdict(best) if best else None
@@ -250,7 +251,7 @@ def _usual(times: list[DurationStats], connection: object, mode: object) -> Mapp
 
 async def _times(runtime: Runtime) -> list[DurationStats]:
     """How long this user's own clips took. Before the first job there is no journal, and none is made for this."""
-    if not await asyncio.to_thread(_has_journal, runtime):
+    if not await asyncio.to_thread(runtime.settings.has_journal):
         return []
 
     from ...grok_imagine.journal.durations import duration_stats
@@ -260,9 +261,3 @@ async def _times(runtime: Runtime) -> list[DurationStats]:
             return await duration_stats(session.journal)
     except GrokImagineError:
         return []  # reported where a job needs the journal or the settings
-
-
-def _has_journal(runtime: Runtime) -> bool:
-    from ...grok_imagine.journal.database import FILE_NAME
-
-    return (runtime.home / FILE_NAME).exists() or runtime.has_database()

@@ -104,7 +104,7 @@ class Guard:
 
         def check(request: web.Request) -> None:
             self._check(request, wants_header=True)
-            if not (is_here(request) or self._runtime.takes_remote_actions()):
+            if not (is_here(request) or self._runtime.settings.takes_remote_actions()):
                 raise ApiError(403, ACTIONS_STAY_HERE, "ActionsStayHere")
 
         return self._route(work, check)
@@ -114,14 +114,14 @@ class Guard:
 
         def check(request: web.Request) -> None:
             self._check(request, wants_header=True)
-            if not (is_here(request) or self._runtime.takes_remote_settings()):
+            if not (is_here(request) or self._runtime.settings.takes_remote_settings()):
                 raise ApiError(403, SETTINGS_STAY_HERE, "SettingsStayHere")
 
         return self._route(work, check)
 
     def _check(self, request: web.Request, *, wants_header: bool) -> None:
         host = request.headers.get("Host", "")
-        if not is_own_name(host, self._runtime.page_hosts()):
+        if not is_own_name(host, self._runtime.settings.page_hosts()):
             name = urlsplit(f"//{host}").hostname or host
             raise ApiError(403, FOREIGN_NAME.format(name=redact(name, limit=100)), "ForeignHost")
         origin = request.headers.get("Origin")

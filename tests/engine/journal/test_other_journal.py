@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ..support.requests import a_job, request_for
 from ..support.sessions import hurried
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows does not delete or replace a file that is open")
+windows_only = pytest.mark.skipif(os.name != "nt", reason="POSIX deletes and replaces files that are open")
 
 
 @pytest.fixture
@@ -83,12 +84,18 @@ def rename_over(backup: Path, home: Path) -> None:
 Damage = Callable[[Path, Path], None]
 
 
-def slow(*values: object) -> list[Any]:
-    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+def slow(*values: object, also: Sequence[pytest.MarkDecorator] = ()) -> list[Any]:
+    return [pytest.param(value, marks=[pytest.mark.slow, *also]) for value in values]
 
 
-@posix_only
-@pytest.mark.parametrize("damage", [put_back, delete_file, *slow(overwrite, delete_log, delete_all, rename_over)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(pytest.param(damage, marks=posix_only) for damage in (put_back, delete_file)),
+        *slow(delete_log, delete_all, rename_over, also=[posix_only]),
+        *slow(overwrite),
+    ],
+)
 async def test_nothing_is_sent_after_the_files_changed_under_a_running_process(
     damage: Damage, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -107,6 +114,24 @@ async def test_nothing_is_sent_after_the_files_changed_under_a_running_process(
         async with session_on(home, sandbox) as session:
             await make(session, "second")
     assert sandbox.ledger()["posts"] == posts == 2
+
+
+@windows_only
+@pytest.mark.parametrize("damage", [put_back, delete_file, delete_log, delete_all, rename_over])
+async def test_windows_refuses_to_change_the_files_of_a_running_process(
+    damage: Damage, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    async with session_on(home, sandbox) as session:
+        await make(session, "first")
+    backup = copy_of(home)
+    async with session_on(home, sandbox) as session:
+        await make(session, "second")
+        with pytest.raises(PermissionError):
+            damage(backup, home)
+        for prompt in ("first", "second"):
+            await make(session, prompt)
+    assert sandbox.ledger()["posts"] == 2
 
 
 @pytest.mark.parametrize("damage", [put_back, delete_all, *slow(overwrite, delete_file)])
@@ -189,6 +214,7 @@ async def test_a_log_that_a_killed_process_left(newer_log: bool, sandbox: Sandbo
     assert sandbox.ledger()["posts"] == 3
 
 
+@posix_only
 async def test_a_journal_that_is_replaced_during_a_post_keeps_the_task_id(sandbox: Sandbox, tmp_path: Path) -> None:
     home = tmp_path / "home"
     request = request_for("reapi", prompt="a kite [sandbox:stall@submit=1]")
@@ -244,7 +270,6 @@ async def test_a_flipped_digit_is_noticed_when_the_journal_is_opened(in_table: b
     assert "journal.generation" in str(caught.value)
 
 
-@posix_only
 async def test_a_flipped_digit_is_noticed_under_a_running_process(tmp_path: Path) -> None:
     """The lookup that finds no equal request is repeated over another index before a new job is stored."""
     home = tmp_path / "home"
@@ -259,7 +284,6 @@ async def test_a_flipped_digit_is_noticed_under_a_running_process(tmp_path: Path
             await journal.claim(a_job("new", fingerprint=fingerprint, owner="node 4"))
 
 
-@posix_only
 @pytest.mark.parametrize("what", ["task", *slow("owner", "id", "state")])
 async def test_no_flipped_digit_of_any_index_lets_a_job_be_paid_again(
     what: str, sandbox: Sandbox, tmp_path: Path

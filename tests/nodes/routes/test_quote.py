@@ -195,6 +195,9 @@ async def test_usual_times_come_from_the_jobs_that_were_made(quote: Any, run: An
     assert (found["connection"], found["mode"], found["count"]) == ("sandbox-xai", "text_to_video", 2)
     assert 0 < found["low"] <= found["median"] <= found["high"]
     assert (await quote(connection="sandbox"))["usual"] is None
+    assert (await quote("GIVWaitForTask", connection="sandbox-xai"))["usual"] == found
+    for node in ("GIVUploadMedia", "GIVBatch", "GIVContinueVideo"):
+        assert (await quote(node, connection="sandbox-xai"))["usual"] is None, "it makes no clip, or several"
 
 
 @pytest.mark.parametrize(
