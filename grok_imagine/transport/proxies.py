@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 import httpx
@@ -31,11 +32,11 @@ class NetworkEnvironment:
 
     @classmethod
     def read(cls) -> NetworkEnvironment:
-        """Read the variables and load the certificates, which takes tens of milliseconds."""
+        """Read the variables and load the certificates, which takes tens of milliseconds the first time."""
         try:
             return cls(_usable(Proxies.from_environment()), _trusted_certificates())
         except SettingsError as error:
-            return cls(Proxies({}), httpx.create_ssl_context(trust_env=False), str(error))
+            return cls(Proxies({}), _from_certifi(), str(error))
 
     def check(self, url: str) -> None:
         """Raise SettingsError where the URL cannot be reached before a variable is corrected."""
@@ -108,7 +109,7 @@ def _trusted_certificates() -> ssl.SSLContext:
     """Those of SSL_CERT_FILE, else of SSL_CERT_DIR, else of certifi. Raises SettingsError."""
     if file := os.environ.get("SSL_CERT_FILE"):
         try:
-            return ssl.create_default_context(cafile=file)
+            return _from_file(file, os.stat(file).st_mtime_ns)
         except OSError as error:  # ssl.SSLError is one
             reason = "no certificates are in it" if isinstance(error, ssl.SSLError) else error.strerror
             raise SettingsError(
@@ -121,4 +122,14 @@ def _trusted_certificates() -> ssl.SSLContext:
                 f"SSL_CERT_DIR names {folder}, which is no folder. Correct it, or unset it, and restart."
             )
         return ssl.create_default_context(capath=folder)
+    return _from_certifi()
+
+
+@cache
+def _from_file(file: str, _changed_at: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=file)
+
+
+@cache
+def _from_certifi() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
