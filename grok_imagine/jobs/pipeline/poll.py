@@ -62,6 +62,7 @@ async def poll(job: Job, context: JobContext) -> Job:
             with suppress(OSError):  # no secret, no callback
                 token = await asyncio.to_thread(hints.token, job.id)
                 listening.enter_context(hints.register(token, state.hint))
+        listening.enter_context(services.poll_load.one_more())
         return await _until_final(job, context, state)
 
 
@@ -155,8 +156,8 @@ async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobEr
 
 
 async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
-    """Wait until the next poll is due, telling the host each second."""
-    services = context.services
+    """Wait until the next poll is due, telling the host each second; less often while very many jobs wait."""
+    services, stretch = context.services, context.services.poll_load.stretch
     note = ""
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
@@ -165,14 +166,14 @@ async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus,
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
     asked = services.monotonic()
-    usual = asked + seconds * context.connection.pace
+    usual = asked + seconds * context.connection.pace * stretch
     step = "queued" if status.phase is TaskPhase.QUEUED else "generating"
     while True:
         context.report(job, step, percent=status.percent, note=note)
         left = state.hint.next_poll_at(asked, usual) - services.monotonic()
         if left <= 0:
             return state.hint.clear()
-        await services.sleep(min(_TICK, left))
+        await services.sleep(min(_TICK * stretch, left))
 
 
 async def _succeeded(job: Job, context: JobContext, status: TaskStatus) -> Job:
