@@ -42,9 +42,9 @@ class Orientation:
         """Width and height of the upright picture."""
         return (height, width) if self.swap else (width, height)
 
-    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, picture: NDArray[Any]) -> NDArray[Any]:
         """The upright view of a picture ``[H, W, C]``, without a copy."""
-        turned: NDArray[np.uint8] = np.swapaxes(picture, 0, 1) if self.swap else picture
+        turned: NDArray[Any] = np.swapaxes(picture, 0, 1) if self.swap else picture
         step_x, step_y = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
         return turned[::step_y, ::step_x]
 
