@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError, Violation
-from ..jobs.connections import profile, sandbox_names
+from ..jobs.connections import profile, sandbox_of
 from ..jobs.new_job import assumed_cost
 from ..models import Blob, Cost, MediaInput, Mode, VideoRequest
 from .cast import Cast, Mention, load_cast, members_of, render
@@ -98,8 +98,7 @@ async def prepare_requests(session: Session, film: Film) -> ShotRequests:
 
 def draft_connection(session: Session, name: str) -> str:
     """The sandbox that stands for the provider of the connection ``name``."""
-    dialect = profile(session.settings, name).provider.name
-    return next(sandbox for sandbox, its_dialect in sandbox_names().items() if its_dialect == dialect)
+    return sandbox_of(profile(session.settings, name).provider.name)
 
 
 def check_shots(session: Session, film: Film, requests: ShotRequests) -> list[Cost | None]:

@@ -72,9 +72,8 @@ def film(
 
     with console.report_errors(as_json):
         limit = parse_dollars(max_usd)
-        folder = file.resolve().parent
         members = [_parse_member(text) for text in cast or ()]
-        spec = Film(read_file(file), connection, base, members, folder, is_draft=draft)
+        spec = Film(read_file(file), connection, base, members, file.resolve().parent, is_draft=draft)
         if dry_run:
             plan = with_session(home, lambda session: make_plan(session, spec))
             _print_plan(plan, as_json)
