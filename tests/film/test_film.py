@@ -166,3 +166,18 @@ async def test_what_is_told_of_a_film(session: Session, tmp_path: Path) -> None:
     assert [one["source_range"]["start_time"]["value"] for one in clips] == [0, 1]
     assert sum(one["source_range"]["duration"]["value"] for one in clips) == told["frames"]
     assert [Path(one["media_reference"]["target_url"].removeprefix("file://")).is_file() for one in clips] == [True] * 2
+
+
+async def test_a_draft_is_free_and_the_plan_knows_it(session: Session, provider: FilmProvider) -> None:
+    text = "a kite\n[continue] it turns\na boat"
+    drafted = await run_film(session, film("a kite\n[continue] it turns", is_draft=True))
+    assert drafted.plan.is_free
+    assert {take.result.job.connection for take in drafted.takes if take.result} == {"sandbox-xai"}
+    planned = await make_plan(session, film(text))
+    assert [take.has_draft for take in planned.takes] == [True, True, False]
+    assert planned.new_count == 3
+    assert provider.requests == []
+    await run_film(session, film(text))
+    planned = await make_plan(session, film(text))
+    assert [take.has_draft for take in planned.takes] == [True, True, False]
+    assert planned.new_count == 0
