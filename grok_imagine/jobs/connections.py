@@ -132,6 +132,11 @@ def sandbox_names() -> dict[str, str]:
     return {SANDBOX: _SANDBOX_DIALECT, **others}
 
 
+def sandbox_of(dialect: str) -> str:
+    """The sandbox's connection that stands for a provider."""
+    return next(name for name, spoken in sandbox_names().items() if spoken == dialect)
+
+
 def profile(settings: Settings, name: str) -> Profile:
     """The connection of that name. Raises SettingsError that lists what there is."""
     known = profiles(settings)

@@ -13,7 +13,7 @@ from ..journal.uploads import Uploads
 from ..models import Blob, Cost, Job, JobState, VideoRequest
 from ..providers import CheckResult
 from ..settings import ConnectionSettings
-from .connections import Connection
+from .connections import Connection, Profile
 
 _LONGEST_SOURCE = 15.0
 """Seconds: the longest source video that any dialect here takes."""
@@ -24,7 +24,7 @@ _FORMULAS: tuple[Callable[[VideoRequest, Mapping[str, str]], str], ...] = (Video
 older ones are still found. Never change one, or finished clips are paid again: put a new one in front."""
 
 
-async def fingerprints(request: VideoRequest, connection: Connection, uploads: Uploads) -> tuple[str, ...]:
+async def fingerprints(request: VideoRequest, connection: Connection | Profile, uploads: Uploads) -> tuple[str, ...]:
     """What makes this clip this clip: every input and the seed, the connection and its dialect; by each formula.
 
     Who asks is no part of it: the same inputs and seed are the same clip in every node, graph, list and command.

@@ -32,10 +32,14 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Part:
-    """A clip of the film. Its first ``skip`` frames repeat the end of the part before, and are left out."""
+    """A clip of the film. Its first ``skip`` frames repeat the end of the part before, and are left out.
+
+    ``is_cut``: it is another shot, whose colours are left as they are however much the two look alike.
+    """
 
     path: Path
     skip: int = 0
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class _JoinRun:
             if change is None:
                 # The last repeated frame and the film's last one show the same; else two neighbours nearly do.
                 meets = picture if repeated is None else repeated
-                change = match(before, meets, is_repeated=repeated is not None)
+                change = match(None if part.is_cut else before, meets, is_repeated=repeated is not None)
                 if before is not None:
                     self.seams.append(Seam(self.frames, change, 0.0))
             shown = change.apply(picture, number - part.skip)

@@ -69,7 +69,7 @@ function refreshAll(isStale) {
 const isOurs = (node) => /^GIV[A-Z]/.test(node.comfyClass ?? node.type ?? "");
 
 /** Nodes that make clips, so that a price can be said. @param {any} node */
-const isPriced = (node) => ["prompt", "prompts", "rows"].some((name) => widget(node, name));
+const isPriced = (node) => ["prompt", "prompts", "rows", "shots"].some((name) => widget(node, name));
 
 /** Add the status to a node. @param {any} node */
 function attachStatus(node) {
@@ -149,7 +149,7 @@ function hasLiveBadges() {
 
 /** Make room for the prompt in a new node, and say there what to write. @param {any} node */
 function growPrompt(node) {
-  const name = ["prompt", "prompts", "rows"].find((one) => widget(node, one));
+  const name = ["prompt", "prompts", "rows", "shots"].find((one) => widget(node, one));
   if (!name) return;
   const box = widget(node, name);
   const before = box.options.getMinHeight;

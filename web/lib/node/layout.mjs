@@ -6,7 +6,7 @@
 import { app } from "../../../../scripts/app.js";
 import { isLinked } from "./widgets.mjs";
 
-const FIRST = ["prompt", "prompts", "rows", "connection", "duration", "resolution", "aspect_ratio", "seed"];
+const FIRST = ["prompt", "prompts", "rows", "shots", "connection", "duration", "resolution", "aspect_ratio", "seed"];
 
 /** The height of the advanced widgets that are seen, and whether they are folded away. @type {WeakMap<object, number>} */
 const rooms = new WeakMap();
