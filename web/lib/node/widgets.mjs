@@ -34,6 +34,18 @@ export function images(node) {
   return { urls, ...count(sockets) };
 }
 
+/** @param {any} node */
+export const hasImages = (node) => node.inputs?.some((/** @type {any} */ one) => one.name === "image_1");
+
+/** The sockets whose images are more than `most`. @param {any} node @param {number} most */
+export const surplusSockets = (node, most) => [...images(node).ends].filter(([, end]) => end > most).map(([name]) => name);
+
+/** Nodes 2.0 draws its text boxes in the order of the widgets. @param {Element} area @param {any} node @param {Element} home */
+export function isPrompt(area, node, home) {
+  const texts = node.widgets.filter((/** @type {any} */ one) => one.type === "customtext" || one.options?.multiline);
+  return texts[[...home.querySelectorAll("textarea")].indexOf(/** @type {any} */ (area))]?.name === "prompt";
+}
+
 /** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
 const SIZES = { LoadImage: () => 1, EmptyImage: (node) => Number(widget(node, "batch_size")?.value ?? 1) };
 
@@ -67,14 +79,24 @@ export function narrow(node, quote, connections) {
   slider.options.max = Math.max(most, Number(slider.value));
 }
 
-/** @param {any} list @param {string[]} values */
+/** Lists of our own: the one that came with the node's definition is shared by all nodes of the kind. @type {WeakSet<object>} */
+const ownLists = new WeakSet();
+
+/** A list keeps its array, since Nodes 2.0 reads that alone, as it opens. @param {any} list @param {string[]} values */
 function offer(list, values) {
   if (!list?.options) return;
   const all = values.includes(list.value) ? values : [...values, list.value];
+  if (!ownLists.has(list.options.values)) ownLists.add((list.options.values = [...(list.options.values ?? [])]));
   const now = list.options.values;
-  if (Array.isArray(now) && now.length === all.length && now.every((one, index) => one === all[index])) return;
-  // A list of its own: the one that came with the node's definition is shared by all nodes of the kind.
-  list.options.values = [...all];
+  if (now.length !== all.length || now.some((/** @type {string} */ one, /** @type {number} */ index) => one !== all[index])) now.splice(0, now.length, ...all);
+}
+
+/** Give each list of a new node an array of its own, before Nodes 2.0 sees it. @param {any} node */
+export function ownChoices(node) {
+  for (const name of ["connection", ...NARROWED]) {
+    const list = widget(node, name);
+    if (Array.isArray(list?.options?.values)) offer(list, list.options.values);
+  }
 }
 
 /** Mark the widgets with unsupported values; the node's status shows the reasons.
