@@ -160,3 +160,53 @@ async def test_a_fault_is_told_at_the_node_and_not_again_in_a_toast(page: Any) -
     assert await page.get_by_text("Out of credit at the provider.").count() == 1
     assert await page.locator(".p-toast-message", has_text="Grok|credit").count() == 0
     await page.shot("fault")
+
+
+CONTRASTS = """() => {
+    const area = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const channels = (colour) => {
+        area.clearRect(0, 0, 1, 1);
+        area.fillStyle = colour;
+        area.fillRect(0, 0, 1, 1);
+        return [...area.getImageData(0, 0, 1, 1).data].map(one => one / 255);
+    };
+    const over = ([r, g, b, a], below) => [r, g, b].map((one, index) => one * a + below[index] * (1 - a));
+    const luminance = (colour) => colour
+        .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, one, index) => sum + one * [0.2126, 0.7152, 0.0722][index], 0);
+    const ground = (element) => {
+        if (!element) return channels(LiteGraph.NODE_DEFAULT_BGCOLOR).slice(0, 3);
+        const own = channels(getComputedStyle(element).backgroundColor);
+        const isNode = element.matches('.giv-node') && !LiteGraph.vueNodesMode;
+        return own[3] === 1 ? own.slice(0, 3) : over(own, ground(isNode ? null : element.parentElement));
+    };
+    const texts = [...document.querySelectorAll('.giv-node *')]
+        .filter(one => one.checkVisibility())
+        .filter(one => [...one.childNodes].some(each => each.nodeType === 3 && each.data.trim()));
+    return texts.map(one => {
+        const below = ground(one);
+        const [first, second] = [over(channels(getComputedStyle(one).color), below), below].map(luminance);
+        return [one.textContent, (Math.max(first, second) + 0.05) / (Math.min(first, second) + 0.05)];
+    });
+}"""
+"""Each text of our nodes, and its contrast with what lies below it."""
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("world", [NEWEST_CANVAS, NEWEST_VUE])
+async def test_what_a_node_says_can_be_read_in_every_theme(page: Any, theme: str) -> None:
+    await page.open(Comfy_ColorPalette=theme)
+    wrong, ended = await page.add("GIVTextToVideo"), await page.add("GIVTextToVideo", 560)
+    await connect(page, wrong, await page.add("SaveVideo", 60, 700), 0)
+    for name, value in {"connection": "reapi", "resolution": "1080p"}.items():
+        await choose(page, wrong, name, value)
+    event = {"prompt_id": "one", "step": "failed", "kind": "OverBudget", "message": "no", "job": "job-1"}
+    page.host.send("grok_imagine.node", {"node": str(ended), **event})
+    await until(page, ended, "(node, text) => text.includes('job-1')")
+    await page.fit()
+    await page.shot(f"contrast-{theme}")
+    found = await page.evaluate(CONTRASTS)
+    assert {"Enter a prompt.", "480p", "Add key…", "Over your budget limit.", "Raise limit…"} <= {
+        text for text, _ in found
+    }
+    assert {text: ratio for text, ratio in found if ratio < 4.5} == {}

@@ -2,10 +2,12 @@
 //
 // No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
 // Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
+import { isLightTheme } from "../shared/comfyui.mjs";
 import { count } from "./tokens.mjs";
 
 const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
-const RED = "#ff6b6b";
+/** On a dark theme, and on a light one. */
+const REDS = ["#ff6b6b", "#a1201a"];
 
 /** @param {any} node @param {string} name */
 export const widget = (node, name) => node.widgets?.find((/** @type {any} */ one) => one.name === name);
@@ -106,9 +108,11 @@ export function mark(node, found) {
   for (const one of node.widgets ?? []) {
     if (wrong.has(one.name) === Boolean(one.isGrokMarked)) continue;
     one.isGrokMarked = wrong.has(one.name);
-    for (const colour of ["text_color", "secondary_text_color", "outline_color"]) {
+    // A slider's text lies over its bar, which no red can be read on.
+    const colours = one.type === "slider" ? ["outline_color"] : ["text_color", "secondary_text_color", "outline_color"];
+    for (const colour of colours) {
       // The classes compute these from the theme; a property of the widget itself comes first.
-      if (one.isGrokMarked) Object.defineProperty(one, colour, { get: () => RED, configurable: true });
+      if (one.isGrokMarked) Object.defineProperty(one, colour, { get: () => REDS[Number(isLightTheme())], configurable: true });
       else delete one[colour];
     }
   }

@@ -111,6 +111,8 @@ export function noteChange() {
 /** Whether Nodes 2.0 draws the nodes. @returns {boolean} */
 export const isVueMode = () => Boolean(window.LiteGraph.vueNodesMode);
 
+export const isLightTheme = () => !document.body.classList.contains("dark-theme");
+
 /** The height of a plain widget in the canvas, in pixels. @returns {number} */
 export const widgetHeight = () => window.LiteGraph.NODE_WIDGET_HEIGHT;
 
