@@ -141,6 +141,7 @@ class Host:
             return web.get(path, answer)
 
         system = {"os": "linux", "comfyui_version": VERSION, "python_version": "3", "ram_total": 1, "ram_free": 1}
+        system |= {"argv": ["main.py"], "embedded_python": False, "pytorch_version": "2"}
         return [
             web.get("/", self._index),
             web.get("/ws", self._ws),

@@ -64,6 +64,8 @@ export class NodeStatus {
     this.player = this.inner.appendChild(make("div", "giv-node-player"));
     this.facts = this.inner.appendChild(make("dl", "giv-node-facts"));
     this.height = 0;
+    /** The height that the node has room for. */
+    this.fitted = 0;
     /** How high it was when the node was saved, until it is so again. */
     this.awaited = 0;
     this.observer = new ResizeObserver(() => this.measured());
@@ -131,7 +133,7 @@ export class NodeStatus {
     this.draw();
   }
 
-  /** The run ended without. @param {any} event kind, message, job, task */
+  /** The run ended without. @param {any} event kind, message, job, task, and actions to offer */
   fail(event) {
     const last = this.running ?? {};
     this.rest();
@@ -208,7 +210,8 @@ export class NodeStatus {
     const more = make("details");
     more.append(make("summary", "", t("node.error.details")), make("pre", "", this.error.message ?? ""));
     const lines = [make("strong", "", words.what), make("div", "", words.charged), make("div", "", words.next)];
-    this.errorBox.replaceChildren(...lines, ...(this.error.message ? [more] : []));
+    const buttons = (this.error.actions ?? []).map((/** @type {any} */ one) => fixButton(one.label, one.act));
+    this.errorBox.replaceChildren(...lines, ...buttons, ...(this.error.message ? [more] : []));
     more.addEventListener("toggle", () => this.measured());
   }
 

@@ -64,7 +64,7 @@ export class JobsPanel {
       { class: "giv-bar" },
       h("h2", {}, t("panel.title")),
       button(t("panel.refresh"), () => this.store.load(), { symbol: "refresh", quiet: true }),
-      button(t("settings.title"), this.openSettings, { symbol: "cog", quiet: true }),
+      button(t("settings.title"), () => this.openSettings(), { symbol: "cog", quiet: true }),
     );
     return h("header", { class: "giv-head" }, bar, this.money, this.search, this.groups);
   }
