@@ -89,7 +89,8 @@ def test_deep_colours_are_exact(tmp_path: Any, pixel_format: str, is_full: bool,
 )
 def test_deep_films_are_exact_upright_too(film: Any, tmp_path: Any, name: str, codec: str, pixel_format: str) -> None:
     """Of untagged films, which are BT.601 in limited range; the second one is turned."""
-    for rotate in (None, 90):
+    turns = (None, 90) if hasattr(av.VideoStream, "set_display_rotation") else (None,)
+    for rotate in turns:
         path = film(name, codec=codec, pixel_format=pixel_format, frames=6, rotate=rotate)
         frames = decode(path).frames
         if rotate:
