@@ -222,7 +222,7 @@ def _cost(request: VideoRequest, profile: Profile) -> Cost | None:
 
     capability = profile.provider.capability(request)
     return profile.provider.estimate(request, capability) or assumed_cost(
-        request, profile.stated, CheckResult(capability)
+        request, profile.settings, CheckResult(capability)
     )
 
 
