@@ -22,6 +22,7 @@ from tests.conformance.server import World
 
 KEY = "xai-x1234567"
 FRAMES, RATE = 8, 24
+SIGNATURE = "c2lnbmVkIQ-marker"
 REFUSED = 400, {}, {"code": "Client specified an invalid argument", "error": "not this one"}
 
 
@@ -52,7 +53,7 @@ class FilmProvider(World):
             return 200, {"Content-Type": "video/mp4"}, clip(name)
         if time.monotonic() < next(task["done_at"] for task in self.tasks if task["id"] == name):
             return 200, {}, {"status": "pending"}
-        return 200, {}, {"status": "done", "video": {"url": f"{{url}}/{name}.mp4", "duration": 1}}
+        return 200, {}, {"status": "done", "video": {"url": f"{{url}}/{name}.mp4?Signature={SIGNATURE}", "duration": 1}}
 
     def _submit(self, body: dict[str, Any]) -> Any:
         if "[refused]" in body["prompt"] or len(self.tasks) >= self.most:

@@ -9,14 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ...errors import RequestError
 from ...film.describe import film_as_json, plan_as_json
 from ...film.edit_list import edit_list
 from ...film.plan import FilmPlan, make_plan
-from ...film.read import read_file
 from ...film.requests import Film
 from ...film.run import FilmResult, run_film
-from ...film.shots import Member
 from ...jobs import Session
 from ...models import VideoRequest
 from ...models.money import dollars
@@ -24,26 +21,23 @@ from .. import console
 from ..batch import parse_dollars
 from ..output import check_file, copy_clip
 from ..session import AsJson, Home, with_session
+from . import options
 
 _WIDTH = 60
 """Characters of a prompt in the plan."""
 
 
 def film(
-    file: Annotated[Path, typer.Argument(help="Text with one shot per line, CSV, JSONL, or a Markdown list or table.")],
-    connection: Annotated[str, typer.Option("--connection", "-c", help="List: grok-imagine connections")] = "sandbox",
-    duration: Annotated[int | None, typer.Option("--duration", "-d", help="For shots without one, in seconds.")] = None,
-    resolution: Annotated[str | None, typer.Option("--resolution", "-r", help="480p, 720p …")] = None,
-    aspect_ratio: Annotated[str | None, typer.Option("--aspect-ratio", "-a", help="16:9, 9:16, 1:1 …")] = None,
-    model: Annotated[str | None, typer.Option(help="Default: the connection's default model.")] = None,
-    motion_mode: Annotated[str | None, typer.Option(help="fun, normal or spicy, if the API supports it.")] = None,
-    seed: Annotated[int, typer.Option(help="For shots without one. Change it for new clips.")] = 0,
-    cast: Annotated[
-        list[str] | None, typer.Option(help="NAME=IMAGE,IMAGE: what @NAME shows. Repeat for more names.")
-    ] = None,
-    draft: Annotated[
-        bool, typer.Option("--draft", help="Make a free draft on the sandbox that stands for the connection.")
-    ] = False,
+    file: options.ShotFile,
+    connection: options.Connection = "sandbox",
+    duration: options.Seconds = None,
+    resolution: options.Resolution = None,
+    aspect_ratio: options.Ratio = None,
+    model: options.Model = None,
+    motion_mode: options.Motion = None,
+    seed: options.Seed = 0,
+    cast: options.CastNames = None,
+    draft: options.Draft = False,
     at_once: Annotated[int, typer.Option(help="How many clips to make at the same time (1-50).")] = 4,
     max_usd: Annotated[str | None, typer.Option(help="Spending limit for the new shots, in US dollars.")] = None,
     dry_run: Annotated[
@@ -72,8 +66,7 @@ def film(
 
     with console.report_errors(as_json):
         limit = parse_dollars(max_usd)
-        members = [_parse_member(text) for text in cast or ()]
-        spec = Film(read_file(file), connection, base, members, file.resolve().parent, is_draft=draft)
+        spec = options.read_film(file, connection, base, cast, draft)
         if dry_run:
             plan = with_session(home, lambda session: make_plan(session, spec))
             _print_plan(plan, as_json)
@@ -99,13 +92,6 @@ async def _make(session: Session, spec: Film, at_once: int, limit: Decimal | Non
         console.err.print(text, style="dim")
 
     return await run_film(session, spec, at_once=at_once, max_usd=limit, on_plan=on_plan, on_change=on_change)
-
-
-def _parse_member(text: str) -> Member:
-    name, separator, images = text.partition("=")
-    if not separator:
-        raise RequestError(f"--cast: {text[:80]!r} is not NAME=IMAGE,IMAGE. Nothing was sent or charged.")
-    return name.strip().removeprefix("@"), tuple(one.strip() for one in images.split(",") if one.strip())
 
 
 def _print_plan(plan: FilmPlan, as_json: bool) -> None:
