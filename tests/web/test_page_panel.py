@@ -186,6 +186,7 @@ async def test_rows_of_one_prompt_can_be_told_apart(page: Any, host: Any) -> Non
         {"request": lighthouse, **refused, "billed_usd": Decimal("0.05")},
     )
     shown = await opened(page)
+    await shown.locator(".giv-row .giv-text").nth(2).wait_for()
     rows = await shown.locator(".giv-row .giv-text").all_inner_texts()
     assert [row.split("\n")[1:] for row in rows] == [
         ["Refused by moderation", "reapi · 6 s · $0.05 · just now"],
