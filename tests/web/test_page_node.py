@@ -228,6 +228,32 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
     assert job not in shown, "a copy has made no clip yet"
 
 
+async def test_a_list_and_a_chain_show_their_clips_with_ids_and_cost(page: Any) -> None:
+    await page.open()
+    batch, clip, chain = (
+        await page.add("GIVBatch"),
+        await page.add("GIVTextToVideo", 500),
+        await page.add("GIVContinueVideo", 960),
+    )
+    await choose(page, batch, "rows", f"a kite in {page.world}\na tree in {page.world}")
+    await choose(page, clip, "prompt", f"a boat in {page.world}")
+    await choose(page, chain, "prompts", "it sinks")
+    await connect(page, clip, chain, "video")
+    for number, origin in enumerate((batch, chain)):
+        await connect(page, origin, await page.add("SaveVideo", 500 + 920 * number, 800), 0)
+    await page.evaluate("() => app.queuePrompt(0)")
+    for number, count in ((batch, 2), (chain, 1)):
+        await until(page, number, f"node => node.properties.grok_imagine?.jobs.length === {count}", 120_000)
+        told = await status(page, number)
+        for job in await page.node(number, "node => node.properties.grok_imagine.jobs"):
+            assert job in told
+        assert told.count("free, about 54 credits") == count
+    videos = "() => [...document.querySelectorAll('.giv-node video')].filter(one => one.readyState >= 2).length"
+    await page.wait_for_function(f"({videos})() >= 4 || null", timeout=30_000)
+    await page.fit()
+    await page.shot("many-done")
+
+
 ERRORS = {
     "en": ("Out of credit at the provider.", "You were not charged.", "Top up"),
     "zh": ("服务商余额不足。", "未产生费用。", "请充值"),

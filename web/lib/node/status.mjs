@@ -237,7 +237,9 @@ export class NodeStatus {
     const cards = this.error ? [this.error] : this.running ? [this.running] : this.cards;
     const rows = cards.slice(0, 4).flatMap((card) => {
       /** @type {[string, string | null | undefined, string?][]} */
-      const facts = [["job", card.job], ["task", card.task], ["cost", costWords(card.cost ?? null, this.free)]];
+      const facts = [["job", card.job], ["cost", costWords(card.cost ?? null, this.free)]];
+      if (cards.length > 1) return facts.filter(([, text]) => text).map(([name, text]) => this.fact(name, String(text)));
+      facts.splice(1, 0, ["task", card.task]);
       if (card.finished_at && card.submitted_at) facts.push(["took", clock(card.finished_at - card.submitted_at)]);
       const warnings = (card.warnings ?? []).map((/** @type {string} */ text) => ["note", text]);
       return [...facts, ...warnings].filter(([, text]) => text).map(([name, text]) => this.fact(name, String(text)));

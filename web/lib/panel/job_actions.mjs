@@ -69,6 +69,9 @@ const ACTS = {
   async workflow(job) {
     await loadWorkflow(job);
   },
+  async use(job) {
+    useSettings(await get(`/jobs/${job.id}`));
+  },
 };
 
 /** The names of the actions that `act` knows. */
@@ -92,6 +95,29 @@ export function addFrames(id, place) {
   if (!node) throw new Error(t("frames.missing"));
   setWidget(node, "source", id);
   toast("success", t("frames.added"));
+}
+
+/** Which node makes a job's kind of clip. @type {Record<string, string>} */
+const MAKERS = {
+  text_to_video: "GIVTextToVideo",
+  image_to_video: "GIVImageToVideo",
+  reference_to_video: "GIVImageToVideo",
+  edit_video: "GIVEditVideo",
+  extend_video: "GIVExtendVideo",
+};
+
+/** Add a node with a job's settings, its images aside. @param {any} job */
+function useSettings(job) {
+  const kind = MAKERS[job.mode];
+  const node = kind && addNode(kind, (one) => freePlace(one, job.id));
+  if (!node) throw new Error(t("use.impossible"));
+  const { duration_seconds: duration, ...parameters } = job.parameters;
+  const values = { connection: job.connection, model: job.model, mode: job.mode, prompt: job.prompt, duration, ...parameters };
+  for (const [name, value] of Object.entries(values)) {
+    const offered = node.widgets.find((/** @type {any} */ one) => one.name === name)?.options?.values;
+    if (value !== undefined && (!offered || offered.includes(value))) setWidget(node, name, value);
+  }
+  toast("success", t("use.added"));
 }
 
 /** A place that covers no other node: beside the one that made the clip, else in the middle of what is in sight.

@@ -92,7 +92,7 @@ export default {
   "options.interrupt": "When a run is interrupted",
   "options.keep": "Keep the job, get the clip later",
   "options.drop": "Abandon the job",
-  "options.interruptHint": "Only some providers can cancel. Elsewhere an abandoned job continues and is billed.",
+  "options.interruptHint": "No provider here can cancel: an abandoned job goes on there and is billed.",
   "options.gb": "Keep clips up to, GB",
   "options.days": "Keep clips for, days",
   "options.fixed": "Set by {names} on the server.",

@@ -92,7 +92,7 @@ export default {
   "options.interrupt": "実行を中断したとき",
   "options.keep": "ジョブを残し、後でクリップを受け取る",
   "options.drop": "ジョブを中止する",
-  "options.interruptHint": "取り消せるのは一部のプロバイダーだけです。それ以外では中止しても処理は続き課金されます。",
+  "options.interruptHint": "取り消しに対応するプロバイダーはありません。中止したジョブも続き、課金されます。",
   "options.gb": "クリップの保存上限（GB）",
   "options.days": "クリップの保存日数",
   "options.fixed": "サーバーの {names} で設定されています。",

@@ -92,7 +92,7 @@ export default {
   "options.interrupt": "运行被中断时",
   "options.keep": "保留任务，稍后获取片段",
   "options.drop": "放弃任务",
-  "options.interruptHint": "只有部分服务商可以取消；其他情况下放弃的任务会继续并计费。",
+  "options.interruptHint": "此处的服务商都不能取消：放弃的任务会继续并计费。",
   "options.gb": "片段最多保留（GB）",
   "options.days": "片段保留天数",
   "options.fixed": "由服务器的 {names} 设置。",
