@@ -137,9 +137,10 @@ class _Limits:
         whole, seconds = _rounded(facts.whole), _rounded(facts.seconds)
         if self.max_seconds is not None and whole > self.max_seconds:
             video = f" (its video stream only {seconds:.2f} s)" if whole > seconds else ""
+            command = f'ffmpeg -i "{self.name}" -t {self.max_seconds:g} trimmed.mp4'
             raise MediaError(
-                f"{self.name} lasts {whole:.2f} s{video}, but at most {self.max_seconds:g} s are allowed. Trim "
-                f'it first with ComfyUI\'s node Video Slice or with: ffmpeg -i "{self.name}" -t {self.max_seconds:g} trimmed.mp4'
+                f"{self.name} lasts {whole:.2f} s{video}, but at most {self.max_seconds:g} s are allowed. Trim it "
+                f"first with ComfyUI's node Video Slice or with: {command}"
             )
 
     def check_shortest(self, facts: _Facts) -> None:
