@@ -1,6 +1,6 @@
-"""Frames to RGB at a given size, by swscale, with the colour matrix and the range that the file names.
+"""Converts frames to RGB at a given size with swscale, using the file's color matrix and range.
 
-Frames of 8 bits become rgb24. Those of more become floats in planes, which no rounding to 8 bits has gone through.
+Frames of 8 bits become rgb24. Those of more bits become planar floats, without rounding to 8 bits.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from av.video.reformatter import VideoReformatter
 from ..open import pyav_version
 
 # BT709 is 1 in AVColorPrimaries and AVColorTransferCharacteristic too.
-# From the matrix that a file names (AVColorSpace) to swscale's number for it. Old versions of PyAV do not name them
-# all. Every other file is taken for BT.601, as swscale does. Source: libavutil/pixfmt.h and libswscale/swscale.h.
+# MATRICES maps AVColorSpace to swscale's number; old versions of PyAV lack some names. Any other file counts as BT.601,
+# as in swscale. Source: libavutil/pixfmt.h and libswscale/swscale.h.
 BT709, FCC, BT601, SMPTE240M, BT2020 = 1, 4, 5, 7, 9
 MATRICES = {1: BT709, 4: FCC, 7: SMPTE240M, 9: BT2020, 10: BT2020}
-# The same in the words of FFmpeg's scale filter.
+# The names of FFmpeg's scale filter.
 NAMES = {BT709: "bt709", FCC: "fcc", BT601: "bt601", SMPTE240M: "smpte240m", BT2020: "bt2020"}
 UNSPECIFIED_RANGE, LIMITED_RANGE, FULL_RANGE = 0, 1, 2
 
-# The format that clips have. Filters see the chroma of rarer ones half a pixel further than ``to_ndarray`` does.
+# The usual formats. Of rarer ones, filters place the chroma half a pixel differently than ``to_ndarray``.
 POOLED = ("yuv420p", "yuvj420p")
 
-# PyAV's own default, so that pixels are those of a plain ``to_ndarray``; and a sharper one where sizes change.
+# PyAV's default, so that pixels equal those of ``to_ndarray``; and a sharper one if the size changes.
 SAME_SIZE, OTHER_SIZE = "bilinear", "bicubic"
 
 
@@ -35,22 +35,22 @@ RGB_BYTES, RGB_FLOATS = "rgb24", "gbrpf32le"
 
 
 class Scaler(Protocol):
-    """Makes a frame of the given width and height, in ``rgb_format`` of the given one. Belongs to one thread."""
+    """Returns a frame of the given width and height, in ``rgb_format`` of the given one. Belongs to one thread."""
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame: ...
 
 
 def new_scaler() -> Scaler:
-    """The fastest one that this PyAV has, for frames of 8 bits; the exact one for others."""
+    """The fastest scaler of this PyAV version for frames of 8 bits, the exact one for others."""
     return _Filters()
 
 
 class _Filters:
-    """One filter graph, built anew when the film changes its format on the way; PyAV's own way where that is faster.
+    """One filter graph, rebuilt when the video's format changes; a reformatter where that is faster.
 
-    FFmpeg's filters write into a pool of pictures, a reformatter into fresh memory for each frame, which costs four
-    times as much as the conversion itself. Older filters of PyAV hold the GIL, which costs more, or cannot be told to
-    use one thread; those of version 18 do neither. Only filters can be told where chroma lies.
+    FFmpeg's filters reuse a pool of frames. A reformatter allocates each frame, which takes four times as long as the
+    conversion itself. Before version 18, PyAV's filters hold the GIL, which takes longer still, or use more threads.
+    Only filters can be told where chroma is sited.
     """
 
     def __init__(self) -> None:
@@ -66,17 +66,17 @@ class _Filters:
         matrix, range_ = source_colours(frame)
         key = (frame.width, frame.height, frame.format.name, matrix, range_, width, height)
         if key != self._key:
-            self._graph, self._key = self._built(frame, width, height), key
-        # The film's own times do not matter here, and a graph objects to some.
+            self._graph, self._key = self._build(frame, width, height), key
+        # The times do not matter here, and a graph rejects some.
         frame.pts = None
         self._graph.push(frame)
         return self._graph.pull()
 
-    def _built(self, frame: VideoFrame, width: int, height: int) -> Any:
+    def _build(self, frame: VideoFrame, width: int, height: int) -> Any:
         matrix, range_ = source_colours(frame)
         graph: Any = Graph()
         if self._can_thread:
-            graph.threads = 1  # the threads around this one are enough
+            graph.threads = 1  # the callers' threads are enough
         flags = _flags(frame, width, height)
         steps: list[tuple[str, str]] = [
             (
@@ -99,14 +99,14 @@ class _Filters:
 
 
 class _Reformatter:
-    """PyAV's own way."""
+    """PyAV's reformatter."""
 
     def __init__(self) -> None:
         self._reformat = cast(Callable[..., VideoFrame], VideoReformatter().reformat)
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         flags = _flags(frame, width, height).upper()
-        return self._reformat(frame, width, height, RGB_BYTES, interpolation=flags, **_colours(frame))
+        return self._reformat(frame, width, height, RGB_BYTES, interpolation=flags, **_colors(frame))
 
 
 def rgb_format(frame: VideoFrame) -> str:
@@ -121,7 +121,7 @@ def bits_of(frame: VideoFrame) -> int:
 
 
 def white_of(frame: VideoFrame) -> float:
-    """What swscale makes of white in floats, a little less than 1.
+    """swscale's value of white in floats, a little less than 1.
 
     It shifts samples to 16 bits: white in limited range is 255 there, shifted by 8, and not 65535.
     """
@@ -131,9 +131,9 @@ def white_of(frame: VideoFrame) -> float:
 
 
 def _siting(frame: VideoFrame) -> str:
-    """Chroma lies at the left of each pair of pixels, as in MPEG-2, H.264 and HEVC if they say nothing.
+    """Chroma is sited at the left of each pair of pixels, the default of MPEG-2, H.264 and HEVC.
 
-    swscale takes it to lie in the middle. Only for frames that become floats: chroma is repeated for the others.
+    swscale assumes the middle. Only for frames that become floats: in the others swscale repeats chroma.
     """
     if rgb_format(frame) == RGB_BYTES:
         return ""
@@ -146,15 +146,15 @@ def _flags(frame: VideoFrame, width: int, height: int) -> str:
     return SAME_SIZE if (frame.width, frame.height) == (width, height) else OTHER_SIZE
 
 
-class _Colours(TypedDict):
+class _Colors(TypedDict):
     src_colorspace: int
     dst_colorspace: int
     src_color_range: int
     dst_color_range: int
 
 
-def _colours(frame: VideoFrame) -> _Colours:
-    """Matrix and range as the file says. Before version 17, PyAV ignored them unless all four were given."""
+def _colors(frame: VideoFrame) -> _Colors:
+    """The file's matrix and range. Before version 17, PyAV ignores them unless all four are given."""
     matrix, range_ = source_colours(frame)
     return {
         "src_colorspace": matrix,
@@ -167,18 +167,18 @@ def _colours(frame: VideoFrame) -> _Colours:
 def source_colours(frame: VideoFrame) -> tuple[int, int]:
     """swscale's number for the matrix of ``frame``, and its range."""
     range_ = int(frame.color_range)
-    # A file need not say what goes without saying.
+    # RGB and full-range formats often do not specify it.
     if range_ == UNSPECIFIED_RANGE and (frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray"))):
         range_ = FULL_RANGE
     return MATRICES.get(int(frame.colorspace), BT601), range_
 
 
 class Threads(TypedDict, total=False):
-    """An argument that not every PyAV has."""
+    """An argument that not every PyAV version has."""
 
     threads: int
 
 
 def one_thread() -> Threads:
-    """swscale's own threads would fight with ours. Before version 17 it had none, and PyAV no such argument."""
+    """Disables swscale's threads, which would compete with ours. PyAV before version 17 has no such argument."""
     return {"threads": 1} if pyav_version() >= 17 else {}
