@@ -137,7 +137,7 @@ async def test_a_disk_that_fills_up_after_the_post(disk: Disk, sandbox: Sandbox)
 
 async def test_a_disk_that_fills_up_during_the_download(disk: Disk, sandbox: Sandbox) -> None:
     async with session_on(disk.home, sandbox) as session:
-        filling = At("generating", disk.fill)
+        filling = At("queued", disk.fill)
         with pytest.raises(ResultNotFetched, match="No space left"):
             await session.generate(request_for("reapi"), "sandbox", progress=filling)
         (job,) = await session.journal.recent()
