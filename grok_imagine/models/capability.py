@@ -37,7 +37,7 @@ def sum_costs(costs: list[Cost | None]) -> Cost | None:
 
 @dataclass(frozen=True)
 class Price:
-    """A published price in credits: so much a clip, or so much a second at each resolution.
+    """A published price in credits: so much a clip, a second at each resolution, and a reference image.
 
     Source: the provider's own page, named beside each use. ``whole_credits`` rounds the sum up.
     """
@@ -45,11 +45,12 @@ class Price:
     usd_per_credit: Decimal
     per_second: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     per_clip: Decimal = Decimal(0)
+    per_image: Decimal = Decimal(0)
     whole_credits: bool = True
 
-    def cost(self, *, resolution: str | None, seconds: int) -> Cost:
+    def cost(self, *, resolution: str | None, seconds: int, images: int = 0) -> Cost:
         """The estimate for one clip. ``resolution`` must be one that the price knows, if it knows any."""
-        credits = self.per_clip
+        credits = self.per_clip + self.per_image * images
         if self.per_second:
             credits += self.per_second[resolution or ""] * seconds
         if self.whole_credits:

@@ -15,6 +15,9 @@ NAMES = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
 """Those that come with the pack, in the order in which users see them. A name is journaled: never rename one."""
 
 
+BUILT_IN_FOLDER = Path(__file__).with_name("definitions")
+
+
 class Providers(Mapping[str, Provider]):
     """The pack's own providers, then those of the data folder ``home``. Files that cannot be used are ``faulty``."""
 
@@ -40,7 +43,7 @@ class Providers(Mapping[str, Provider]):
 
 @cache
 def _built_in(name: str) -> Provider:
-    file = Path(__file__).with_name("definitions") / f"{name}.toml"
+    file = BUILT_IN_FOLDER / f"{name}.toml"
     definition = parse(file.read_text("utf-8"), source=file.name)
     if definition.name != name:
         raise SettingsError(f"{file.name}: name must be {name!r}, as the file is called.")
