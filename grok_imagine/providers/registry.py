@@ -11,7 +11,10 @@ from .base import Provider
 from .definition_file import parse
 from .user_files import UserFile, user_files
 
-NAMES = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
+NAMES = (
+    *("reapi", "aivideoapi", "apiinone", "openai_videos", "xai"),
+    *("comfyrouter", "kie", "apimart", "fal", "wavespeed"),
+)
 """Those that come with the pack, in the order in which users see them. A name is journaled: never rename one."""
 
 

@@ -38,7 +38,7 @@ class UrlPaths:
 
 _SEEN_ELSEWHERE = (
     *("video_url", "videoUrl", "video.url", "video_urls", "videos", "url"),
-    *("output", "output.video", "output.videos", "output.url", "output.urls", "output.video_url"),
+    *("outputs", "output", "output.video", "output.videos", "output.url", "output.urls", "output.video_url"),
     *("result", "result.video_url", "result.videos", "result.url", "results", "metadata.url"),
     *("metadata.video_url", "resultUrls", "result_urls", "resultJson", "content.video_url"),
 )
