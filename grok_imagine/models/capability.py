@@ -39,22 +39,23 @@ def sum_costs(costs: list[Cost | None]) -> Cost | None:
 class Price:
     """A published price in credits: so much a clip, a second at each resolution, and a reference image.
 
-    Source: the provider's own page, named beside each use. ``whole_credits`` rounds the sum up.
+    Source: the provider's own page, named beside each use. The sum is rounded up to whole credits. Where a credit is a
+    dollar, the provider has none: prices are in dollars, and nothing is rounded.
     """
 
-    usd_per_credit: Decimal
+    usd_per_credit: Decimal = Decimal(1)
     per_second: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     per_clip: Decimal = Decimal(0)
     per_image: Decimal = Decimal(0)
-    whole_credits: bool = True
 
     def cost(self, *, resolution: str | None, seconds: int, images: int = 0) -> Cost:
         """The estimate for one clip. ``resolution`` must be one that the price knows, if it knows any."""
         credits = self.per_clip + self.per_image * images
         if self.per_second:
             credits += self.per_second[resolution or ""] * seconds
-        if self.whole_credits:
-            credits = credits.to_integral_value(rounding=ROUND_CEILING)
+        if self.usd_per_credit == 1:
+            return Cost(None, credits)
+        credits = credits.to_integral_value(rounding=ROUND_CEILING)
         return Cost(credits, credits * self.usd_per_credit)
 
 
