@@ -18,10 +18,11 @@ from ..models import MediaInput, Mode, VideoRequest
 from ..providers.registry import Providers
 from ..settings import load
 from ..settings_file import put
-from . import batch, budget, chain, console, doctor, job_commands, price, storage, worker
+from . import batch, budget, chain, console, job_commands, price, worker
 from .film import film, screening
 from .output import check_file, copy_clip
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
+from .setup import doctor, provider, storage
 
 app = typer.Typer(
     help="Make Grok Imagine videos through several APIs. Every paid job is recorded, so you never pay twice.",
@@ -247,6 +248,7 @@ app.command()(doctor.doctor)
 for _command in (job_commands.again, job_commands.drop, job_commands.prune):
     app.command()(_command)
 app.add_typer(storage.app, name="storage")
+app.add_typer(provider.app, name="provider")
 
 # -- shared by the commands above
 

@@ -61,7 +61,7 @@ async def attach(job: Job, task_id: str, connection: Connection | None, services
     task_id = check_task_id(task_id)
     if connection is not None:
         try:
-            await confirm_task(task_id, connection, services)
+            await confirm_task(task_id, connection, services, job.model)
         except TaskNotFound:
             raise
         except (ProviderError, TransportError):

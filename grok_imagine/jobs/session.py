@@ -219,7 +219,8 @@ class Session:
         connection = await self.connect(job.connection)
         job = await self._reopen(job, connection)
         context = self._context(connection, progress=progress)
-        if job.state is JobState.PREPARED:
+        is_asked_again = job.state is JobState.SUBMITTING and connection.provider.remembers_submits
+        if job.state is JobState.PREPARED or is_asked_again:
             context.request = await recovery.rebuild_request(
                 job, connection, self.stores.choose(connection), self._uploads
             )

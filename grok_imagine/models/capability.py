@@ -38,23 +38,25 @@ def sum_costs(costs: list[Cost | None]) -> Cost | None:
 
 @dataclass(frozen=True)
 class Price:
-    """A published price in credits, per clip and per second at each resolution.
+    """A published price in credits: per clip, per second at each resolution, and per reference image.
 
-    ``whole_credits`` rounds the sum up. The provider files name the source of each price.
+    The provider files name the source of each price. The sum is rounded up to whole credits. A price with one USD per
+    credit is in dollars: it is not rounded, and no credits are reported.
     """
 
-    usd_per_credit: Decimal
+    usd_per_credit: Decimal = Decimal(1)
     per_second: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     per_clip: Decimal = Decimal(0)
-    whole_credits: bool = True
+    per_image: Decimal = Decimal(0)
 
-    def cost(self, *, resolution: str | None, seconds: int) -> Cost:
+    def cost(self, *, resolution: str | None, seconds: int, images: int = 0) -> Cost:
         """The estimate for one clip. ``resolution`` must be a key of ``per_second``, if that has any."""
-        credits = self.per_clip
+        credits = self.per_clip + self.per_image * images
         if self.per_second:
             credits += self.per_second[resolution or ""] * seconds
-        if self.whole_credits:
-            credits = credits.to_integral_value(rounding=ROUND_CEILING)
+        if self.usd_per_credit == 1:
+            return Cost(None, credits)
+        credits = credits.to_integral_value(rounding=ROUND_CEILING)
         return Cost(credits, credits * self.usd_per_credit)
 
 

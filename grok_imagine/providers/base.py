@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ..errors import ProviderError, RequestError, SettingsError, UnreadableReply, UnsupportedOption, Violation
 from ..models import Call, Capability, Cost, Mode, Reply, TaskStatus, VideoRequest
 from . import capability_selection, envelope, error_parsing, image_tokens, rules, status_parsing
-from .body import fill, merge, uses, values
+from .body import fill, uses, values
 from .definition import Definition
 from .error_parsing import KINDS, ErrorCodes
 
@@ -89,6 +89,8 @@ class Provider:
         """Whether it is documented that an address may be sent along, to be called when the task has ended."""
         self.documents_tokens = definition.tokens.modes
         """The modes in which ``@imageN`` in a prompt means something to the provider."""
+        self.remembers_submits = definition.idempotency is not None
+        """Whether the same submit, sent twice with one idempotency key, is documented to make one task."""
         self.reasons = definition.reasons
         self.video_paths = definition.read.video
         """Where a finished task holds its video URL: the documented place first, then those seen in the wild."""
@@ -166,34 +168,49 @@ class Provider:
         seconds = request.duration_seconds if request.duration_seconds is not None else default
         if capability.price.per_second and seconds is None:
             return None
-        return capability.price.cost(resolution=resolution, seconds=seconds or 0)
+        images = len(request.reference_images)
+        return capability.price.cost(resolution=resolution, seconds=seconds or 0, images=images)
 
     # -- writing
 
-    def submit(self, request: VideoRequest, urls: PublicUrls) -> Call:
-        """The POST that costs money, for a request that passed :meth:`check`."""
+    def submit(self, request: VideoRequest, urls: PublicUrls, idempotency_key: str = "") -> Call:
+        """The POST that costs money, for a request that passed :meth:`check`.
+
+        ``idempotency_key`` is sent where the provider documents a header for it (:attr:`remembers_submits`).
+        """
         capability = self.capability(request)
-        return self.build(self.with_tokens(request, capability.mode), capability, urls)
+        call = self.build(self.with_tokens(request, capability.mode), capability, urls)
+        names_submits = self.definition.idempotency
+        return call.with_header(names_submits.header, idempotency_key) if names_submits and idempotency_key else call
 
     def build(self, request: VideoRequest, capability: Capability, urls: PublicUrls) -> Call:
         """The POST, in the provider's own words: documented fields only, nothing null, nothing empty."""
-        submit, count = self.definition.submit, len(urls.images)
-        variants = [one for one in submit.variants if capability.mode in one.modes and one.images in (None, count)]
-        template = merge(submit.body, *(one.body for one in variants))
-        path = next((one.path for one in variants if one.path), submit.path)
+        path, template = self.definition.submit.template(capability.mode, len(urls.images))
         known = values(request, capability, images=urls.images, video=urls.video, callback=urls.callback)
         if self.model_name is not None:
             known["model"] = self.model_name
-        return Call.submit(path, fill(template, known))
+        return Call.submit(path.replace("{model}", known["model"]), fill(template, known))
 
-    def poll(self, task_id: str) -> Call:
-        """The GET that reads the task."""
-        return Call.get(_with_id(self.definition.poll, task_id))
+    def poll(self, task_id: str, model: str = "") -> Call:
+        """The GET that reads the task. Some providers have a path for each ``model``; by default it is the first."""
+        return self._task_call(self.definition.poll, task_id, model)
 
-    def content(self, task_id: str) -> Call | None:
+    def result(self, task_id: str, model: str = "") -> Call | None:
+        """The GET that reads a finished task's result, where a poll says nothing but its state."""
+        path = self.definition.result
+        return None if path is None else self._task_call(path, task_id, model)
+
+    def content(self, task_id: str, model: str = "") -> Call | None:
         """A GET for the file itself, where the provider has one beside the result URL."""
         path = self.definition.content
-        return None if path is None else Call.get(_with_id(path, task_id))
+        return None if path is None else self._task_call(path, task_id, model)
+
+    def _task_call(self, path: str, task_id: str, model: str) -> Call:
+        if not task_id.strip("."):
+            # Dots alone would climb out of the path.
+            raise RequestError(f"{task_id!r} is not a task id. Copy it from the provider's dashboard.")
+        named = path.replace("{model}", model or self.capabilities[0].model)
+        return Call.get(named.replace("{task_id}", quote(task_id, safe="")))
 
     def cancel(self, task_id: str) -> Call | None:
         """The call that ends a task at the provider. None: no provider here documents one (November 2026)."""
@@ -259,11 +276,3 @@ class Provider:
     def refusal(self, reply: Reply) -> ProviderError:
         """The error that a non-2xx answer stands for."""
         return self._error_codes.error(error_parsing.refusal(reply), reply)
-
-
-def _with_id(path: str, task_id: str) -> str:
-    """``path`` with the percent-encoded task id."""
-    if not task_id.strip("."):
-        # Dots alone would climb out of the path.
-        raise RequestError(f"{task_id!r} is not a task id. Copy it from the provider's dashboard.")
-    return path.replace("{task_id}", quote(task_id, safe=""))

@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 NAMES = frozenset(
     {
         *("model", "prompt", "duration", "aspect_ratio", "resolution", "resolution_or_default", "motion_mode"),
-        *("image", "images", "video", "callback", "source_seconds_rounded_up"),
+        *("image", "images", "video", "callback", "source_seconds_rounded_up", "duration_text"),
     }
 )
 """What may stand in braces. ``{image}`` outside of a list is the first one."""
@@ -37,6 +37,7 @@ def values(
         "model": capability.model,
         "prompt": request.prompt if request.prompt.strip() else None,
         "duration": request.duration_seconds,
+        "duration_text": None if request.duration_seconds is None else str(request.duration_seconds),
         # The output takes the first image's ratio, so another is not sent.
         "aspect_ratio": None if 0 < len(images) <= capability.ratio_follows_images else request.aspect_ratio,
         "resolution": request.resolution,
@@ -61,7 +62,7 @@ def _filled(part: Any, known: Mapping[str, Any]) -> Any:
         return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}
     if isinstance(part, list):
         items = cast("list[Any]", part)
-        if len(items) == 1 and "image" in _named(items):
+        if len(items) == 1 and "image" in placeholders(items):
             return [_filled(items[0], {**known, "image": image}) for image in known["images"]]
         return [_filled(item, known) for item in items]
     if isinstance(part, Decimal):  # how TOML's fractions are read
@@ -80,12 +81,21 @@ def merge(*templates: Template) -> Template:
     return whole
 
 
+def repeats_images(part: Any) -> bool:
+    """Whether the template sends every image: by ``{images}``, or by ``{image}`` inside a list."""
+    if isinstance(part, dict):
+        return any(repeats_images(value) for value in cast("Template", part).values())
+    if isinstance(part, list):
+        return "image" in placeholders(part)
+    return part == "{images}"
+
+
 def uses(template: Template, name: str) -> bool:
     """Whether the template holds that placeholder."""
-    return name in _named(template)
+    return name in placeholders(template)
 
 
-def _named(part: Any) -> set[str]:
+def placeholders(part: Any) -> set[str]:
     """The names of all placeholders below ``part``."""
     return {found[1] for text in _texts(part) if (found := _PLACEHOLDER.fullmatch(text))}
 

@@ -22,7 +22,7 @@ from pydantic import (
 
 from ..models import Capability, Mode
 from ..models.url import fault_of
-from .body import Template
+from .body import Template, merge
 
 _FRAMING_HEADERS = frozenset(
     {
@@ -49,7 +49,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
 Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$"), AfterValidator(_allowed_header)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~{}-][A-Za-z0-9._~{}-]*)+$", max_length=200)]
+_PATH = r"^(?:/(?:\{model\}|\{task_id\}|[A-Za-z0-9_~-][A-Za-z0-9._~-]*))+"
+Path = Annotated[str, StringConstraints(pattern=_PATH + "$", max_length=200)]
+TaskPath = Annotated[str, StringConstraints(pattern=_PATH + r"(?:\?[A-Za-z_]+=\{task_id\})?$", max_length=200)]
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,7}$")]
 """A dotted path in an answer."""
 
@@ -89,6 +91,20 @@ class Submit(_Table):
     path: Path
     body: Template
     variants: tuple[Variant, ...] = ()
+
+    def template(self, mode: Mode, images: int) -> tuple[str, Template]:
+        """Path and template of a request in this mode with so many images."""
+        fitting = [one for one in self.variants if mode in one.modes and one.images in (None, images)]
+        path = next((one.path for one in fitting if one.path), self.path)
+        return path, merge(self.body, *(one.body for one in fitting))
+
+
+class Idempotency(_Table):
+    """A header whose value names one submit: with the same value, the provider makes and charges no second task."""
+
+    header: Header
+    hours: int = Field(gt=0, le=24 * 31)
+    """How long the provider remembers the value."""
 
 
 class Billed(_Table):
@@ -155,9 +171,12 @@ class Definition(_Table):
     """The contract's number for each field's rule."""
     capabilities: tuple[Capability, ...] = Field(min_length=1)
     submit: Submit
-    poll: Path
-    content: Path | None = None
+    poll: TaskPath
+    result: TaskPath | None = None
+    """Where the result is read, for a provider whose answer to a poll says the state alone."""
+    content: TaskPath | None = None
     """Where the file itself can be read, beside the result URL."""
+    idempotency: Idempotency | None = None
     read: Read
     errors: Errors = Errors()
 
@@ -183,7 +202,7 @@ class Definition(_Table):
             raise ValueError(f"must be a public https URL; it {fault or 'is not https'}")
         return url
 
-    @field_validator("poll", "content")
+    @field_validator("poll", "result", "content")
     @classmethod
     def _names_the_task(cls, path: str | None) -> str | None:
         if path is not None and path.count("{task_id}") != 1:

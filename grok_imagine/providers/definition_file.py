@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ..errors import SettingsError
 from ..models import Capability, Mode
-from .body import Template, faults_of_template
+from .body import Template, faults_of_template, placeholders, repeats_images
 from .definition import Definition
 
 if sys.version_info >= (3, 11):
@@ -70,17 +70,50 @@ def _faults_of(definition: Definition) -> Iterator[tuple[Location, str]]:
     bodies += [(("submit", "variants", index, "body"), one.body) for index, one in enumerate(submit.variants)]
     for loc, body in bodies:
         yield from (((*loc, *inner), message) for inner, message in faults_of_template(body))
+    if definition.has_own_model_names and any("{model}" in path for path in _paths(definition)):
+        yield ("has_own_model_names",), "cannot be combined with {model} in a path"
     known: set[tuple[Mode, str]] = set()
     for index, one in enumerate(definition.capabilities):
+        yield from ((("capabilities", index), message) for message in _unsent(definition, one))
         yield from ((("capabilities", index, *inner), message) for inner, message in _faults_of_capability(one))
         if (one.mode, one.model) in known:
             yield ("capabilities", index, "model"), "the same model has the same mode twice"
         known.add((one.mode, one.model))
 
 
+def _paths(definition: Definition) -> list[str]:
+    paths = [definition.submit.path, *(one.path for one in definition.submit.variants)]
+    return [path for path in (*paths, definition.poll, definition.result, definition.content) if path]
+
+
+def _unsent(definition: Definition, one: Capability) -> Iterator[str]:
+    """What the capability offers and the body never sends: the user would pay for something else than was asked."""
+    offers = {
+        "prompt": True,
+        "duration": one.duration is not None,
+        "resolution": bool(one.resolutions),
+        "aspect_ratio": bool(one.aspect_ratios)
+        and any(not 0 < count <= one.ratio_follows_images for count in range(one.min_images, one.max_images + 1)),
+        "motion_mode": bool(one.motion_modes),
+        "image": one.max_images > 0,
+        "video": one.takes_video,
+    }
+    _, template = definition.submit.template(one.mode, one.max_images)
+    same = {"images": "image", "resolution_or_default": "resolution", "duration_text": "duration"}
+    sent = {same.get(name, name) for name in placeholders(template)}
+    missing = [name for name, is_offered in offers.items() if is_offered and name not in sent]
+    if missing:
+        listed = ", ".join(f"{{{name}}}" for name in missing)
+        yield f"offers more than the body sends in this mode: {listed} is missing in submit.body or its variants"
+    if one.max_images > 1 and not repeats_images(template):
+        yield "takes several images, but the body sends one: use {images}, or {image} inside a list"
+
+
 def _faults_of_capability(one: Capability) -> Iterator[tuple[Location, str]]:
-    if not re.fullmatch(r"[!-~]{1,96}", one.model):
-        yield ("model",), "must have 1 to 96 characters without spaces"
+    if not re.fullmatch(r"[A-Za-z0-9_~-][A-Za-z0-9._~:@-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~:@-]*)*", one.model[:97]):
+        yield ("model",), "must have letters, digits and . _ ~ : @ -, in parts between slashes"
+    if len(one.model) > 96:
+        yield ("model",), "must have at most 96 characters"
     if not 0 <= one.min_images <= one.max_images <= _MOST_IMAGES:
         yield ("max_images",), f"must be 0 to {_MOST_IMAGES}, and not below min_images"
     span = one.duration
@@ -93,7 +126,7 @@ def _faults_of_capability(one: Capability) -> Iterator[tuple[Location, str]]:
         if getattr(one, name) not in (None, *choices):
             yield (name,), "is not one of the choices"
     if one.price:
-        amounts = [one.price.per_clip, *one.price.per_second.values()]
+        amounts = [one.price.per_clip, one.price.per_image, *one.price.per_second.values()]
         if any(not 0 <= amount * one.price.usd_per_credit <= _HIGHEST_PRICE for amount in amounts):
             yield ("price",), f"must be 0 to {_HIGHEST_PRICE} US dollars for a clip or a second"
 

@@ -181,10 +181,19 @@ def refusal_of(body: Object) -> ErrorDetails:
     )
     return ErrorDetails(
         message=message or "",
-        code=code_text(source.get("code")) or code_text(body.get("code")) or code_text(body.get("failCode")),
+        code=code_text(source.get("code"))
+        or code_text(body.get("code"))
+        or code_text(body.get("failCode"))
+        or code_text(body.get("error_type")),
         request_id=code_text(source.get("request_id")) or code_text(body.get("request_id")),
         type=code_text(source.get("type")),
     )
+
+
+def has_error_type(source: Object) -> bool:
+    """Whether the object has an ``error_type``, with which queues report a failure as completed (fal, Comfy Router)."""
+    value = source.get("error_type")
+    return isinstance(value, str) and bool(value.strip())
 
 
 def usable_error(error: object) -> bool:

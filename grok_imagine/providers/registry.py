@@ -11,8 +11,14 @@ from .base import Provider
 from .definition_file import parse
 from .user_files import UserFile, user_files
 
-NAMES = ("reapi", "aivideoapi", "apiinone", "openai_videos", "xai")
+NAMES = (
+    *("reapi", "aivideoapi", "apiinone", "openai_videos", "xai"),
+    *("comfyrouter", "kie", "apimart", "fal", "wavespeed"),
+)
 """Those that come with the pack, in the order in which users see them. A name is journaled: never rename one."""
+
+
+BUILT_IN_FOLDER = Path(__file__).with_name("definitions")
 
 
 class Providers(Mapping[str, Provider]):
@@ -40,7 +46,7 @@ class Providers(Mapping[str, Provider]):
 
 @cache
 def _built_in(name: str) -> Provider:
-    file = Path(__file__).with_name("definitions") / f"{name}.toml"
+    file = BUILT_IN_FOLDER / f"{name}.toml"
     definition = parse(file.read_text("utf-8"), source=file.name)
     if definition.name != name:
         raise SettingsError(f"{file.name}: name must be {name!r}, as the file is called.")

@@ -15,7 +15,7 @@ from ..errors import UnreadableReply
 from ..models import Reply, TaskError, TaskPhase, TaskStatus
 from ..models.url import split
 from .envelope import Object, at, first_text, json_value, mapping, names_a_task, status_word, unwrap
-from .error_parsing import ErrorCodes, hidden_refusal, refusal_of, says_moderation, usable_error
+from .error_parsing import ErrorCodes, has_error_type, hidden_refusal, refusal_of, says_moderation, usable_error
 from .status_words import MODERATION_WORDS, normal, phase_of
 
 _ID = re.compile(r"[A-Za-z0-9._:~=+/|@,-]{1,1000}")
@@ -38,7 +38,7 @@ class UrlPaths:
 
 _SEEN_ELSEWHERE = (
     *("video_url", "videoUrl", "video.url", "video_urls", "videos", "url"),
-    *("output", "output.video", "output.videos", "output.url", "output.urls", "output.video_url"),
+    *("outputs", "output", "output.video", "output.videos", "output.url", "output.urls", "output.video_url"),
     *("result", "result.video_url", "result.videos", "result.url", "results", "metadata.url"),
     *("metadata.video_url", "resultUrls", "result_urls", "resultJson", "content.video_url"),
 )
@@ -110,7 +110,7 @@ def _phase(body: Object, word: str, places: UrlPaths) -> TaskPhase:
 
 
 def _error_of(body: Object, inner: Object) -> Object | None:
-    return next((one for one in (inner, body) if usable_error(one.get("error"))), None)
+    return next((one for one in (inner, body) if usable_error(one.get("error")) or has_error_type(one)), None)
 
 
 def _fault(

@@ -7,8 +7,8 @@ from ..models import TaskPhase
 # Sources: each provider's own pages, and the families that they resell or run on: QuantumNous/new-api (dto/task.go and
 # relay/channel/task/*), docs.kie.ai, docs.x.ai. "accepted", "active" and "rejected" are precautions.
 _SPELLINGS: dict[TaskPhase, str] = {
-    TaskPhase.QUEUED: "queued queueing queuing pending submitted created waiting wait not_start notstarted starting "
-    "preparing initializing accepted",
+    TaskPhase.QUEUED: "queued queueing queuing in_queue pending submitted created waiting wait not_start notstarted "
+    "starting preparing initializing accepted",
     TaskPhase.RUNNING: "processing in_progress inprogress running generating active",
     TaskPhase.DONE: "completed complete succeeded succeed success done finished",
     TaskPhase.FAILED: "failed fail failure error rejected moderation_blocked expired aborted terminated timeout "

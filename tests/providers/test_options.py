@@ -45,7 +45,8 @@ def test_another_model_is_the_first_fix() -> None:
     (only,) = provider.judge(request)[1]
     assert (only.field, only.reason, only.values["value"]) == ("resolution", "not_offered", "1080p")
     found = fixes(provider, (Mode.TEXT,), request, only)
-    assert found[:2] == [Fix("model", "grok-imagine-video-1.5"), Fix("resolution", None)]
+    newer = [Fix("model", "grok-imagine-video-1.5"), Fix("model", "grok-imagine-video-1.5-lite")]
+    assert found[:3] == [*newer, Fix("resolution", None)]
 
 
 def test_a_length_beyond_the_limits_has_the_nearest_as_its_fix() -> None:

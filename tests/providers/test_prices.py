@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from grok_imagine.models import VideoRequest
-from grok_imagine.providers import PROVIDERS, PollSchedule, provider
+from grok_imagine.providers import PROVIDERS, PollSchedule, PublicUrls, provider
+from grok_imagine.sandbox.dialects.xai import XAi
 
 IMAGE = ("https://a.example.com/1.png",)
 PRICES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -38,7 +40,51 @@ def test_estimates(name: str, wish: dict[str, Any], credits: str, usd: str) -> N
     assert str(cost).startswith("about ")
 
 
-@pytest.mark.parametrize("name", ["openai_videos", "xai"])
+DOLLARS: list[tuple[str, dict[str, Any], str]] = [
+    ("xai", {"duration_seconds": 6}, "0.30"),
+    ("xai", {}, "0.40"),
+    ("xai", {"duration_seconds": 6, "resolution": "720p", "reference_images": IMAGE * 2}, "0.424"),
+    ("xai", {"model": "grok-imagine-video-1.5", "duration_seconds": 6, "resolution": "1080p"}, "1.50"),
+    ("xai", {"model": "grok-imagine-video-1.5", "duration_seconds": 5, "reference_images": IMAGE}, "0.41"),
+    ("xai", {"model": "grok-imagine-video-1.5-lite", "duration_seconds": 10, "resolution": "720p"}, "0.30"),
+    ("fal", {"duration_seconds": 6}, "0.42"),
+    ("fal", {"duration_seconds": 6, "resolution": "480p", "reference_images": IMAGE}, "0.302"),
+]
+
+
+@pytest.mark.parametrize(("name", "wish", "usd"), DOLLARS)
+def test_prices_in_dollars_have_no_credits_and_are_not_rounded(name: str, wish: dict[str, Any], usd: str) -> None:
+    request = VideoRequest(prompt="x", **wish)
+    dialect = provider(name)
+    cost = dialect.estimate(request, dialect.capability(request))
+    assert cost is not None
+    assert (cost.credits, cost.usd) == (None, Decimal(usd))
+    assert dialect.definition.prices_seen is not None
+
+
+def test_a_thousand_bills_of_xai_are_what_was_estimated() -> None:
+    dice, dialect, bills = random.Random(3), provider("xai"), XAi()
+    offered = [one for one in dialect.capabilities if one.price]
+    for _ in range(1000):
+        capability = dice.choice(offered)
+        images = tuple(IMAGE[0] for _ in range(dice.randint(capability.min_images, capability.max_images)))
+        assert capability.duration is not None
+        request = VideoRequest(
+            mode=capability.mode,
+            model=capability.model,
+            prompt="x",
+            resolution=dice.choice([None, *capability.resolutions]),
+            duration_seconds=dice.choice([None, *range(capability.duration.shortest, capability.duration.longest + 1)]),
+            reference_images=images,
+        )
+        estimate = dialect.estimate(request, dialect.check(request).capability)
+        body = dialect.submit(request, PublicUrls(images)).body
+        assert estimate is not None
+        assert body is not None
+        assert estimate.usd == bills.parse_request("generate", dict(body), strict=True).price.usd
+
+
+@pytest.mark.parametrize("name", ["openai_videos", "comfyrouter", "kie", "apimart", "wavespeed"])
 def test_no_price_is_invented(name: str) -> None:
     dialect = provider(name)
     for capability in dialect.capabilities:

@@ -22,6 +22,7 @@ from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext
+from .poll import read_status
 from .provenance import write_provenance
 from .result_file import measure
 
@@ -63,7 +64,7 @@ async def download_result(job: Job, context: JobContext) -> Job:
             state.received, state.failures = size, 0
         context.report(job, "downloading", percent=100 * size / total if total else None)
 
-    if not job.result_url and context.connection.provider.content(job.task_id or "") is None:
+    if not job.result_url and context.connection.provider.content(job.task_id or "", job.model) is None:
         job = await _find_url(job, context, state)
     while True:
         try:
@@ -132,14 +133,14 @@ def _source(job: Job, context: JobContext, state: _DownloadState) -> Call:
 
     The transport sends the key only below the connection's base URL, so a CDN does not get it.
     """
-    content = context.connection.provider.content(job.task_id or "")
+    content = context.connection.provider.content(job.task_id or "", job.model)
     if content is not None and (state.uses_content or not job.result_url):
         return content
     return Call.get(job.result_url or "")
 
 
 def _has_other_source(job: Job, context: JobContext, state: _DownloadState) -> bool:
-    content = context.connection.provider.content(job.task_id or "")
+    content = context.connection.provider.content(job.task_id or "", job.model)
     return bool(job.result_url) and content is not None and not state.uses_content
 
 
@@ -161,13 +162,10 @@ async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job
 
 async def _refresh_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
     """The job with a new URL for the same result, if the provider has one; else unchanged."""
-    provider, services = context.connection.provider, context.services
+    services = context.services
     try:
-        reply = await services.client.read(
-            provider.poll(job.task_id or ""), context.connection.endpoint, provider.refusal
-        )
-        state.answer = plain(reply.body[:4000].decode("utf-8", "replace"), limit=400)
-        status = provider.status(reply)
+        status, answer = await read_status(job.task_id or "", job.model, context.connection, services)
+        state.answer = plain(answer[:4000].decode("utf-8", "replace"), limit=400)
     except TaskNotFound:
         state.is_forgotten = True
         return job

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from ...errors import (
+    BadRequest,
+    ContentRefused,
     ContentRejected,
     GrokImagineError,
     JobCanceled,
@@ -77,7 +79,7 @@ async def _until_final(job: Job, context: JobContext, state: _PollState) -> Job:
         except asyncio.TimeoutError:
             raise _deadline_error(job, context) from None
         if status.phase is TaskPhase.DONE:
-            has_source = status.video_url or provider.content(job.task_id or "")
+            has_source = status.video_url or provider.content(job.task_id or "", job.model)
             state.done_without_url += not has_source
             if has_source or state.done_without_url > _RECHECKS_WITHOUT_URL:
                 return await _succeeded(job, context, status)
@@ -98,11 +100,9 @@ def _deadline_error(job: Job, context: JobContext) -> JobTimedOut:
 
 
 async def _poll_once(job: Job, context: JobContext, state: _PollState) -> TaskStatus:
-    provider, services = context.connection.provider, context.services
-    task_id = job.task_id or ""
+    services = context.services
     try:
-        reply = await services.client.read(provider.poll(task_id), context.connection.endpoint, provider.refusal)
-        status = provider.status(reply)
+        status, _ = await read_status(job.task_id or "", job.model, context.connection, services)
         state.unreadable = 0
     except TaskNotFound as error:
         if services.monotonic() - state.submitted_at < _REPLICATION_SECONDS:
@@ -118,7 +118,24 @@ async def _poll_once(job: Job, context: JobContext, state: _PollState) -> TaskSt
     return status
 
 
-async def confirm_task(task_id: str, connection: Connection, services: SessionServices) -> None:
+async def read_status(
+    task_id: str, model: str, connection: Connection, services: SessionServices
+) -> tuple[TaskStatus, bytes]:
+    """The task's state, with its result where that has an address of its own; and the answer that said so."""
+    provider, client = connection.provider, services.client
+    reply = await client.read(provider.poll(task_id, model), connection.endpoint, provider.refusal)
+    status, call = provider.status(reply), provider.result(task_id, model)
+    if call is None or status.phase is not TaskPhase.DONE or status.video_url:
+        return status, reply.body
+    try:
+        reply = await client.read(call, connection.endpoint, provider.refusal)
+        return provider.status(reply), reply.body
+    except (BadRequest, ContentRefused) as error:  # the queue has done its part, and the task has failed
+        fault = TaskError(str(error), error.code, is_moderation=isinstance(error, ContentRefused))
+        return TaskStatus(TaskPhase.FAILED, word=status.word, error=fault), b""
+
+
+async def confirm_task(task_id: str, connection: Connection, services: SessionServices, model: str = "") -> None:
     """Check with the provider that a task exists whose id the user entered, before it is stored.
 
     Raises TaskNotFound if the provider still does not know it after 15 s, which its replicas may need.
@@ -126,7 +143,8 @@ async def confirm_task(task_id: str, connection: Connection, services: SessionSe
     provider = connection.provider
     for pause in (*_CONFIRM_PAUSES, None):
         try:
-            provider.status(await services.client.read(provider.poll(task_id), connection.endpoint, provider.refusal))
+            call = provider.poll(task_id, model)
+            provider.status(await services.client.read(call, connection.endpoint, provider.refusal))
             return
         except TaskNotFound as error:
             if pause is None:

@@ -2,13 +2,15 @@
 
 The POST is journaled before it is sent and after its answer. It is sent again only if certainly nothing was accepted:
 no byte was sent, or the provider answered 429. Any other failure leaves the job SUBMITTING, *outcome unknown*, which
-only the user can resolve.
+only the user can resolve. A provider that remembers submits by an idempotency key is the exception: the same POST with
+the same key is charged once, and its answer resolves the job.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -41,6 +43,10 @@ UNKNOWN_OUTCOME = (
     "grok-imagine attach JOB TASK_ID, or the Wait For Task node. If it is not, submit the job again: "
     "grok-imagine again JOB."
 )
+
+
+_MARGIN = 600.0
+"""Seconds by which this clock and the provider's may differ, and a POST may take."""
 
 
 class _NotAccepted(Exception):
@@ -101,7 +107,44 @@ async def handle_uncertain(job: Job, context: JobContext) -> Job:
                 break
         if job.state is not JobState.SUBMITTING:
             return job
+    if context.request is not None and _is_remembered(job, context):
+        return await context.services.run_in_flight(job.id, _ask_again(job, context, context.request))
     raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=context.connection.label), job_id=job.id)
+
+
+def _is_remembered(job: Job, context: JobContext) -> bool:
+    """Whether the provider still knows the job's idempotency key. The job was created before its POST."""
+    remembers = context.connection.provider.definition.idempotency
+    return remembers is not None and context.services.now() - job.created_at < 3600 * remembers.hours - _MARGIN
+
+
+async def _ask_again(job: Job, context: JobContext, request: VideoRequest) -> Job:
+    """The POST of a job of unknown outcome once more, with its own idempotency key.
+
+    Only an answer with a task id resolves it: a refusal now does not say that the first POST was refused, too.
+    """
+    services, provider = context.services, context.connection.provider
+    urls = await _publish(job, context, request)
+    call = provider.submit(request, urls, _idempotency_key(job))
+    reason = "no answer"
+    for failures in range(1, services.submit_backoff.tries):
+        try:
+            reply = await services.client.send(call, context.connection.endpoint)
+            if reply.is_success:
+                return await _save_task_id(job, context, provider.task_id(reply))
+            reason, wait = str(provider.refusal(reply)), reply.retry_after
+        except (TransportError, ProviderError) as error:
+            reason, wait = str(error), retry_after_of(error)
+        delay = services.submit_backoff.delay(failures, wait)
+        context.report(job, "submitting", note=f"outcome unknown ({reason}); asking again in {delay:.0f} s")
+        await services.sleep(delay)
+    text = f"{UNKNOWN_OUTCOME.format(label=context.connection.label)} Asked again, it answered: {reason}"
+    raise SubmitUncertain(text, job_id=job.id)
+
+
+def _idempotency_key(job: Job) -> str:
+    """The same for every POST of the job, and for no other job."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job.id} {job.fingerprint}"))
 
 
 async def _publish(job: Job, context: JobContext, request: VideoRequest) -> PublicUrls:
@@ -134,7 +177,7 @@ async def _callback(job: Job, context: JobContext) -> str | None:
 async def _post(job: Job, context: JobContext, request: VideoRequest, urls: PublicUrls) -> Job:
     """Journal the POST, send it, and journal its outcome."""
     journal, provider = context.services.journal, context.connection.provider
-    call = provider.submit(request, urls)
+    call = provider.submit(request, urls, _idempotency_key(job))
     job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=context.connection.origin)
     try:
         reply = await context.services.client.send(call, context.connection.endpoint)
@@ -143,7 +186,9 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
         job = await journal.advance(job, JobState.PREPARED, note=str(error), error=str(error), error_kind=_kind(error))
         raise _NotAccepted(job, error) from error
     except (TransportError, ProviderDown, UnreadableReply) as error:
-        await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
+        job = await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
+        if _is_remembered(job, context):
+            return await _ask_again(job, context, request)
         text = f"{UNKNOWN_OUTCOME.format(label=context.connection.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
     except ContentRefused as error:

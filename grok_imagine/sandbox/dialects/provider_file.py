@@ -52,9 +52,8 @@ class ProviderFile(Dialect):
         self._codes: Mapping[str, list[str]] = content.get("errors", {}).get("codes", {})
         self._moderation: list[str] = content.get("errors", {}).get("moderation_codes", [])
         self._capabilities = list(_spread(content))
-        self.credit_usd = next(
-            (Decimal(str(one["price"]["usd_per_credit"])) for one in self._capabilities if "price" in one), Decimal(1)
-        )
+        prices: list[Json] = [one["price"] for one in self._capabilities if "price" in one]
+        self.credit_usd = Decimal(str(prices[0].get("usd_per_credit", 1))) if prices else Decimal(1)
         self._any_model = bool(content.get("has_own_model_names", False))
         models = {str(one["model"]) for one in self._capabilities}
         paths = [self._submit["path"], *(one["path"] for one in self._submit.get("variants", []) if "path" in one)]
@@ -205,9 +204,10 @@ def _price(capability: Json, tier: str, seconds: int, images: int) -> Price:
         return Price(Decimal(0), Decimal(0))
     credits = Decimal(str(price.get("per_clip", 0))) + Decimal(str(price.get("per_image", 0))) * images
     credits += Decimal(str(price.get("per_second", {}).get(tier, 0))) * seconds
-    if price.get("whole_credits", True):
+    rate = Decimal(str(price.get("usd_per_credit", 1)))
+    if rate != 1:  # dollars are not rounded
         credits = credits.to_integral_value(ROUND_CEILING)
-    return Price(credits, credits * Decimal(str(price["usd_per_credit"])))
+    return Price(credits, credits * rate)
 
 
 def _put(body: Json, path: str, value: object) -> None:

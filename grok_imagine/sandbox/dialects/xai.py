@@ -22,11 +22,18 @@ from .base import (
     utf16_length,
 )
 
-MODELS = ("grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-preview")
+_BASE, _NEW = {"480p": Decimal("0.05"), "720p": Decimal("0.07")}, {"480p": Decimal("0.08"), "720p": Decimal("0.14")}
+# US dollars a second by resolution, and for each image.
+_PRICES: dict[str, tuple[dict[str, Decimal], Decimal]] = {
+    "grok-imagine-video": (_BASE, Decimal("0.002")),
+    "grok-imagine-video-1.5": ({**_NEW, "1080p": Decimal("0.25")}, Decimal("0.01")),
+    "grok-imagine-video-1.5-preview": ({**_NEW, "1080p": Decimal("0.25")}, Decimal("0.01")),
+    "grok-imagine-video-1.5-lite": (
+        {"480p": Decimal("0.02"), "720p": Decimal("0.03"), "1080p": Decimal("0.14")},
+        Decimal("0.01"),
+    ),
+}
 RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3")
-# 1080p has no published price; the sandbox asks double the 720p rate.
-_RATES = {"480p": Decimal("0.05"), "720p": Decimal("0.07"), "1080p": Decimal("0.14")}
-_PER_IMAGE = Decimal("0.002")
 _TICKS_PER_USD = 10_000_000_000
 _GENERATE = frozenset({"model", "prompt", "duration", "image", "reference_images", "aspect_ratio", "resolution"})
 _EDIT = frozenset({"model", "prompt", "video"})
@@ -70,7 +77,7 @@ class XAi(Dialect):
 
     def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model = body.get("model")
-        if model not in MODELS:
+        if model not in _PRICES:
             _reject(f"The model {model} does not exist or your team does not have access to it", 404 if model else 400)
         known = {"generate": _GENERATE, "edit": _EDIT, "extend": _EXTEND}[operation]
         if (strict or operation == "edit") and (extra := unknown_keys(body, known)):
@@ -124,13 +131,14 @@ def _generate(model: str, body: Json) -> ParsedRequest:
     images = (_media(image, "image", "ImageUrl"),) if image is not None else _references(references)
     prompt = _prompt(body, required=image is None)
     tier, ratio = body.get("resolution", "480p"), body.get("aspect_ratio")
-    if tier not in tuple(_RATES):
-        _reject(f"resolution must be one of {', '.join(_RATES)}")
+    rates, per_image = _PRICES[model]
+    if tier not in tuple(rates):
+        _reject(f"resolution must be one of {', '.join(rates)}")
     if ratio is not None and ratio not in RATIOS:
         _reject(f"aspect_ratio must be one of {', '.join(RATIOS)}")
-    seconds = _duration(body, 8, (1, 10 if references else 15))
+    seconds = _duration(body, 8, (1, 10 if references and model == "grok-imagine-video" else 15))
     mode = "image" if image is not None else "reference" if images else "text"
-    usd = _RATES[tier] * seconds + _PER_IMAGE * len(images)
+    usd = rates[tier] * seconds + per_image * len(images)
     job = Job(mode, prompt, seconds, tier, ratio or ("" if mode == "image" else "16:9"), images)
     return ParsedRequest(model, job, Price(usd, usd))
 
@@ -140,10 +148,10 @@ def _edit_or_extend(model: str, operation: str, body: Json) -> ParsedRequest:
     prompt = _prompt(body, required=True)
     if operation == "edit":
         # The length is known only once the source is fetched; a fixed one is billed at submit.
-        usd = _RATES["480p"] * BILLED_EDIT_SECONDS
+        usd = _BASE["480p"] * BILLED_EDIT_SECONDS
         return ParsedRequest(model, Job("edit", prompt, 0, "480p", "", (), video, EDIT_SOURCE), Price(usd, usd))
     seconds = _duration(body, 6, (2, 10))
-    usd = _RATES["480p"] * seconds
+    usd = _BASE["480p"] * seconds
     return ParsedRequest(model, Job("extend", prompt, seconds, "480p", "", (), video, EXTEND_SOURCE), Price(usd, usd))
 
 

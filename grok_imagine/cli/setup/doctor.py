@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from ..doctor.doctor import run_checks
-from ..doctor.environment import Check, format_time
-from . import console
-from .session import AsJson, Home, default_home
+from ...doctor.doctor import run_checks
+from ...doctor.environment import Check, format_time
+from .. import console
+from ..session import AsJson, Home, default_home
 
 _WIDTH = 100
 _MARKS = {"ok": "ok", "note": "note", "fault": "FAULT"}

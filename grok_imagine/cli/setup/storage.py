@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..errors import DecodeError, RequestError
-from ..models import Blob
-from ..settings import load
-from . import console
-from .session import AsJson, Home, default_home, with_session
+from ...errors import DecodeError, RequestError
+from ...models import Blob
+from ...settings import load
+from .. import console
+from ..session import AsJson, Home, default_home, with_session
 
 app = typer.Typer(help="Check and clean up the stores for uploads.", no_args_is_help=True)
 
@@ -90,8 +90,8 @@ def stores(as_json: AsJson = False, home: Home = None) -> None:
 
 
 def _read_blob(file: Path) -> Blob:
-    from ..media.images.encode import read_image, sniff
-    from ..media.mux.source_video import prepare_video
+    from ...media.images.encode import read_image, sniff
+    from ...media.mux.source_video import prepare_video
 
     with file.open("rb") as stream:
         kind = sniff(stream.read(64))
