@@ -1,4 +1,4 @@
-"""What hides a seam: colours that drifted are brought back, and one sound fades into the next."""
+"""What hides a seam: colours that drifted are brought back, one sound fades into the next and begins as loud."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .seam_figures import WINDOW, loudness
 from .segments import Packed, planes
 
 # Differences of the mean, in steps of 8 bits, that no one sees: a step of luma, less of colour, is below what an
@@ -22,6 +23,10 @@ LEAST_CONTRAST = 2.0
 # size, goes within this many frames.
 EASE, COARSE = 24, 24
 
+
+# In LU: a step that no one hears, and the most that is corrected. What differs more is meant to.
+UNHEARD, MOST_GAIN = 0.5, 9.0
+EASE_SECONDS = 2.0
 
 Line = tuple[float, float]
 """A straight line, as gain and shift."""
@@ -141,6 +146,21 @@ def fade(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.
     is_same = sizes > 0 and float((before * after).sum()) / sizes > 0.5
     fall, rise = (1 - along, along) if is_same else (np.cos(along * np.pi / 2), np.sin(along * np.pi / 2))
     return (before * fall + after * rise).astype(np.float32)
+
+
+def match_loudness(before: NDArray[np.float32], after: NDArray[np.float32], begin: int, rate: int) -> None:
+    """Let the sound of ``after``, ``[C, N]``, be as loud from ``begin`` on as the end of ``before``. In place.
+
+    The gain is at most MOST_GAIN. It holds for the length of one measurement and goes within EASE_SECONDS.
+    """
+    window = round(WINDOW * rate)
+    wanted, found = loudness(before[:, -window:], rate), loudness(after[:, begin : begin + window], rate)
+    if wanted is None or found is None or abs(wanted - found) < UNHEARD:
+        return
+    along = (np.arange(after.shape[1], dtype=np.float32) - begin - window) / (EASE_SECONDS * rate)
+    share = 0.5 + 0.5 * np.cos(np.pi * np.clip(along, 0, 1))
+    gain = min(max(wanted - found, -MOST_GAIN), MOST_GAIN)
+    after *= np.power(np.float32(10), share * np.float32(gain / 20))
 
 
 def _spread(values: NDArray[np.float32]) -> NDArray[np.float32]:
