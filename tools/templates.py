@@ -245,7 +245,7 @@ def last_frame_to_next_clip(graph: Any) -> None:
 *Load Video Frames* hands on **last_frame** without decoding the rest of the clip; it starts the second clip. Put an \
 upscaler or an image editor between the two to steer what comes next.
 
-To go on in the same way several times, and get one film, see the template *long_clip*.""",
+To go on in the same way several times, and get one film, see the template *Long Clip*.""",
     )
     first = graph.node(
         "GIVTextToVideo",

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
-from ..jobs.connections import sandbox_names
 from ..models import Cost, Job, JobState
 from ..models.capability import sum_costs
 from .requests import PLACEHOLDER, Film, ShotRequests, check_shots, draft_connection, frame_blob, prepare_requests
@@ -122,7 +121,7 @@ async def make_plan(session: Session, film: Film, requests: ShotRequests | None 
     costs = check_shots(session, film, requests)
     name = requests.connection.name
     takes = await _look_up(session, film.list.shots, requests, costs, name)
-    if name not in sandbox_names():
+    if requests.connection.sandbox_url is None:
         drafts = await _look_up(session, film.list.shots, requests, costs, draft_connection(session, name))
         takes = [
             replace(take, has_draft=draft.state is TakeState.MADE) for take, draft in zip(takes, drafts, strict=True)

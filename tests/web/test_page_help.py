@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from .worlds import NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS
+
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "web" / "docs" / "img"
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -51,3 +53,14 @@ async def test_a_picture_of_each_node(page: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         await shown.screenshot(path=str(folder / f"{kind}.png"))
         assert (folder / f"{kind}.png").stat().st_size > 2000
+
+
+@pytest.mark.parametrize("world", [OLDEST_CANVAS, NEWEST_CANVAS, NEWEST_VUE])
+async def test_the_help_in_the_page_shows_its_picture(page: Any) -> None:
+    await page.open()
+    number = await page.add("GIVTextToVideo", 120, 300)
+    await page.node(number, "node => app.canvas.selectItems([node])")
+    await page.locator("[data-testid='info-button'], button:has([class*='lucide--info'])").first.click()
+    picture = "() => document.querySelector('img[src*=\"GIVTextToVideo.png\"]')?.naturalWidth > 100"
+    await page.wait_for_function(picture)
+    await page.shot("help")

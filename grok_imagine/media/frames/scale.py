@@ -1,4 +1,7 @@
-"""Frames to RGB at a given size, by swscale, with the colour matrix and the range that the file names."""
+"""Frames to RGB at a given size, by swscale, with the colour matrix and the range that the file names.
+
+Frames of 8 bits become rgb24. Those of more become floats in planes, which no rounding to 8 bits has gone through.
+"""
 
 from __future__ import annotations
 
@@ -28,32 +31,37 @@ POOLED = ("yuv420p", "yuvj420p")
 SAME_SIZE, OTHER_SIZE = "bilinear", "bicubic"
 
 
+RGB_BYTES, RGB_FLOATS = "rgb24", "gbrpf32le"
+
+
 class Scaler(Protocol):
-    """Makes an rgb24 frame of the given width and height. Belongs to one thread."""
+    """Makes a frame of the given width and height, in ``rgb_format`` of the given one. Belongs to one thread."""
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame: ...
 
 
 def new_scaler() -> Scaler:
-    """The fastest one that this PyAV has.
-
-    FFmpeg's filters write into a pool of pictures, a reformatter into fresh memory for each frame, which costs four
-    times as much as the conversion itself. Older filters of PyAV hold the GIL, which costs more, or cannot be told to
-    use one thread; those of version 18 do neither.
-    """
-    return _Filters() if hasattr(Graph, "threads") else _Reformatter()
+    """The fastest one that this PyAV has, for frames of 8 bits; the exact one for others."""
+    return _Filters()
 
 
 class _Filters:
-    """One filter graph, built anew when the film changes its format on the way."""
+    """One filter graph, built anew when the film changes its format on the way; PyAV's own way where that is faster.
+
+    FFmpeg's filters write into a pool of pictures, a reformatter into fresh memory for each frame, which costs four
+    times as much as the conversion itself. Older filters of PyAV hold the GIL, which costs more, or cannot be told to
+    use one thread; those of version 18 do neither. Only filters can be told where chroma lies.
+    """
 
     def __init__(self) -> None:
         self._key: object = None
         self._graph: Any = None
         self._plain = _Reformatter()
+        self._can_thread = hasattr(Graph, "threads")
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
-        if frame.format.name not in POOLED:
+        is_pooled = self._can_thread and frame.format.name in POOLED
+        if rgb_format(frame) == RGB_BYTES and not is_pooled:
             return self._plain(frame, width, height)
         matrix, range_ = source_colours(frame)
         key = (frame.width, frame.height, frame.format.name, matrix, range_, width, height)
@@ -67,16 +75,16 @@ class _Filters:
     def _built(self, frame: VideoFrame, width: int, height: int) -> Any:
         matrix, range_ = source_colours(frame)
         graph: Any = Graph()
-        # The threads around this one are enough.
-        graph.threads = 1
+        if self._can_thread:
+            graph.threads = 1  # the threads around this one are enough
         flags = _flags(frame, width, height)
         steps: list[tuple[str, str]] = [
             (
                 "scale",
                 f"w={width}:h={height}:flags={flags}:in_color_matrix={NAMES[matrix]}"
-                f":in_range={'pc' if range_ == FULL_RANGE else 'tv'}:out_range=pc",
+                f":in_range={'pc' if range_ == FULL_RANGE else 'tv'}:out_range=pc{_siting(frame)}",
             ),
-            ("format", "pix_fmts=rgb24"),
+            ("format", f"pix_fmts={rgb_format(frame)}"),
             ("buffersink", ""),
         ]
         last = graph.add_buffer(
@@ -98,7 +106,40 @@ class _Reformatter:
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         flags = _flags(frame, width, height).upper()
-        return self._reformat(frame, width, height, "rgb24", interpolation=flags, **_colours(frame))
+        return self._reformat(frame, width, height, RGB_BYTES, interpolation=flags, **_colours(frame))
+
+
+def rgb_format(frame: VideoFrame) -> str:
+    """FFmpeg's name of the format that ``frame`` is converted to."""
+    is_deep = bits_of(frame) > 8 and len(frame.format.components) >= 3 and not frame.format.is_rgb
+    return RGB_FLOATS if is_deep else RGB_BYTES
+
+
+def bits_of(frame: VideoFrame) -> int:
+    """Bits of each sample."""
+    return max(component.bits for component in frame.format.components)
+
+
+def white_of(frame: VideoFrame) -> float:
+    """What swscale makes of white in floats, a little less than 1.
+
+    It shifts samples to 16 bits: white in limited range is 255 there, shifted by 8, and not 65535.
+    """
+    _, range_ = source_colours(frame)
+    bits = bits_of(frame) if range_ == FULL_RANGE else 8
+    return (((1 << bits) - 1) << (16 - bits)) / 65535
+
+
+def _siting(frame: VideoFrame) -> str:
+    """Chroma lies at the left of each pair of pixels, as in MPEG-2, H.264 and HEVC if they say nothing.
+
+    swscale takes it to lie in the middle. Only for frames that become floats: chroma is repeated for the others.
+    """
+    if rgb_format(frame) == RGB_BYTES:
+        return ""
+    luma, chroma = frame.format.components[:2]
+    across = ":in_h_chr_pos=0" if chroma.width < luma.width else ""
+    return across + (":in_v_chr_pos=128" if chroma.height < luma.height else "")
 
 
 def _flags(frame: VideoFrame, width: int, height: int) -> str:
