@@ -14,6 +14,7 @@ from grok_imagine.film.edit_list import edit_list
 from grok_imagine.film.plan import TakeState, make_plan
 from grok_imagine.film.run import run_film
 from grok_imagine.jobs import Session
+from grok_imagine.jobs.progress import USER_ID
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.mux import metadata
 
@@ -190,3 +191,27 @@ async def test_a_draft_is_free_and_the_plan_knows_it(session: Session, provider:
     planned = await make_plan(session, film(text))
     assert [take.has_draft for take in planned.takes] == [True, True, False]
     assert planned.new_count == 0
+
+
+async def test_users_share_their_equal_shots(session: Session, provider: FilmProvider) -> None:
+    text = "a kite\n[continue] it turns"
+    for user in ("ann", "bob"):
+        USER_ID.set(user)
+        made = await run_film(session, film(text))
+        assert [await session.is_of_others(shot.job.id) for shot in made.shots] == [False, False]
+    USER_ID.set("eve")
+    assert (await make_plan(session, film(text))).new_count == 0
+    assert len(provider.tasks) == 2
+
+
+async def test_clips_that_are_missing_here_are_downloaded_again(session: Session, provider: FilmProvider) -> None:
+    """As on another machine that shares the journal, and after a clean-up."""
+    text = "a kite\n[continue] it turns\na boat"
+    made = await run_film(session, film(text))
+    for file in [made.file, *(shot.file for shot in made.shots)]:
+        file.unlink()
+    assert (await make_plan(session, film(text))).new_count == 0
+    again = await run_film(session, film(text))
+    assert again.file == made.file
+    assert decode(again.file).frame_count == 3 * FRAMES - 1
+    assert len(provider.tasks) == 3
