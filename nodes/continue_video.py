@@ -97,23 +97,12 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
 
 def _describe(result: ChainResult) -> dict[str, Any]:
     joined = result.joined
-    seams: list[dict[str, Any]] = []
-    if joined is not None:
-        seams = [
-            {
-                "frame": seam.frame,
-                "seconds": round(float(seam.frame / joined.shape.rate), 3),
-                "colours_matched": seam.match.is_needed,
-                "fade_seconds": round(seam.fade_seconds, 4),
-            }
-            for seam in joined.seams
-        ]
     return {
         "plan": result.plan.text,
         "file": str(result.file),
         "frames": joined.frames if joined else None,
         "seconds": round(joined.seconds, 3) if joined else None,
-        "seams": seams,
+        "seams": joined.seams_as_json if joined else [],
         "segments": [generate.describe(one) for one in result.segments],
     }
 

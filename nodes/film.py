@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from ..grok_imagine.models import Mode
 from .common import generate, inputs
 from .common.cast import CAST, CastValue
-from .host import execution, files, tensors
+from .host import execution, files, node_events, tensors
 
 if TYPE_CHECKING:
     from ..grok_imagine.film.run import FilmResult
@@ -143,7 +143,8 @@ def _outputs(made: FilmResult, edits: str) -> io.NodeOutput:
 
     info = json.dumps(film_as_json(made, str(made.file)), ensure_ascii=False, indent=2)
     clips = [files.video_from_file(shot.file) for shot in made.shots]
-    return io.NodeOutput(files.video_from_file(made.file), clips, edits, info)
+    cards = [node_events.card(shot) for shot in made.shots]
+    return io.NodeOutput(files.video_from_file(made.file), clips, edits, info, ui={node_events.UI: cards})
 
 
 def _shots() -> io.String.Input:

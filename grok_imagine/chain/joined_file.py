@@ -17,7 +17,7 @@ from ..settings import private_folder
 if TYPE_CHECKING:
     from ..media.join.join import Joined, Part
 
-_JOIN_VERSION = "2"
+_JOIN_VERSION = "3"
 """Incremented when the same clips would be joined into different bytes."""
 
 

@@ -28,14 +28,14 @@ def plan_as_json(plan: FilmPlan) -> dict[str, object]:
 
 def film_as_json(made: FilmResult, file: str) -> dict[str, object]:
     """The film and the cost of each take. ``file`` is where the film is."""
-    joined = made.joined
-    costs = [cost_of(take.result.job) for take in made.takes if take.result is not None]
+    costs = {take.result.job.id: cost_of(take.result.job) for take in made.takes if take.result is not None}
     return {
         "plan": made.plan.text,
         "file": file,
-        "frames": joined.frames if joined else None,
-        "seconds": round(joined.seconds, 3) if joined else None,
-        "cost_usd": money(sum((cost.usd for cost in costs if cost is not None), start=ZERO)),
+        "frames": made.numbers.get("frames"),
+        "seconds": made.numbers.get("seconds"),
+        "cost_usd": money(sum((cost.usd for cost in costs.values() if cost is not None), start=ZERO)),
+        "seams": made.numbers.get("seams"),
         "takes": [_made(take) for take in made.takes],
     }
 

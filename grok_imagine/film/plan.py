@@ -145,6 +145,7 @@ async def _look_up(
     for number, (shot, cost) in enumerate(zip(shots, costs, strict=True), 1):
         frame = None
         if shot.continues and previous is not None and previous.job is not None and previous.state is TakeState.MADE:
+            await session.share(previous.job.id)  # whoever made it, it is this user's clip too
             frame = await frame_blob(session, (await session.resume(previous.job.id)).file)
         used, used_key = None, ""
         for take in shot.made_takes:

@@ -37,12 +37,16 @@ class MadeTake:
 
 @dataclass(frozen=True)
 class FilmResult:
-    """The joined film and its takes. ``joined`` is None if the video existed already."""
+    """The joined film and its takes. ``joined`` is None if the video existed already.
+
+    ``numbers`` are its frames, seconds and seams; empty if its metadata could not be written.
+    """
 
     file: Path
     plan: FilmPlan
     takes: tuple[MadeTake, ...]
     joined: Joined | None = None
+    numbers: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def shots(self) -> list[Result]:
@@ -160,8 +164,14 @@ def _name(take: PlannedTake) -> str:
     return f"Shot {take.number} (line {take.shot.line})"
 
 
+def _numbers(joined: Joined) -> dict[str, object]:
+    return {"frames": joined.frames, "seconds": round(joined.seconds, 3), "seams": joined.seams_as_json}
+
+
 async def _join(session: Session, made: FilmResult, should_stop: Callable[[], bool] | None) -> FilmResult:
     """Join the used takes, unless the same film exists already."""
+    from ..media.mux.metadata import read
+
     shown = [(take.planned.shot, take.result) for take in made.takes if take.planned.is_used and take.result]
     identity = [f"{'continue' if shot.continues else 'cut'} {result.job.id}" for shot, result in shown]
 
@@ -171,9 +181,11 @@ async def _join(session: Session, made: FilmResult, should_stop: Callable[[], bo
         # The first frame of a continued shot is the last one of the shot before.
         return [Part(result.file, 1 if shot.continues else 0, is_cut=not shot.continues) for shot, result in shown]
 
-    def facts(_joined: Joined) -> Mapping[str, object]:
-        return {"mode": "film", "segments": [facts_of(result.job) for _, result in shown], "made_with": MADE_WITH}
+    def facts(joined: Joined) -> Mapping[str, object]:
+        segments = [facts_of(result.job) for _, result in shown]
+        return {"mode": "film", "segments": segments, **_numbers(joined), "made_with": MADE_WITH}
 
     description = "\n".join(shot.prompt for shot, _ in shown)
     file, joined = await join_once(session.home, identity, parts, facts, description, should_stop)
-    return FilmResult(file, made.plan, made.takes, joined)
+    numbers = _numbers(joined) if joined else await asyncio.to_thread(read, file) or {}
+    return FilmResult(file, made.plan, made.takes, joined, numbers)

@@ -58,6 +58,7 @@ async def _screen_take(session: Session, take: PlannedTake, max_bytes: int) -> S
 
     if take.state is not TakeState.MADE or take.job is None:
         return ScreenedTake(take)
+    await session.share(take.job.id)
     result = await session.resume(take.job.id)
     video = await asyncio.to_thread(prepare_video, result.file, max_bytes=max_bytes)
     return ScreenedTake(take, cost_of(result.job), video.blob.data, video.seconds)

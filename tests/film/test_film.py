@@ -14,6 +14,7 @@ from grok_imagine.film.edit_list import edit_list
 from grok_imagine.film.plan import TakeState, make_plan
 from grok_imagine.film.run import run_film
 from grok_imagine.jobs import Session
+from grok_imagine.jobs.progress import USER_ID
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.mux import metadata
 
@@ -149,23 +150,32 @@ async def test_a_take_that_is_not_used_may_fail(session: Session, provider: Film
 
 
 async def test_what_is_told_of_a_film(session: Session, tmp_path: Path) -> None:
-    made = await run_film(session, film("a\n[continue, 2 takes] b"))
+    made = await run_film(session, film("a\n[continue, 2 takes] b\nc"))
     told = film_as_json(made, "film.mp4")
-    assert (told["frames"], told["cost_usd"]) == (2 * FRAMES - 1, "0.3")
+    again = film_as_json(await run_film(session, film("a\n[continue, 2 takes] b\nc")), "film.mp4")
+    assert [again[name] for name in ("frames", "seconds", "seams")] == [
+        told[name] for name in ("frames", "seconds", "seams")
+    ]
+    seams = told["seams"]
+    assert isinstance(seams, list)
+    assert [seam["frame"] for seam in seams] == [FRAMES, 2 * FRAMES - 1]
+    assert [seam["delta_e"] is None for seam in seams] == [False, True], "a cut may change its colours"
+    assert (told["frames"], told["cost_usd"]) == (3 * FRAMES - 1, "0.4")
     takes = told["takes"]
     assert isinstance(takes, list)
     assert [(one["shot"], one["take"], one["is_used"], one["transition"], one["cost_usd"]) for one in takes] == [
         (1, 1, True, "cut", "0.1"),
         (2, 1, True, "continue", "0.1"),
         (2, 2, False, "continue", "0.1"),
+        (3, 1, True, "cut", "0.1"),
     ]
     planned = plan_as_json(await make_plan(session, film("a\nz")))
     assert (planned["new"], planned["new_usd"], planned["total_usd"]) == (1, "0.1", "0.2")
     timeline = json.loads(edit_list(made))
     clips = timeline["tracks"]["children"][0]["children"]
-    assert [one["source_range"]["start_time"]["value"] for one in clips] == [0, 1]
+    assert [one["source_range"]["start_time"]["value"] for one in clips] == [0, 1, 0]
     assert sum(one["source_range"]["duration"]["value"] for one in clips) == told["frames"]
-    assert [Path(one["media_reference"]["target_url"].removeprefix("file://")).is_file() for one in clips] == [True] * 2
+    assert [Path(one["media_reference"]["target_url"].removeprefix("file://")).is_file() for one in clips] == [True] * 3
 
 
 async def test_a_draft_is_free_and_the_plan_knows_it(session: Session, provider: FilmProvider) -> None:
@@ -181,3 +191,27 @@ async def test_a_draft_is_free_and_the_plan_knows_it(session: Session, provider:
     planned = await make_plan(session, film(text))
     assert [take.has_draft for take in planned.takes] == [True, True, False]
     assert planned.new_count == 0
+
+
+async def test_users_share_their_equal_shots(session: Session, provider: FilmProvider) -> None:
+    text = "a kite\n[continue] it turns"
+    for user in ("ann", "bob"):
+        USER_ID.set(user)
+        made = await run_film(session, film(text))
+        assert [await session.is_of_others(shot.job.id) for shot in made.shots] == [False, False]
+    USER_ID.set("eve")
+    assert (await make_plan(session, film(text))).new_count == 0
+    assert len(provider.tasks) == 2
+
+
+async def test_clips_that_are_missing_here_are_downloaded_again(session: Session, provider: FilmProvider) -> None:
+    """As on another machine that shares the journal, and after a clean-up."""
+    text = "a kite\n[continue] it turns\na boat"
+    made = await run_film(session, film(text))
+    for file in [made.file, *(shot.file for shot in made.shots)]:
+        file.unlink()
+    assert (await make_plan(session, film(text))).new_count == 0
+    again = await run_film(session, film(text))
+    assert again.file == made.file
+    assert decode(again.file).frame_count == 3 * FRAMES - 1
+    assert len(provider.tasks) == 3

@@ -54,8 +54,9 @@ def clip(tmp_path: Path) -> Clip:
         rate: int = RATE,
         sound: bool = True,
         tone: float = 440.0,
+        level: float = 0.4,
     ) -> Path:
-        path = tmp_path / f"{first}-{last}-{rate}-{size[0]}-{tone}-{sound}-{change is None}.mp4"
+        path = tmp_path / f"{first}-{last}-{rate}-{size[0]}-{tone}-{level}-{sound}-{change is None}.mp4"
         with av.open(str(path), "w") as film:
             video: Any = film.add_stream("libx264", rate=rate)
             video.width, video.height, video.pix_fmt, video.options = *size, "yuv420p", {"crf": "12"}
@@ -67,7 +68,7 @@ def clip(tmp_path: Path) -> Clip:
             film.mux(video.encode())
             if sound:
                 t = np.arange(first * SOUND // RATE, last * SOUND // RATE) / SOUND
-                wave = np.tile(0.4 * np.sin(2 * np.pi * tone * t), (2, 1)).astype(np.float32)
+                wave = np.tile(level * np.sin(2 * np.pi * tone * t), (2, 1)).astype(np.float32)
                 for at in range(0, wave.shape[1], 1024):
                     piece = av.AudioFrame.from_ndarray(
                         np.ascontiguousarray(wave[:, at : at + 1024]), format="fltp", layout="stereo"
@@ -138,6 +139,26 @@ def test_equal_colours_are_left_alone_and_another_scene_too(clip: Clip, tmp_path
     told, film = joined(tmp_path, Part(clip(0, 24)), Part(negative, 1))
     assert not told.seams[0].match.is_needed
     assert np.abs(film.frames[30].mean((0, 1)) - decode(negative).frames[7].mean((0, 1))).max() < 1 / 255
+
+
+def test_a_quieter_part_begins_as_loud(clip: Clip, tmp_path: Path) -> None:
+    told, film = joined(tmp_path, Part(clip(0, 48)), Part(clip(47, 144, level=0.2), 1))
+    (seam,) = told.seams
+    assert seam.delta_e is not None
+    assert seam.delta_e < 0.5
+    assert seam.loudness_step == pytest.approx(0, abs=0.3)
+    level = np.abs(film.audio.samples[0, 0])
+    assert level[2 * SOUND : 2 * SOUND + SOUND // 3].max() == pytest.approx(0.4, abs=0.02)
+    assert level[5 * SOUND :].max() == pytest.approx(0.2, abs=0.02), "and is its own again"
+
+
+def test_a_cut_is_left_as_it_came(clip: Clip, tmp_path: Path) -> None:
+    darker = clip(24, 72, level=0.2, change=lambda pixels: pixels * 0.9)
+    told, film = joined(tmp_path, Part(clip(0, 24)), Part(darker, is_cut=True))
+    (seam,) = told.seams
+    assert (seam.match.is_needed, seam.delta_e, seam.loudness_step) == (False, None, None)
+    assert np.abs(film.frames[30].mean((0, 1)) - decode(darker).frames[6].mean((0, 1))).max() < 1 / 255
+    assert np.abs(film.audio.samples[0, 0, int(1.2 * SOUND) :]).max() == pytest.approx(0.2, abs=0.02)
 
 
 def test_another_size_rate_and_silence_fit_in(clip: Clip, tmp_path: Path) -> None:

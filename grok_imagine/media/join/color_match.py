@@ -1,4 +1,4 @@
-"""Hides the seams of joined clips: corrects color drift, and cross-fades audio."""
+"""Hides the seams of joined clips: corrects color drift, matches loudness and cross-fades audio."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .seam_figures import WINDOW, loudness
 from .segments import Packed, planes
 
 # Invisible differences of the means of Y, U and V, in 8-bit steps: encoders change more between two frames.
@@ -21,6 +22,10 @@ LEAST_CONTRAST = 2.0
 # EASE frames.
 EASE, COARSE = 24, 24
 
+
+# In LU: an inaudible step, and the largest gain.
+UNHEARD, MOST_GAIN = 0.5, 9.0
+EASE_SECONDS = 2.0
 
 Line = tuple[float, float]
 """A linear function, as gain and shift."""
@@ -140,6 +145,21 @@ def fade(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.
     is_same = product > 0 and float((before * after).sum()) / product > 0.5
     fall, rise = (1 - along, along) if is_same else (np.cos(along * np.pi / 2), np.sin(along * np.pi / 2))
     return (before * fall + after * rise).astype(np.float32)
+
+
+def match_loudness(before: NDArray[np.float32], after: NDArray[np.float32], begin: int, rate: int) -> None:
+    """Make ``after``, ``[C, N]``, as loud from sample ``begin`` on as the end of ``before``. Changes it in place.
+
+    The gain is at most MOST_GAIN LU. It is constant for WINDOW seconds, and then fades out within EASE_SECONDS.
+    """
+    window = round(WINDOW * rate)
+    wanted, found = loudness(before[:, -window:], rate), loudness(after[:, begin : begin + window], rate)
+    if wanted is None or found is None or abs(wanted - found) < UNHEARD:
+        return
+    along = (np.arange(after.shape[1], dtype=np.float32) - begin - window) / (EASE_SECONDS * rate)
+    share = 0.5 + 0.5 * np.cos(np.pi * np.clip(along, 0, 1))
+    gain = min(max(wanted - found, -MOST_GAIN), MOST_GAIN)
+    after *= np.power(np.float32(10), share * np.float32(gain / 20))
 
 
 def _centered(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
-"""Joins clips into one video without visible seams: drops repeated frames, matches colors, cross-fades audio."""
+"""Joins clips into one video without visible seams: drops repeated frames, matches colors and loudness, fades audio."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from ..mux.metadata import KEEPS_METADATA, read_all
 from ..mux.mp4_writer import new_mp4
 from ..mux.transcode import BEST_SOUND, THREADS, X264, AacEncoder, add_h264
 from ..stop import ShouldStop, check_stop
-from .color_match import ColorMatch, Ending, fade, match
+from .color_match import ColorMatch, Ending, fade, match, match_loudness
+from .seam_figures import WINDOW, delta_e, loudness_step
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
 RATE_FACTOR = 16
@@ -44,11 +45,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Seam:
-    """Where a clip begins, in frames of the joined video, its color correction and the length of its cross-fade."""
+    """Where a clip begins, in frames of the joined video, how its colors differed there, and how they were corrected.
+
+    ``delta_e`` is the color difference that is left where a clip repeats the one before, ``delta_e_before`` that of the
+    clips themselves; None at a cut. ``loudness_step`` is in LU; None at a cut, or if either side is silent.
+    """
 
     frame: int
     match: ColorMatch
     fade_seconds: float
+    delta_e: float | None = None
+    delta_e_before: float | None = None
+    loudness_step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,26 @@ class Joined:
     def seconds(self) -> float:
         """The length in seconds."""
         return float(self.frames / self.shape.rate)
+
+    @property
+    def seams_as_json(self) -> list[dict[str, object]]:
+        """The seams, for people and programs."""
+        return [
+            {
+                "frame": seam.frame,
+                "seconds": round(float(seam.frame / self.shape.rate), 3),
+                "colours_matched": seam.match.is_needed,
+                "fade_seconds": round(seam.fade_seconds, 4),
+                "delta_e": _rounded(seam.delta_e),
+                "delta_e_before": _rounded(seam.delta_e_before),
+                "loudness_step_lu": _rounded(seam.loudness_step),
+            }
+            for seam in self.seams
+        ]
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 2)
 
 
 def join(
@@ -88,7 +116,11 @@ def join(
         for part in parts:
             work.add(part)
         work.finish()
-    return Joined(work.frames, shape, tuple(work.seams))
+    seams = [
+        seam if seam.delta_e is None else replace(seam, loudness_step=loudness_step(target, seam.frame / shape.rate))
+        for seam in work.seams
+    ]
+    return Joined(work.frames, shape, tuple(seams))
 
 
 class _JoinRun:
@@ -122,7 +154,7 @@ class _JoinRun:
             return
         faded = self._sound.add(part, self._moment(before), self._moment(self.frames), float(self._shape.rate))
         if before:
-            self.seams[-1] = Seam(self.seams[-1].frame, self.seams[-1].match, faded)
+            self.seams[-1] = replace(self.seams[-1], fade_seconds=faded)
 
     def finish(self) -> None:
         """Write the remaining packets of the encoders."""
@@ -148,10 +180,18 @@ class _JoinRun:
                 reference = picture if repeated is None else repeated
                 change = match(None if part.is_cut else before, reference, is_repeated=repeated is not None)
                 if before is not None:
-                    self.seams.append(Seam(self.frames, change, 0.0))
+                    self.seams.append(self._seam(before, repeated, change))
             shown = change.apply(picture, number - part.skip)
             self._ending = Ending(picture, shown, change)
             yield shown
+
+    def _seam(self, before: Ending, repeated: Packed | None, change: ColorMatch) -> Seam:
+        """The seam that begins with the next frame. Its colours can be compared where a frame is repeated."""
+        if repeated is None:
+            return Seam(self.frames, change, 0.0)
+        matrix = self._shape.color.matrix
+        left = delta_e(before.shown, change.apply(repeated, 0), matrix)
+        return Seam(self.frames, change, 0.0, left, delta_e(before.raw, repeated, matrix))
 
     def _write(self, picture: Packed) -> None:
         frame = VideoFrame.from_ndarray(picture, format="yuv420p")
@@ -175,11 +215,13 @@ class SoundLine:
         """Append a clip's audio from ``begin`` to ``end``, in samples. Returns the cross-fade's length in seconds."""
         skipped = round(part.skip / frame_rate * self.rate)
         whole = _pad(sound(part.path, self.rate), skipped + end - begin)
+        if not part.is_cut:
+            match_loudness(self._held, whole, skipped, self.rate)
         length = min(self._held.shape[1], skipped, round(LONGEST_FADE * self.rate))
         if length:
             self._held[:, -length:] = fade(self._held[:, -length:], whole[:, skipped - length : skipped])
         line = np.concatenate([self._held, whole[:, skipped:]], axis=1)
-        keep = min(line.shape[1], round(LONGEST_FADE * self.rate))
+        keep = min(line.shape[1], round(max(LONGEST_FADE, WINDOW) * self.rate))
         self._write(line[:, : line.shape[1] - keep])
         self._held = line[:, line.shape[1] - keep :].copy()
         return length / self.rate
