@@ -1,4 +1,4 @@
-"""The process dies without warning, and the paid clip still comes home, paid once."""
+"""After a kill the paid clip is still downloaded, and paid once."""
 
 from __future__ import annotations
 

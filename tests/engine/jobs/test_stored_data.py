@@ -1,4 +1,4 @@
-"""The settings, the journal and the sandbox's state of an older version: they open, and nothing is paid twice."""
+"""Settings, journal and sandbox state of an older version can be opened, and nothing is paid twice."""
 
 from __future__ import annotations
 
