@@ -28,9 +28,9 @@ from grok_imagine.models import JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
-from ..support.faults import LOOKS
-from ..support.requests import DIALECTS, connection_for, request_for
-from ..support.sessions import Open, Recorder, Watch, hurried, only_job, spent, until
+from ...support.faults import LOOKS
+from ...support.requests import DIALECTS, connection_for, request_for
+from ...support.sessions import Open, Recorder, Watch, hurried, only_job, spent, until
 
 # fault, dialect, error, state, POSTs, is charged, words
 SUBMIT_FAULTS = [

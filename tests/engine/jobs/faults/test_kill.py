@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.processes import client, finish, kill, ledger, state_of, wait_until, wind
+from ...support.processes import client, finish, kill, ledger, state_of, wait_until, wind
 
 
 @pytest.mark.slow

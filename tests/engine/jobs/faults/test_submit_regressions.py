@@ -34,9 +34,9 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 from grok_imagine.transport import client as transport
 
-from ..support.privacy import is_private
-from ..support.processes import ROOT, client, finish, ledger, wind
-from ..support.sessions import Open, Watch, hurried, until
+from ...support.privacy import is_private
+from ...support.processes import ROOT, client, finish, ledger, wind
+from ...support.sessions import Open, Watch, hurried, until
 
 KITE = VideoRequest(prompt="a kite", duration_seconds=6, resolution="480p")
 

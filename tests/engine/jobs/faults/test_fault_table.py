@@ -22,9 +22,9 @@ from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.sandbox.dialects.aivideoapi import AiVideoApi
 
-from ..support.faults import LOOKS
-from ..support.requests import DIALECTS, connection_for, request_for
-from ..support.sessions import Open, Recorder, Watch, only_job, spent, until
+from ...support.faults import LOOKS
+from ...support.requests import DIALECTS, connection_for, request_for
+from ...support.sessions import Open, Recorder, Watch, only_job, spent, until
 
 
 def is_charged(sandbox: Sandbox) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import make_film
+from ..conftest import make_film
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SIZE, FRAMES = (640, 360), 120
 WHOLE = FRAMES * SIZE[0] * SIZE[1] * 12
 CODEC = 64 * 2**20

@@ -16,7 +16,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.sandbox.clock import Clock
 from grok_imagine.settings import Settings
 
-from ..support.sessions import Watch
+from ...support.sessions import Watch
 
 NOW = 1_700_000_000.0
 HOUR = 3600.0

@@ -13,8 +13,8 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 from grok_imagine.sandbox import Sandbox
 
-from ..support.requests import request_for
-from ..support.sessions import Open
+from ...support.requests import request_for
+from ...support.sessions import Open
 
 pytestmark = pytest.mark.slow
 
