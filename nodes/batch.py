@@ -20,7 +20,8 @@ from .host import execution, files, tensors
 if TYPE_CHECKING:
     from ..grok_imagine.batch.run import BatchResult
     from ..grok_imagine.jobs.session import Session
-    from ..grok_imagine.journal.batches import Row, Summary
+    from ..grok_imagine.journal.batch_row import Row
+    from ..grok_imagine.journal.batches import Summary
     from .host.progress import NodeProgress
 
 _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
@@ -141,7 +142,7 @@ class GIVBatch(io.ComfyNode):
 
 async def _at_hand(session: Session, row: Row) -> Row:
     """The row with its clip on this machine. A missing or damaged file is downloaded again, at no cost."""
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     if row.state is not RowState.DONE:
         return row
@@ -158,7 +159,7 @@ def _clip(row: Row) -> Path:
 
 
 def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     last = _last.setdefault(node_id, _LastRun())
     over = {RowState.DONE} if retry_failed else {RowState.DONE, RowState.FAILED}
@@ -168,7 +169,7 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
 
 def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import result_as_json
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
     clips = [_clip(row) for row in rows if row.state is RowState.DONE]
@@ -181,7 +182,7 @@ def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
 
 
 def _summarize(summary: Summary) -> str:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     counts = ", ".join(f"{summary.counts[one]} {one.value}" for one in RowState if summary.counts.get(one))
     return f"{summary.total} rows: {counts} · ${summary.cost_usd.normalize():f}"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.errors import JournalError, SettingsError
 from grok_imagine.journal.database import database_location, migrate
-from grok_imagine.journal.health import Health, check_health
+from grok_imagine.journal.durability.health import Health, check_health
 from grok_imagine.journal.journal import JobConflict, Journal
 from grok_imagine.journal.schema import metadata, version_table
 from grok_imagine.models import JobState

@@ -12,7 +12,8 @@ from procrastinate.schema import SchemaManager
 from pydantic import SecretStr
 
 from grok_imagine.errors import SettingsError
-from grok_imagine.journal.batches import Batches, Row, RowState, owner_of
+from grok_imagine.journal.batch_row import Row, RowState
+from grok_imagine.journal.batches import Batches, owner_of
 from grok_imagine.journal.journal import Journal
 from grok_imagine.journal.queue import Queue
 from grok_imagine.models import JobState

@@ -15,7 +15,8 @@ from grok_imagine.batch.run import Batch, prepare, run_batch
 from grok_imagine.cli.batch import write_results
 from grok_imagine.errors import RequestError
 from grok_imagine.jobs import Session
-from grok_imagine.journal.batches import Batches, Row, RowState
+from grok_imagine.journal.batch_row import Row, RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.sandbox import Sandbox
 
 from ..support.processes import client, finish, ledger, wait_until

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from grok_imagine.batch.run import Batch, BatchResult, run_batch
 from grok_imagine.errors import JobFailed
 from grok_imagine.jobs import Session
-from grok_imagine.journal.batches import Batches, RowState
+from grok_imagine.journal.batch_row import RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 

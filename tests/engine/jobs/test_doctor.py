@@ -356,7 +356,7 @@ def test_a_failing_check_is_an_internal_error() -> None:
     from pydantic import SecretStr
 
     from grok_imagine.journal.database import database_location
-    from grok_imagine.journal.health import check_health
+    from grok_imagine.journal.durability.health import check_health
 
     with pytest.raises(GrokImagineError, match="Check that the server is running"):
         check_health(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))

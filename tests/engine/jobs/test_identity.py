@@ -22,7 +22,8 @@ from grok_imagine.jobs import Session, new_job
 from grok_imagine.jobs.failover import generate_with_failover
 from grok_imagine.jobs.new_job import fingerprints
 from grok_imagine.jobs.uploads import encode
-from grok_imagine.journal.batches import Batches, RowState
+from grok_imagine.journal.batch_row import RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.models import Blob, Job, JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 

@@ -14,7 +14,7 @@ from grok_imagine.batch.run import Batch, run_batch
 from grok_imagine.errors import ContentRejected, JobFailed, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.journal import workflows
-from grok_imagine.journal.batches import RowState
+from grok_imagine.journal.batch_row import RowState
 from grok_imagine.journal.uploads import Uploads
 from grok_imagine.models import Job, JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox
