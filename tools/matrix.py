@@ -1,8 +1,8 @@
 """Runs the tests of the engine, the providers and the media on several Pythons, with several versions of PyAV.
 
 ``python tools/matrix.py`` runs every cell, ``--diagonal`` the four that CI runs, ``--only 3.13`` those whose name
-holds that text. The cells of the diagonal run all those tests, so that each Python runs each of them once. The others
-run the tests of ``tests/media``: nothing else depends on the version of PyAV. Each cell has a virtual environment of
+holds that text. The first and the last cell of the diagonal run all those tests, the others those of ``tests/media``:
+nothing else depends on the version of PyAV. Each cell has a virtual environment of
 its own below ``.matrix``, made by uv, and leaves its output in ``artifacts/matrix``. Interpreters come from the PATH
 and from pyenv; the missing ones are named, and no cell of theirs counts as passed.
 """
@@ -30,6 +30,8 @@ AV = ("14.2", "15", "16", "17", "18", NEWEST)
 LOWEST = "lowest"
 """Instead of a version of PyAV: every library at the lower bound that pyproject.toml declares."""
 DIAGONAL = (("3.10", LOWEST), ("3.11", "16"), ("3.12", "18"), ("3.13", NEWEST))
+WHOLE = (DIAGONAL[0], DIAGONAL[-1])
+"""The cells that run all tests."""
 SHOWN = ("av", "numpy", "pillow", "httpx", "pydantic", "sqlalchemy", "aiohttp")
 
 
@@ -47,7 +49,7 @@ class Cell:
     @property
     def tests(self) -> tuple[str, ...]:
         """The folders of tests that run in this cell."""
-        return ALL_TESTS if (self.python, self.av) in DIAGONAL else MEDIA_TESTS
+        return ALL_TESTS if (self.python, self.av) in WHOLE else MEDIA_TESTS
 
     @property
     def interpreter(self) -> Path:

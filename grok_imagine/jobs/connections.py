@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from ..errors import MissingKey, SettingsError
 from ..models import Job, JobState
 from ..models.url import is_loopback, origin
-from ..providers import PROVIDERS, Provider
+from ..providers import Provider
+from ..providers.registry import Providers
+from ..providers.user_files import own_key_variable
 from ..settings import ConnectionSettings, Settings, clean_key
 
 if TYPE_CHECKING:
@@ -57,8 +59,7 @@ class Profile:
     @property
     def key_variable(self) -> str:
         """The environment variable for its key."""
-        own = f"GROK_IMAGINE_CONNECTIONS__{self.name}__API_KEY".upper()
-        return self.provider.key_variable if self.name == self.provider.name else own
+        return self.provider.key_variable if self.name == self.provider.name else own_key_variable(self.name)
 
     @property
     def is_sandbox(self) -> bool:
@@ -119,26 +120,46 @@ def check_belongs(job: Job, connection: Connection) -> None:
 
 def profiles(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, Profile]:
     """Every connection that can be chosen: the sandboxes, then the user's own, then the known providers."""
-    known = {name: _sandbox_profile(name, dialect) for name, dialect in sandbox_names().items()}
+    providers = Providers(settings.home)
+    known = {name: _sandbox_profile(name, providers[dialect]) for name, dialect in sandbox_names(providers).items()}
     for name, section in settings.connections.items():
-        if name not in known:
-            known[name] = _profile(name, section, environment)
-    for name, provider in PROVIDERS.items():
+        if name not in known and (section.dialect or name) in providers:
+            known[name] = _profile(name, section, providers, environment)
+    for name, provider in providers.items():
         if name not in known and provider.default_base_url:
-            known[name] = _profile(name, ConnectionSettings(), environment)
+            known[name] = _profile(name, ConnectionSettings(), providers, environment)
     return known
 
 
-def sandbox_names() -> dict[str, str]:
+def faulty_connections(settings: Settings) -> dict[str, str]:
+    """The connections without a usable provider, and why. They are missing from :func:`profiles`."""
+    providers = Providers(settings.home)
+    named = {name: name for name in providers.faulty}
+    named |= {name: one.dialect or name for name, one in settings.connections.items()}
+    unknown = f"is no provider. Set the connection's dialect to one of {', '.join(providers)}."
+    return {
+        name: providers.faulty.get(dialect, f"{dialect!r} {unknown}")
+        for name, dialect in named.items()
+        if dialect not in providers
+    }
+
+
+def sandbox_names(providers: Iterable[str]) -> dict[str, str]:
     """The sandbox's connections and the dialect of each: ``sandbox`` itself speaks reAPI's."""
-    others = {f"{SANDBOX}-{name}": name for name in PROVIDERS if name != _SANDBOX_DIALECT}
-    return {SANDBOX: _SANDBOX_DIALECT, **others}
+    return {SANDBOX: _SANDBOX_DIALECT, **{sandbox_of(name): name for name in providers}}
+
+
+def sandbox_of(dialect: str) -> str:
+    """The sandbox's connection that stands for a provider."""
+    return SANDBOX if dialect == _SANDBOX_DIALECT else f"{SANDBOX}-{dialect}"
 
 
 def profile(settings: Settings, name: str) -> Profile:
-    """The connection of that name. Raises SettingsError that lists the known names."""
+    """The connection of that name. Raises SettingsError that says why there is none, or lists the known names."""
     known = profiles(settings)
     if name not in known:
+        if fault := faulty_connections(settings).get(name.removeprefix(f"{SANDBOX}-")):
+            raise SettingsError(f"The connection {name!r} cannot be used. Nothing was sent or charged. {fault}")
         raise SettingsError(
             f"There is no connection {name!r}. Choose one of {', '.join(known)}, or add it to the settings. "
             "Nothing was sent or charged."
@@ -182,20 +203,17 @@ def connect(profile: Profile, limiters: RateLimiters, sandbox_url: str | None = 
     )
 
 
-def _sandbox_profile(name: str, dialect: str) -> Profile:
-    provider = PROVIDERS[dialect]
+def _sandbox_profile(name: str, provider: Provider) -> Profile:
     # Not a secret: the sandbox accepts any key with the right prefix and this word.
     key = SecretStr(f"{provider.key_prefix}sandbox")
     return Profile(name, provider, None, key, SANDBOX, pace=SANDBOX_PACE)
 
 
-def _profile(name: str, settings: ConnectionSettings, environment: Mapping[str, str]) -> Profile:
+def _profile(
+    name: str, settings: ConnectionSettings, providers: Mapping[str, Provider], environment: Mapping[str, str]
+) -> Profile:
     dialect = settings.dialect or name
-    if dialect not in PROVIDERS:
-        raise SettingsError(
-            f"The connection {name!r} has no known dialect. Set its dialect to one of {', '.join(PROVIDERS)}."
-        )
-    provider = PROVIDERS[dialect] if settings.model is None else PROVIDERS[dialect].with_model(settings.model)
+    provider = providers[dialect] if settings.model is None else providers[dialect].with_model(settings.model)
     base_url = provider.base_url(settings.base_url) if settings.base_url else provider.default_base_url
     from_environment = name == dialect and environment.get(provider.key_variable, "").strip()
     if from_environment:
@@ -204,7 +222,7 @@ def _profile(name: str, settings: ConnectionSettings, environment: Mapping[str, 
         except ValueError as error:
             raise SettingsError(f"{provider.key_variable}: {error}") from None
         return Profile(name, provider, base_url, key, "environment", settings, settings.pace)
-    own = f"GROK_IMAGINE_CONNECTIONS__{name}__API_KEY".upper()
+    own = own_key_variable(name)
     source = "environment" if any(variable.upper() == own for variable in environment) else "file"
     key_source = source if settings.api_key else None
     return Profile(name, provider, base_url, settings.api_key, key_source, settings, settings.pace)

@@ -13,7 +13,7 @@ from ..journal.uploads import Uploads
 from ..models import Blob, Cost, Job, JobState, VideoRequest
 from ..providers import CheckResult
 from ..settings import ConnectionSettings
-from .connections import Connection
+from .connections import Connection, Profile
 
 _LONGEST_SOURCE = 15.0
 """Seconds: the longest source video that any dialect accepts."""
@@ -24,7 +24,7 @@ _FORMULAS: tuple[Callable[[VideoRequest, Mapping[str, str]], str], ...] = (Video
 change one, or finished clips are paid again: put a new one in front."""
 
 
-async def fingerprints(request: VideoRequest, connection: Connection, uploads: Uploads) -> tuple[str, ...]:
+async def fingerprints(request: VideoRequest, connection: Connection | Profile, uploads: Uploads) -> tuple[str, ...]:
     """The request's fingerprints, newest formula first: hashes of all inputs, the seed, connection and dialect.
 
     The owner is not part of it: the same inputs and seed are the same clip in every node, graph, list and command. A

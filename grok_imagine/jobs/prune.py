@@ -12,7 +12,7 @@ from typing import Any
 
 from ..journal.journal import Journal
 from ..models import Job, JobState
-from ..providers import PROVIDERS
+from ..providers.registry import Providers
 from ..transport.partial_download import discard, is_in_use
 
 _PART_SECONDS = 24 * 3600.0
@@ -93,6 +93,7 @@ async def prune(
 
     ``chunks`` is where Join Video Chunks keeps its chunks, one folder per video; they count towards the same limits.
     """
+    providers = await asyncio.to_thread(Providers, results.parent)
     files = await asyncio.to_thread(_files, results)
     files += await asyncio.to_thread(_chunk_folders, chunks) if chunks else []
     candidates: list[Candidate] = []
@@ -112,7 +113,7 @@ async def prune(
             is_due = (age > max_seconds or left > max_bytes) and _is_removable(job)
         if is_due:
             left -= size
-            until = _fetchable_until(job, now)
+            until = _fetchable_until(job, providers, now)
             candidates.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part, is_chunks))
     to_remove = [candidate for candidate in candidates if for_good or not candidate.is_irreplaceable]
     removed = await asyncio.to_thread(_remove, to_remove) if apply else ()
@@ -166,9 +167,9 @@ def _is_removable(job: Job | None) -> bool:
     return job is None or job.state.is_final
 
 
-def _fetchable_until(job: Job | None, now: float) -> float | None:
+def _fetchable_until(job: Job | None, providers: Providers, now: float) -> float | None:
     """Until when the provider keeps the clip, in Unix seconds; None if that is over or unknown."""
-    provider = PROVIDERS.get(job.provider) if job else None
+    provider = providers.get(job.provider) if job else None
     if job is None or provider is None or job.state is not JobState.SAVED or not job.submitted_at:
         return None
     until = job.submitted_at + provider.result_lifetime_hours * 3600

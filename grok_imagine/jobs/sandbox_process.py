@@ -12,6 +12,7 @@ from queue import Empty, Queue
 
 from ..errors import SettingsError
 from ..private_files import private_folder
+from ..providers.user_files import FOLDER as PROVIDERS
 
 _START_SECONDS = 30.0
 # ``-m`` would not find the package under an embedded Python, which ignores PYTHONPATH and the working folder.
@@ -24,8 +25,8 @@ _BOOT = (
 class SandboxProcess:
     """One sandbox for one host process. It ends when the pipe to its standard input is closed."""
 
-    def __init__(self, home: Path, url: str | None = None) -> None:
-        self._folder = home / "sandbox"
+    def __init__(self, home: Path, url: str | None = None, *, options: tuple[str, ...] = ()) -> None:
+        self._folder, self._providers, self._options = home / "sandbox", home / PROVIDERS, options
         self._url = url
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
@@ -61,6 +62,7 @@ class SandboxProcess:
         private_folder(self._folder)
         root = Path(__file__).resolve().parents[2]
         command = [sys.executable, "-c", _BOOT, str(root), "--exit-with-parent", "--state", str(self._folder)]
+        command += ["--providers", str(self._providers), *self._options]
         with (self._folder / "sandbox.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8"

@@ -186,7 +186,9 @@ class Session:
 
     async def find(self, request: VideoRequest, connection_name: str) -> Job | None:
         """The job that already makes this clip, or None."""
-        connection = await self.connect(connection_name)
+        profile = connections.profile(self.settings, connection_name)
+        # A sandbox need not run for this.
+        connection = profile if profile.is_sandbox else await self.connect(connection_name)
         identities = await fingerprints(request, connection, self._uploads)
         return await self.journal.find_by_fingerprint(*identities)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import SecretStr
 
 from ...grok_imagine.jobs.connections import Profile, profiles
-from ...grok_imagine.providers import PROVIDERS
+from ...grok_imagine.providers.registry import Providers
 from ...grok_imagine.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ def view(settings: Settings, stored: Mapping[str, Any]) -> dict[str, Any]:
                 "name": one.name,
                 "label": one.label,
                 "base_url": one.default_base_url,
-                "key_variable": one.key_variable,
-                "key_prefix": one.key_prefix,
-                "pricing_url": one.pricing_url,
+                "key_url": one.key_url,
             }
-            for one in PROVIDERS.values()
+            for one in Providers(settings.home).values()
         ],
         "stores": [
             _store(name, one, is_stored=name in stored.get("stores", {})) for name, one in settings.stores.items()

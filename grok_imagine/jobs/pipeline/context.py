@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,30 @@ from ..progress import Progress, ProgressUpdate, SilentProgress
 from ..uploads.publish import Publisher
 from .callbacks import CallbackRegistry
 from .shared_results import SharedResults
+
+JOBS_AT_FULL_PACE = 200
+
+
+@dataclass
+class PollLoad:
+    """How many jobs of a session wait for their provider. Polls take about 2 ms of CPU each, so that a thousand jobs
+    at their provider's pace would take most of a core."""
+
+    jobs: int = 0
+
+    @property
+    def stretch(self) -> float:
+        """By which factor polls and progress reports are further apart; 1 up to ``JOBS_AT_FULL_PACE`` jobs."""
+        return max(1.0, self.jobs / JOBS_AT_FULL_PACE)
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """Count one more job within the block."""
+        self.jobs += 1
+        try:
+            yield
+        finally:
+            self.jobs -= 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,7 @@ class SessionServices:
     callbacks: CallbackRegistry | None = None
     """The jobs that wait for a callback; None in a process that receives none."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
+    poll_load: PollLoad = field(default_factory=PollLoad)
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
 

@@ -62,6 +62,7 @@ async def poll(job: Job, context: JobContext) -> Job:
             with suppress(OSError):  # without the secret there are no callbacks
                 token = await asyncio.to_thread(callbacks.token, job.id)
                 registration.enter_context(callbacks.register(token, state.wake_signal))
+        registration.enter_context(services.poll_load.one_more())
         return await _until_final(job, context, state)
 
 
@@ -155,8 +156,8 @@ async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobEr
 
 
 async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
-    """Wait until the next poll is due, reporting progress each second."""
-    services = context.services
+    """Wait until the next poll is due, reporting progress each second; less often while very many jobs wait."""
+    services, stretch = context.services, context.services.poll_load.stretch
     note = ""
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
@@ -165,14 +166,14 @@ async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus,
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
     last = services.monotonic()
-    scheduled = last + seconds * context.connection.pace
+    scheduled = last + seconds * context.connection.pace * stretch
     step = "queued" if status.phase is TaskPhase.QUEUED else "generating"
     while True:
         context.report(job, step, percent=status.percent, note=note)
         left = state.wake_signal.next_poll_at(last, scheduled) - services.monotonic()
         if left <= 0:
             return state.wake_signal.clear()
-        await services.sleep(min(_TICK, left))
+        await services.sleep(min(_TICK * stretch, left))
 
 
 async def _succeeded(job: Job, context: JobContext, status: TaskStatus) -> Job:

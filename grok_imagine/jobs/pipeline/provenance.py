@@ -12,7 +12,7 @@ from ... import __version__
 from ...errors import MediaError
 from ...models import Job
 from ...redact import redact
-from ..connections import sandbox_names
+from ..connections import SANDBOX
 from .context import JobContext, cost_of
 
 MADE_WITH = f"comfyui-grok-imagine {__version__}"
@@ -34,7 +34,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "times": _timestamps(job),
         "job_id": job.id,
         "task_id": job.task_id,
-        "is_sandbox": job.connection in sandbox_names(),
+        "is_sandbox": job.connection in (SANDBOX, f"{SANDBOX}-{job.provider}"),
         "made_with": MADE_WITH,
     }
 

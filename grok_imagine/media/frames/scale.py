@@ -1,4 +1,7 @@
-"""Converts frames to RGB at a given size with swscale, using the file's color matrix and range."""
+"""Converts frames to RGB at a given size with swscale, using the file's color matrix and range.
+
+Frames of 8 bits become rgb24. Those of more bits become planar floats, without rounding to 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -28,31 +31,37 @@ POOLED = ("yuv420p", "yuvj420p")
 SAME_SIZE, OTHER_SIZE = "bilinear", "bicubic"
 
 
+RGB_BYTES, RGB_FLOATS = "rgb24", "gbrpf32le"
+
+
 class Scaler(Protocol):
-    """Returns an rgb24 frame of the given width and height. Belongs to one thread."""
+    """Returns a frame of the given width and height, in ``rgb_format`` of the given one. Belongs to one thread."""
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame: ...
 
 
 def new_scaler() -> Scaler:
-    """The fastest scaler of this PyAV version.
-
-    FFmpeg's filters reuse a pool of frames. A reformatter allocates each frame, which takes four times as long as the
-    conversion itself. Before version 18, PyAV's filters hold the GIL, which takes longer still, or use more threads.
-    """
-    return _Filters() if hasattr(Graph, "threads") else _Reformatter()
+    """The fastest scaler of this PyAV version for frames of 8 bits, the exact one for others."""
+    return _Filters()
 
 
 class _Filters:
-    """One filter graph, rebuilt when the video's format changes."""
+    """One filter graph, rebuilt when the video's format changes; a reformatter where that is faster.
+
+    FFmpeg's filters reuse a pool of frames. A reformatter allocates each frame, which takes four times as long as the
+    conversion itself. Before version 18, PyAV's filters hold the GIL, which takes longer still, or use more threads.
+    Only filters can be told where chroma is sited.
+    """
 
     def __init__(self) -> None:
         self._key: object = None
         self._graph: Any = None
         self._plain = _Reformatter()
+        self._can_thread = hasattr(Graph, "threads")
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
-        if frame.format.name not in POOLED:
+        is_pooled = self._can_thread and frame.format.name in POOLED
+        if rgb_format(frame) == RGB_BYTES and not is_pooled:
             return self._plain(frame, width, height)
         matrix, range_ = source_colours(frame)
         key = (frame.width, frame.height, frame.format.name, matrix, range_, width, height)
@@ -66,15 +75,16 @@ class _Filters:
     def _build(self, frame: VideoFrame, width: int, height: int) -> Any:
         matrix, range_ = source_colours(frame)
         graph: Any = Graph()
-        graph.threads = 1  # the callers' threads are enough
+        if self._can_thread:
+            graph.threads = 1  # the callers' threads are enough
         flags = _flags(frame, width, height)
         steps: list[tuple[str, str]] = [
             (
                 "scale",
                 f"w={width}:h={height}:flags={flags}:in_color_matrix={NAMES[matrix]}"
-                f":in_range={'pc' if range_ == FULL_RANGE else 'tv'}:out_range=pc",
+                f":in_range={'pc' if range_ == FULL_RANGE else 'tv'}:out_range=pc{_siting(frame)}",
             ),
-            ("format", "pix_fmts=rgb24"),
+            ("format", f"pix_fmts={rgb_format(frame)}"),
             ("buffersink", ""),
         ]
         last = graph.add_buffer(
@@ -96,7 +106,40 @@ class _Reformatter:
 
     def __call__(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         flags = _flags(frame, width, height).upper()
-        return self._reformat(frame, width, height, "rgb24", interpolation=flags, **_colors(frame))
+        return self._reformat(frame, width, height, RGB_BYTES, interpolation=flags, **_colors(frame))
+
+
+def rgb_format(frame: VideoFrame) -> str:
+    """FFmpeg's name of the format that ``frame`` is converted to."""
+    is_deep = bits_of(frame) > 8 and len(frame.format.components) >= 3 and not frame.format.is_rgb
+    return RGB_FLOATS if is_deep else RGB_BYTES
+
+
+def bits_of(frame: VideoFrame) -> int:
+    """Bits of each sample."""
+    return max(component.bits for component in frame.format.components)
+
+
+def white_of(frame: VideoFrame) -> float:
+    """swscale's value of white in floats, a little less than 1.
+
+    It shifts samples to 16 bits: white in limited range is 255 there, shifted by 8, and not 65535.
+    """
+    _, range_ = source_colours(frame)
+    bits = bits_of(frame) if range_ == FULL_RANGE else 8
+    return (((1 << bits) - 1) << (16 - bits)) / 65535
+
+
+def _siting(frame: VideoFrame) -> str:
+    """Chroma is sited at the left of each pair of pixels, the default of MPEG-2, H.264 and HEVC.
+
+    swscale assumes the middle. Only for frames that become floats: in the others swscale repeats chroma.
+    """
+    if rgb_format(frame) == RGB_BYTES:
+        return ""
+    luma, chroma = frame.format.components[:2]
+    across = ":in_h_chr_pos=0" if chroma.width < luma.width else ""
+    return across + (":in_v_chr_pos=128" if chroma.height < luma.height else "")
 
 
 def _flags(frame: VideoFrame, width: int, height: int) -> str:

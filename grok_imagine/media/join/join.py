@@ -32,10 +32,14 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Part:
-    """A clip to join. Its first ``skip`` frames repeat the end of the previous clip and are dropped."""
+    """A clip to join. Its first ``skip`` frames repeat the end of the previous clip and are dropped.
+
+    ``is_cut``: it is another shot, whose colors are kept however similar the two look.
+    """
 
     path: Path
     skip: int = 0
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class _JoinRun:
             if change is None:
                 # The last repeated frame equals the last one written; without one, use the next frame.
                 reference = picture if repeated is None else repeated
-                change = match(before, reference, is_repeated=repeated is not None)
+                change = match(None if part.is_cut else before, reference, is_repeated=repeated is not None)
                 if before is not None:
                     self.seams.append(Seam(self.frames, change, 0.0))
             shown = change.apply(picture, number - part.skip)

@@ -133,7 +133,8 @@ class TestLittleIsDecoded:
         made, real = [], np.empty
 
         def empty(shape, *rest, **named):
-            made.append(int(np.prod(shape)) * 4)
+            if np.size(shape) == 4:  # frames; old NumPy makes arrays of its own with it, too
+                made.append(int(np.prod(shape)) * 4)
             return real(shape, *rest, **named)
 
         path = long_film()
