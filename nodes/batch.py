@@ -20,7 +20,8 @@ from .host import execution, files, node_events, tensors
 if TYPE_CHECKING:
     from ..grok_imagine.batch.run import BatchResult
     from ..grok_imagine.jobs.session import Result, Session
-    from ..grok_imagine.journal.batches import Row, Summary
+    from ..grok_imagine.journal.batch_row import Row
+    from ..grok_imagine.journal.batches import Summary
     from .host.progress import NodeProgress
 
 _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
@@ -142,7 +143,7 @@ class GIVBatch(io.ComfyNode):
 
 async def _at_hand(session: Session, row: Row) -> tuple[Row, Result | None]:
     """The row and its clip on this machine, if it has one. A missing or damaged file is downloaded again, for free."""
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     if row.state is not RowState.DONE:
         return row, None
@@ -159,7 +160,7 @@ def _clip(row: Row) -> Path:
 
 
 def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     last = _last.setdefault(node_id, _LastRun())
     over = {RowState.DONE} if retry_failed else {RowState.DONE, RowState.FAILED}
@@ -169,7 +170,7 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
 
 def _outputs(result: BatchResult, rows: list[Row], cards: list[dict[str, Any]]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import result_as_json
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
     clips = [_clip(row) for row in rows if row.state is RowState.DONE]
@@ -183,7 +184,7 @@ def _outputs(result: BatchResult, rows: list[Row], cards: list[dict[str, Any]]) 
 
 
 def _summarize(summary: Summary) -> str:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     counts = ", ".join(f"{summary.counts[one]} {one.value}" for one in RowState if summary.counts.get(one))
     return f"{summary.total} rows: {counts} · ${summary.cost_usd.normalize():f}"

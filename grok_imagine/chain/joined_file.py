@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MediaError
 from ..filelock import replace_file
-from ..settings import private_folder
+from ..private_files import private_folder
 
 if TYPE_CHECKING:
     from ..media.join.join import Joined, Part

@@ -16,7 +16,7 @@ from ..jobs.pipeline.provenance import MADE_WITH, facts_of
 from ..jobs.progress import Progress, ProgressUpdate, SilentProgress
 from ..jobs.source_video import with_source
 from ..models import JobState, Mode, VideoRequest
-from ..settings import private_folder
+from ..private_files import private_folder
 from .joined_file import join_once
 from .plan import TAIL_SECONDS, Chain, ChainPlan, make_plan
 

@@ -20,7 +20,8 @@ from ..batch.run import Batch, BatchResult, prepare, run_batch
 from ..errors import RequestError
 from ..filelock import replace_file
 from ..jobs import Session
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batch_row import Row, RowState
+from ..journal.batches import Batches, Summary
 from ..settings import MAX_USD
 from . import console
 from .output import check_file, check_folder

@@ -11,8 +11,8 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from ..errors import SettingsError
+from ..private_files import private_folder
 from ..providers.user_files import FOLDER as PROVIDERS
-from ..settings import private_folder
 
 _START_SECONDS = 30.0
 # ``-m`` would not find the package under an embedded Python, which ignores PYTHONPATH and the working folder.

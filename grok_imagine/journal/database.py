@@ -24,8 +24,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import SettingsError
 from ..privacy import ensure_private
-from ..settings import private_folder
-from .recovery_hints import DamagedError
+from ..private_files import private_folder
+from .durability.recovery_hints import DamagedError
 from .schema import NEWEST_VERSION, generation, jobs, metadata, version_table
 
 FILE_NAME = "journal.db"

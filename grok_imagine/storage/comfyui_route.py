@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import StorageError
 from ..models import Blob
-from ..settings import private_folder, write_private
+from ..private_files import private_folder, write_private
 from .base import PublicFile, min_remaining_seconds
 
 ROUTE = "/grok_imagine/public"

@@ -1,4 +1,4 @@
-"""Pieces that, joined, are the film again: no frame twice, none lost, the sound as it was."""
+"""Joined chunks equal the video: no frame twice or missing, and the audio unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("total", [1, 7, 48, 100])
 @pytest.mark.parametrize("size", [1, 5, 48])
 @pytest.mark.parametrize("overlap", [0, 1, 3, 60])
-def test_every_frame_is_in_one_piece(total, size, overlap):
+def test_every_frame_is_in_one_chunk(total, size, overlap):
     pieces = [chunk(index, total, size, overlap) for index in range(chunk(0, total, size, overlap).count)]
     own = [n for one in pieces for n in range(one.first + one.overlap, one.first + one.frames)]
     assert own == list(range(total))
@@ -33,7 +33,7 @@ def test_every_frame_is_in_one_piece(total, size, overlap):
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("ends_open", [True, False])
-def test_an_interpolators_pieces_meet(factor, ends_open):
+def test_interpolated_chunks_have_no_gap_and_no_repeat(factor, ends_open):
     """One that puts frames between frames, and, or not, as many after the last."""
     shown = []
     for index in range(4):
@@ -56,7 +56,7 @@ def test_fewer_frames_than_went_in_are_refused():
 
 
 @pytest.mark.parametrize("size", [(64, 48), (51, 37)])
-def test_joined_pieces_are_the_film(film, tmp_path, size):
+def test_joined_chunks_equal_the_video(film, tmp_path, size):
     source = film(frames=50, size=size, pixel_format="yuv444p", sound=50 / 24)
     whole = decode(source)
     paths = []
@@ -99,7 +99,7 @@ def test_nothing_and_other_sizes_are_refused(film, tmp_path):
         join_chunks([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
 
 
-def test_two_writers_of_one_piece_do_not_meet(tmp_path):
+def test_two_writers_of_one_chunk_do_not_interfere(tmp_path):
     """As two processes that split the same video do: the second begins and ends while the first is writing."""
     target = tmp_path / "0.mp4"
 
@@ -134,7 +134,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
-def test_memory_follows_the_piece(film, tmp_path):
+def test_memory_depends_on_the_chunk(film, tmp_path):
     source = film(frames=120, size=(480, 360))
     command = [sys.executable, "-c", WORK, str(source), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

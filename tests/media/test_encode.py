@@ -1,4 +1,4 @@
-"""A picture for upload: exact if it fits, always within the limit, and nothing but the picture."""
+"""Encoding images for upload: lossless if that fits, within the limit, without metadata."""
 
 from __future__ import annotations
 

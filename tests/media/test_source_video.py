@@ -1,4 +1,4 @@
-"""A clip for upload: the same picture and sound, nothing else, and never too long or too large."""
+"""Preparing a video for upload: same content, no metadata, within the limits of length and size."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestCopies:
         assert float(after.start) == pytest.approx(float(before.start), abs=0.01)
         assert after.audio.samples.shape[2] == pytest.approx(before.audio.samples.shape[2], abs=1100)
 
-    def test_a_late_beginning_goes(self, film, saved):
+    def test_a_late_start_is_removed(self, film, saved):
         after = decode(saved(prepare_video(film("film.ts"))))
         assert after.start == 0
         assert after.frame_count == 30
@@ -151,7 +151,7 @@ def with_secrets(source, path, size=0):
 class TestMetadata:
     @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
     @pytest.mark.parametrize("encoded", [False, True])
-    def test_nothing_leaves(self, film, tmp_path, saved, suffix, encoded):
+    def test_no_metadata_is_kept(self, film, tmp_path, saved, suffix, encoded):
         path = with_secrets(film(codec="mpeg4" if encoded else "libx264"), tmp_path / f"secret.{suffix}")
         assert SECRET.encode() in path.read_bytes()
         prepared = saved(prepare_video(path))

@@ -16,7 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...settings import private_folder, write_private
+from ...private_files import private_folder, write_private
 
 ROUTE = "/grok_imagine/callback"
 KEY_FILE = "callback.key"

@@ -17,8 +17,8 @@ from ...errors import (
 )
 from ...media.mux.mp4_check import fault_of_file
 from ...models import Call, Job, JobState, TaskPhase
+from ...private_files import private_folder
 from ...providers.envelope import plain
-from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext

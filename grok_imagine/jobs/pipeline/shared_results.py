@@ -14,7 +14,7 @@ from ...filelock import replace_file
 from ...journal.journal import Journal
 from ...journal.schema import archived
 from ...models import Job
-from ...settings import private_folder
+from ...private_files import private_folder
 from ...storage.bucket import BucketStore
 from .result_file import file_digest
 

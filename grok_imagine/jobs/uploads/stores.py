@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import SettingsError
-from ...settings import Settings, StoreSettings, private_folder, write_private
+from ...private_files import private_folder, write_private
+from ...settings import Settings, StoreSettings
 from ...storage.base import NoStore, Store
 from ...storage.bucket import BucketStore
 from ...storage.comfyui_route import ComfyUIRoute, PublicFiles

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...filelock import partial_file
-from ...settings import private_folder
+from ...private_files import private_folder
 
 RATE = Fraction(24)
 _SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080}

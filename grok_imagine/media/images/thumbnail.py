@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...errors import DecodeError
 from ...filelock import partial_file
-from ...settings import private_folder
+from ...private_files import private_folder
 from ..open import OpenVideo, open_video, stream_duration
 from ..orientation import Orientation
 from ..probe import first_frame

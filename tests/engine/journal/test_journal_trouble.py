@@ -22,8 +22,9 @@ from grok_imagine.journal.durability.disk_reserve import SIZE
 from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, JobState
 from grok_imagine.privacy import is_open_to_others
+from grok_imagine.private_files import private_folder
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.settings import Settings, private_folder
+from grok_imagine.settings import Settings
 
 from ..support.privacy import is_private
 from ..support.requests import a_job, request_for

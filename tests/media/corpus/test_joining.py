@@ -1,4 +1,4 @@
-"""Odd videos split and joined, and continued: times, sound, the shape of a pixel, colours and metadata stay."""
+"""Unusual videos, split, joined and continued: times, audio, pixel aspect, colors and metadata are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows, sizes and sound of a part: always the same as cutting the whole afterwards, only without decoding it."""
+"""Selections, sizes and their audio equal a cut of the whole video, with less decoding."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_window_is_a_slice_of_the_whole(long_film, kind, window, cut):
     assert part.missing == 0
 
 
-def test_a_span_of_time_and_its_sound(long_film):
+def test_a_time_span_and_its_audio(long_film):
     path = long_film(sound=5.0)
     whole = decode(path)
     part = decode(path, window=FrameSelection(start_seconds=1.5, duration_seconds=2.0))
@@ -72,7 +72,7 @@ def test_a_span_of_time_and_its_sound(long_film):
 
 
 @pytest.mark.parametrize("which", ["first", "last"])
-def test_one_frame_has_the_sound_of_its_moment(long_film, which):
+def test_one_frame_has_the_audio_of_its_duration(long_film, which):
     part = decode(long_film(sound=5.0), window=FrameSelection(which=which))
     assert part.frame_count == 1
     assert part.audio.samples.shape[2] == pytest.approx(44100 / 24, abs=2)
@@ -146,7 +146,7 @@ class TestLittleIsDecoded:
 
 
 class TestFaults:
-    def test_all_numbers_that_cannot_be_meant_are_named_at_once(self):
+    def test_all_invalid_numbers_are_reported_together(self):
         with pytest.raises(RequestError) as caught:
             FrameSelection(start_seconds=-1, force_rate=float("nan"), select_every_nth=0)
         assert all(f"- {name}: " in str(caught.value) for name in ("start_seconds", "force_rate", "select_every_nth"))
@@ -185,7 +185,7 @@ class TestFaults:
 
 
 @pytest.mark.parametrize(
-    ("wish", "size"),
+    ("options", "size"),
     [
         ({"longest_side": 32}, (32, 24)),
         ({"longest_side": 640}, (64, 48)),
@@ -199,8 +199,8 @@ class TestFaults:
     ],
     ids=str,
 )
-def test_sizes(film, wish, size):
-    clip = decode(film(frames=3), resize=Resize(**wish))
+def test_sizes(film, options, size):
+    clip = decode(film(frames=3), resize=Resize(**options))
     assert clip.size == size
     assert 0 <= clip.frames.min() <= clip.frames.max() <= 1
 
@@ -216,7 +216,7 @@ def test_crop_keeps_the_middle_and_pad_shows_all(film):
 
 
 @pytest.mark.skipif(not hasattr(av.VideoStream, "set_display_rotation"), reason="this PyAV cannot write a rotation")
-def test_a_turned_film_is_resized_as_it_is_seen(film):
+def test_a_rotated_video_is_resized_upright(film):
     path = film(frames=2, rotate=90)
     assert decode(path).size == (48, 64)
     clip = decode(path, resize=Resize(width=24, height=64))
@@ -224,7 +224,7 @@ def test_a_turned_film_is_resized_as_it_is_seen(film):
     assert np.abs(clip.frames - decode(path).frames[:, :, 12:36]).max() < 3 / 255
 
 
-def test_the_plan_is_told_before_memory_is_taken(long_film, monkeypatch):
+def test_on_plan_is_called_before_memory_is_allocated(long_film, monkeypatch):
     told = []
     decode(long_film(), window=FrameSelection(select_every_nth=2), resize=Resize(longest_side=32), on_plan=told.append)
     (plan,) = told

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from ..errors import JournalError
-from ..models import JobState
-from .database import DatabaseLocation
-from .durability.generation import JournalGuard
+from ...errors import JournalError
+from ...models import JobState
+from ..database import DatabaseLocation
+from ..schema import NEWEST_VERSION, jobs, version_table
+from .generation import JournalGuard
 from .recovery_hints import CHECK_SERVER, DAMAGED, hint_for
-from .schema import NEWEST_VERSION, jobs, version_table
 
 
 @dataclass(frozen=True)

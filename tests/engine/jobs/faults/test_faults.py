@@ -1,4 +1,4 @@
-"""What goes wrong at the provider, and what is left: the job's state, the number of POSTs, the charge."""
+"""Faults of the provider: the job's state, the number of POSTs, and the charge."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from grok_imagine.models import JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
-from ..support.faults import LOOKS
-from ..support.requests import DIALECTS, connection_for, request_for
-from ..support.sessions import Open, Recorder, Watch, hurried, only_job, spent, until
+from ...support.faults import LOOKS
+from ...support.requests import DIALECTS, connection_for, request_for
+from ...support.sessions import Open, Recorder, Watch, hurried, only_job, spent, until
 
 # fault, dialect, error, state, POSTs, is charged, words
 SUBMIT_FAULTS = [
@@ -94,7 +94,7 @@ async def test_a_429_is_waited_out_and_paid_once(open_session: Open, sandbox: Sa
     assert sandbox.ledger()["submits"] == 1
 
 
-async def test_an_uncertain_job_is_never_posted_again_by_itself(open_session: Open, sandbox: Sandbox) -> None:
+async def test_an_uncertain_job_is_never_posted_again_automatically(open_session: Open, sandbox: Sandbox) -> None:
     request = request_for("reapi", prompt="a kite [sandbox:drop-after]")
     for _ in range(3):
         async with open_session() as session:
@@ -107,7 +107,7 @@ async def test_an_uncertain_job_is_never_posted_again_by_itself(open_session: Op
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_an_uncertain_job_takes_the_task_id_by_hand(session: Session, sandbox: Sandbox) -> None:
+async def test_a_task_id_can_be_attached_to_an_uncertain_job(session: Session, sandbox: Sandbox) -> None:
     with pytest.raises(SubmitUncertain):
         await session.generate(request_for("reapi", prompt="a kite [sandbox:drop-after]"), "sandbox")
     task = next(entry["task"] for entry in sandbox.ledger()["entries"] if entry["kind"] == "charge")
@@ -152,9 +152,7 @@ async def test_a_task_that_fails_is_final_and_not_tried_again(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "dialect"), LOOKS)
-async def test_what_only_looks_wrong_is_read_or_waited_out(
-    fault: str, dialect: str, session: Session, sandbox: Sandbox
-) -> None:
+async def test_harmless_faults_are_handled(fault: str, dialect: str, session: Session, sandbox: Sandbox) -> None:
     request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
     result = await session.generate(request, connection_for(dialect))
     assert result.job.state is JobState.SAVED
@@ -163,7 +161,7 @@ async def test_what_only_looks_wrong_is_read_or_waited_out(
     assert ledger["violations"] == 0
 
 
-async def test_a_result_on_another_port_of_this_machine_needs_leave(open_session: Open, sandbox: Sandbox) -> None:
+async def test_a_result_on_another_local_port_must_be_allowed(open_session: Open, sandbox: Sandbox) -> None:
     """A server on this machine is trusted with its own port alone, unless the user allows the address."""
     request = request_for("reapi", prompt="a kite [sandbox:redirect]")
     async with open_session() as session:
@@ -175,7 +173,7 @@ async def test_a_result_on_another_port_of_this_machine_needs_leave(open_session
     assert sandbox.ledger()["violations"] == 0, "the key stays below the connection's base URL"
 
 
-async def test_a_finished_job_takes_the_url_of_its_video_by_hand(session: Session, sandbox: Sandbox) -> None:
+async def test_a_url_can_be_attached_to_a_finished_job(session: Session, sandbox: Sandbox) -> None:
     other = await session.generate(request_for("reapi", prompt="a stone"), "sandbox")
     with pytest.raises(ResultNotFetched, match="grok-imagine attach"):
         await session.generate(request_for("reapi", prompt="a kite [sandbox:no-url]"), "sandbox")
@@ -201,7 +199,7 @@ async def test_the_deadline_leaves_the_job_resumable(fault: str, open_session: O
 
 
 @pytest.mark.parametrize("fault", ["expired-url", "json-file", "private-url", "404@cdn*ever"])
-async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
+async def test_a_clip_that_cannot_be_downloaded_stays_paid_and_resumable(
     fault: str, session: Session, sandbox: Sandbox
 ) -> None:
     with pytest.raises(ResultNotFetched, match=r"ready at .* and paid"):
@@ -215,7 +213,7 @@ async def test_a_clip_that_cannot_be_fetched_stays_paid_and_ready(
     assert ledger["violations"] == 0
 
 
-async def test_a_dead_url_is_asked_for_anew_but_not_for_ever(session: Session, sandbox: Sandbox) -> None:
+async def test_a_new_url_is_requested_for_a_dead_one_but_not_forever(session: Session, sandbox: Sandbox) -> None:
     """Each poll of a signing provider gives another URL; all of them may be dead."""
     seen = Recorder()
     real = sandbox.core.signed_url
@@ -228,17 +226,17 @@ async def test_a_dead_url_is_asked_for_anew_but_not_for_ever(session: Session, s
         return f"{url}&n={count}", expires
 
     sandbox.core.signed_url = signed  # type: ignore[method-assign]
-    wish = request_for("reapi", prompt="a kite [sandbox:expired-url]")
+    request = request_for("reapi", prompt="a kite [sandbox:expired-url]")
     with pytest.raises(ResultNotFetched, match="HTTP 403"):
-        await session.generate(wish, "sandbox", progress=seen)
+        await session.generate(request, "sandbox", progress=seen)
     tries = [one for one in sandbox.requests() if "/cdn/" in one["path"]]
     assert len(tries) == 8
     assert any("again in" in update.note for update in seen.updates)
     assert (await only_job(session)).state is JobState.SUCCEEDED
 
 
-async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sandbox: Sandbox) -> None:
-    wish = request_for("reapi", prompt="a kite [sandbox:404@cdn*ever]")
+async def test_the_error_for_a_lost_clip_says_what_to_do(session: Session, sandbox: Sandbox) -> None:
+    request = request_for("reapi", prompt="a kite [sandbox:404@cdn*ever]")
 
     class Forgetful(Recorder):
         def update(self, update: Any) -> None:
@@ -247,7 +245,7 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
             super().update(update)
 
     with pytest.raises(ResultNotFetched, match="it is lost") as caught:
-        await session.generate(wish, "sandbox", progress=Forgetful())
+        await session.generate(request, "sandbox", progress=Forgetful())
     assert "Change the seed" in str(caught.value)
     assert (await only_job(session)).state is JobState.SUCCEEDED
     assert sandbox.ledger()["posts"] == 1
@@ -259,11 +257,11 @@ async def test_a_clip_that_is_gone_for_good_says_what_to_do(session: Session, sa
 async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
     dialect: str, session: Session, sandbox: Sandbox
 ) -> None:
-    wish, name = request_for(dialect), connection_for(dialect)
-    first = await session.generate(wish, name)
+    request, name = request_for(dialect), connection_for(dialect)
+    first = await session.generate(request, name)
     first.file.unlink()
     await session._client.put_public(f"{sandbox.url}/_sandbox/reset", b"", "application/json")  # it keeps nothing
-    for again in (lambda: session.generate(wish, name), lambda: session.resume(first.job.id)):
+    for again in (lambda: session.generate(request, name), lambda: session.resume(first.job.id)):
         with pytest.raises(ResultNotFetched, match=r"it is lost\. Change the seed") as caught:
             await again()
         assert caught.value.task_id == first.job.task_id
@@ -275,21 +273,21 @@ async def test_a_saved_clip_whose_file_vanished_and_that_the_provider_forgot(
 
 
 async def test_a_saved_clip_whose_url_has_expired(open_session: Open, sandbox: Sandbox, tmp_path: Path) -> None:
-    wish = request_for("reapi")
+    request = request_for("reapi")
     async with open_session() as session:
-        first = await session.generate(wish, "sandbox")
+        first = await session.generate(request, "sandbox")
         first.file.unlink()
         sandbox.wind(8 * 86400)  # its task is still there, and names the URL that was good for seven days
         with pytest.raises(ResultNotFetched, match=r"HTTP 403.*grok-imagine resume.*attach .* --url URL"):
-            await session.generate(wish, "sandbox")
+            await session.generate(request, "sandbox")
     stated = Settings(sandbox_url=sandbox.url)
     async with Session(tmp_path / "home", stated, sleep=hurried, now=lambda: time.time() + 31 * 86400) as session:
         with pytest.raises(ResultNotFetched, match=r"it is lost\. Change the seed"):
-            await session.generate(wish, "sandbox")
+            await session.generate(request, "sandbox")
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_nothing_reached_is_nothing_sent(open_session: Open, unused_tcp_port: int) -> None:
+async def test_an_unreachable_provider_leaves_the_job_prepared(open_session: Open, unused_tcp_port: int) -> None:
     own = {"mine": {"dialect": "reapi", "base_url": f"http://127.0.0.1:{unused_tcp_port}", "api_key": "rk_live_x"}}
     async with open_session(connections=own) as session:
         with pytest.raises(ConnectFailed):
@@ -297,7 +295,7 @@ async def test_nothing_reached_is_nothing_sent(open_session: Open, unused_tcp_po
         assert (await only_job(session)).state is JobState.PREPARED
 
 
-async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_session: Open, sandbox: Sandbox) -> None:
+async def test_an_interrupt_during_the_post_keeps_the_job(open_session: Open, sandbox: Sandbox) -> None:
     request = request_for("reapi", prompt="a kite [sandbox:stall=1]")
     async with open_session() as session:
         making = asyncio.create_task(session.generate(request, "sandbox", owner="n"))
@@ -310,7 +308,7 @@ async def test_an_interrupt_keeps_the_job_even_while_the_post_is_out(open_sessio
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_an_interrupted_wait_is_taken_up_again(open_session: Open, held: Sandbox) -> None:
+async def test_an_interrupted_wait_is_resumed(open_session: Open, held: Sandbox) -> None:
     async with open_session(sandbox_url=held.url) as session:
         making = asyncio.create_task(session.generate(VideoRequest(prompt="a kite", resolution="480p"), "sandbox"))
 

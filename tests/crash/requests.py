@@ -1,4 +1,4 @@
-"""The wishes of the crash matrix: every dialect in every mode it has, as short and small as its rules allow."""
+"""The requests of the crash matrix: every dialect and mode, as short and small as its rules allow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connections_of(dialect: str, url: str) -> dict[str, Any]:
 def request_of(
     dialect: str, mode: str, *, seed: int = 0, source: Path | None = None, prompt: str = "a buoy", by_url: bool = False
 ) -> Any:
-    """The wish as a VideoRequest. ``source`` is a two-second MP4, for edit and extend; ``by_url`` is for images."""
+    """The request as a VideoRequest. ``source`` is a two-second MP4, for edit and extend; ``by_url`` is for images."""
     from grok_imagine.models import Blob, Mode, VideoRequest
 
     fields: dict[str, Any] = {"prompt": prompt, "seed": seed}

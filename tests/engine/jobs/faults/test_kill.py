@@ -1,4 +1,4 @@
-"""The process dies without warning, and the paid clip still comes home, paid once."""
+"""After a kill the paid clip is still downloaded, and paid once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.processes import client, finish, kill, ledger, state_of, wait_until, wind
+from ...support.processes import client, finish, kill, ledger, state_of, wait_until, wind
 
 
 @pytest.mark.slow

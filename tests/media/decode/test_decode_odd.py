@@ -1,4 +1,4 @@
-"""Files out of the ordinary: each ends in a defined result, or in an error that says what is wrong."""
+"""Unusual files: each gives a defined result, or an error that says what is wrong."""
 
 from __future__ import annotations
 

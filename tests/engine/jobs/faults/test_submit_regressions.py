@@ -1,4 +1,4 @@
-"""What once went wrong around a paid POST, each held here: found by somebody who tried to lose money."""
+"""Earlier bugs around the paid POST."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 from grok_imagine.transport import client as transport
 
-from ..support.privacy import is_private
-from ..support.processes import ROOT, client, finish, ledger, wind
-from ..support.sessions import Open, Watch, hurried, until
+from ...support.privacy import is_private
+from ...support.processes import ROOT, client, finish, ledger, wind
+from ...support.sessions import Open, Watch, hurried, until
 
 KITE = VideoRequest(prompt="a kite", duration_seconds=6, resolution="480p")
 
@@ -120,7 +120,7 @@ async def test_a_journal_locked_for_a_moment_loses_no_task_id(
     assert (await making).job.state is JobState.SAVED
 
 
-async def test_one_wish_in_two_sessions_is_one_submit(open_session: Open, sandbox: Sandbox) -> None:
+async def test_one_request_in_two_sessions_is_one_submit(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as one, open_session() as other:
         results = await asyncio.gather(
             *(each.generate(stalled(), "sandbox", owner="cli") for each in (one, other, one, other))
@@ -129,10 +129,10 @@ async def test_one_wish_in_two_sessions_is_one_submit(open_session: Open, sandbo
     assert sandbox.ledger()["posts"] == 1
 
 
-def test_one_wish_in_two_processes_is_one_submit(held_sandbox: str, tmp_path: Path) -> None:
+def test_one_request_in_two_processes_is_one_submit(held_sandbox: str, tmp_path: Path) -> None:
     finish(client(held_sandbox, tmp_path, "jobs"))
-    wish = ("generate", "a lighthouse", "--resolution", "480p", "--json")
-    both = [client(held_sandbox, tmp_path, *wish) for _ in range(2)]
+    request = ("generate", "a lighthouse", "--resolution", "480p", "--json")
+    both = [client(held_sandbox, tmp_path, *request) for _ in range(2)]
     wind(held_sandbox)
     ends = threading.Event()
 
@@ -440,8 +440,8 @@ runtime = importlib.import_module("pack.nodes.host.runtime").Runtime(Path(home))
 models = importlib.import_module("pack.grok_imagine.models")
 async def work():
     async with runtime.session() as session:
-        wish = models.VideoRequest(prompt="x [sandbox:stall=2]", duration_seconds=6, resolution="480p")
-        return await session.generate(wish, "sandbox", owner="3")
+        request = models.VideoRequest(prompt="x [sandbox:stall=2]", duration_seconds=6, resolution="480p")
+        return await session.generate(request, "sandbox", owner="3")
 runtime.submit(work())
 while not json.load(urllib.request.urlopen(url + "/_sandbox/ledger"))["submits"]:
     time.sleep(0.02)

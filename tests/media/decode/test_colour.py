@@ -1,4 +1,4 @@
-"""The colours of the file, whatever matrix and range it is tagged with."""
+"""Colors for every matrix and range."""
 
 from __future__ import annotations
 

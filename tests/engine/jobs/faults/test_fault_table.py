@@ -22,9 +22,9 @@ from grok_imagine.providers import PROVIDERS
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.sandbox.dialects.aivideoapi import AiVideoApi
 
-from ..support.faults import LOOKS
-from ..support.requests import DIALECTS, connection_for, request_for
-from ..support.sessions import Open, Recorder, Watch, only_job, spent, until
+from ...support.faults import LOOKS
+from ...support.requests import DIALECTS, connection_for, request_for
+from ...support.sessions import Open, Recorder, Watch, only_job, spent, until
 
 
 def is_charged(sandbox: Sandbox) -> bool:
@@ -34,9 +34,9 @@ def is_charged(sandbox: Sandbox) -> bool:
 
 async def meet(fault: str, dialect: str, error: type[GrokImagineError], session: Session, seen: Recorder) -> str:
     """Make a clip with the fault; what the user is told at the end."""
-    wish = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
+    request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
     with pytest.raises(error) as caught:
-        await session.generate(wish, connection_for(dialect), progress=seen)
+        await session.generate(request, connection_for(dialect), progress=seen)
     assert type(caught.value) is error
     return str(caught.value)
 
@@ -72,7 +72,7 @@ MODERATED = [
 
 
 @pytest.mark.parametrize(("fault", "dialect", "error", "words"), [*ENDS, *MODERATED])
-async def test_how_a_task_ends(
+async def test_each_end_of_a_task(
     fault: str, dialect: str, error: type[GrokImagineError], words: str, session: Session, sandbox: Sandbox
 ) -> None:
     told = await meet(fault, dialect, error, session, Recorder())
@@ -149,7 +149,7 @@ STUCK = [("stuck", ""), ("unknown-status=brewing", "unknown status 'brewing'; st
         for across, dialect in enumerate(DIALECTS)
     ],
 )
-async def test_what_never_ends_is_left_at_the_deadline(
+async def test_an_endless_task_is_left_at_the_deadline(
     fault: str, note: str, dialect: str, open_session: Open, held: Sandbox
 ) -> None:
     seen, watch = Recorder(), Watch()
@@ -182,12 +182,10 @@ SLOW = [pytest.param("slow-body=0.3", one, marks=pytest.mark.slow) for one in DI
 
 
 @pytest.mark.parametrize(("fault", "dialect"), [*LOOKS, *MISLABELED, *SLOW])
-async def test_what_only_looks_wrong_says_no_more_than_it_is(
-    fault: str, dialect: str, session: Session, sandbox: Sandbox
-) -> None:
+async def test_harmless_faults_show_no_error(fault: str, dialect: str, session: Session, sandbox: Sandbox) -> None:
     seen = Recorder()
-    wish = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
-    result = await session.generate(wish, connection_for(dialect), progress=seen)
+    request = request_for(dialect, prompt=f"a kite [sandbox:{fault}]")
+    result = await session.generate(request, connection_for(dialect), progress=seen)
     job = result.job
     assert (job.state, job.error, job.error_kind) == (JobState.SAVED, None, None)
     notes = [update.note for update in seen.updates if update.note and update.note not in result.warnings]
@@ -216,7 +214,7 @@ DOWNLOADS = [
 
 
 @pytest.mark.parametrize(("fault", "dialect", "words"), DOWNLOADS)
-async def test_a_clip_that_does_not_come_stays_ready(
+async def test_a_failed_download_leaves_the_job_succeeded(
     fault: str, dialect: str, words: str, session: Session, sandbox: Sandbox
 ) -> None:
     told = await meet(fault, dialect, ResultNotFetched, session, Recorder())
@@ -270,8 +268,8 @@ CALLBACKS = [
 async def test_a_callback_changes_nothing(
     fault: str, calls: int, first: str, session: Session, sandbox: Sandbox, heard: list[dict[str, Any]]
 ) -> None:
-    wish = request_for("aivideoapi", prompt=f"a kite [sandbox:{fault}]")
-    job = (await session.generate(wish, "sandbox-aivideoapi")).job
+    request = request_for("aivideoapi", prompt=f"a kite [sandbox:{fault}]")
+    job = (await session.generate(request, "sandbox-aivideoapi")).job
     await until(lambda: len(heard) >= calls)
     assert heard[0]["status"] == first
     (submit,) = [one for one in sandbox.requests() if one["method"] == "POST"]

@@ -1,4 +1,4 @@
-"""What a load takes of memory follows what it hands out, not the film: measured by the system, in fresh processes."""
+"""Decoding needs memory for its result, not for the whole file; measured in new processes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import make_film
+from ..conftest import make_film
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SIZE, FRAMES = (640, 360), 120
 WHOLE = FRAMES * SIZE[0] * SIZE[1] * 12
 CODEC = 64 * 2**20
@@ -64,14 +64,16 @@ def load(path: Path, window: dict[str, Any], resize: dict[str, Any]) -> dict[str
     ],
     ids=str,
 )
-def test_a_part_takes_what_it_is(long_film: Path, window: dict[str, Any], resize: dict[str, Any], count: int) -> None:
+def test_a_part_needs_only_its_own_memory(
+    long_film: Path, window: dict[str, Any], resize: dict[str, Any], count: int
+) -> None:
     told = load(long_film, window, resize)
     assert told["count"] == count
     assert told["bytes"] < WHOLE / 7
     assert told["peak"] < 1.05 * told["bytes"] + CODEC
 
 
-def test_the_whole_takes_itself_once(long_film: Path) -> None:
+def test_the_whole_is_in_memory_only_once(long_film: Path) -> None:
     told = load(long_film, {}, {})
     assert told["bytes"] == WHOLE
     assert WHOLE < told["peak"] < 1.05 * WHOLE + CODEC

@@ -1,4 +1,4 @@
-"""A system clock that is set back: no job waits for it to catch up."""
+"""A system clock that is set back: no job waits longer because of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grok_imagine.sandbox import Sandbox
 from grok_imagine.sandbox.clock import Clock
 from grok_imagine.settings import Settings
 
-from ..support.sessions import Watch
+from ...support.sessions import Watch
 
 NOW = 1_700_000_000.0
 HOUR = 3600.0
@@ -90,7 +90,7 @@ async def test_a_post_from_before_counts_as_of_unknown_outcome(tmp_path: Path, s
         assert (await opened.resubmit(job.id)).state is JobState.PREPARED
 
 
-def test_the_sandboxs_tasks_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandboxs_tasks_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, before = Clock(), time.time()
     monkeypatch.setattr(time, "time", lambda: before - HOUR)
     assert before <= clock.now() < before + 60

@@ -13,8 +13,8 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 from grok_imagine.sandbox import Sandbox
 
-from ..support.requests import request_for
-from ..support.sessions import Open
+from ...support.requests import request_for
+from ...support.sessions import Open
 
 pytestmark = pytest.mark.slow
 
@@ -39,22 +39,22 @@ WAITED_OUT = 10
 """Further POSTs that are answered 429, whosever they are: they are sent again, and all end well."""
 
 
-async def test_five_hundred_jobs_each_end_as_they_should(open_session: Open, sandbox: Sandbox) -> None:
+async def test_five_hundred_jobs_each_end_in_the_expected_state(open_session: Open, sandbox: Sandbox) -> None:
     sandbox.core.requests = deque()  # all of them, not the last ones
     sandbox.fault("submit", "429=1", times=WAITED_OUT)
-    wishes = [fault for fault in FAULTS for _ in range(EACH)]
-    wishes += [""] * (JOBS - len(wishes))
+    requests = [fault for fault in FAULTS for _ in range(EACH)]
+    requests += [""] * (JOBS - len(requests))
     own: dict[str, Any] = {"dialect": "reapi", "base_url": f"{sandbox.url}/reapi", "api_key": "rk_live_sandbox_many"}
     own |= {"pace": 0.1, "requests_per_second": RATE, "jobs_at_once": PLACES}
     async with open_session(connections={"many": own}) as session:
-        ends = await asyncio.gather(*(_end(session, number, fault) for number, fault in enumerate(wishes)))
+        ends = await asyncio.gather(*(_end(session, number, fault) for number, fault in enumerate(requests)))
         jobs = {job.owner: job for job in await session.journal.recent(limit=2 * JOBS)}
         spans = [await _span(session, job.id) for job in jobs.values()]
-    expected = Counter((fault, *FAULTS.get(fault, (JobState.SAVED, None, True))[:2]) for fault in wishes)
-    found = Counter((fault, jobs[str(number)].state, ends[number]) for number, fault in enumerate(wishes))
+    expected = Counter((fault, *FAULTS.get(fault, (JobState.SAVED, None, True))[:2]) for fault in requests)
+    found = Counter((fault, jobs[str(number)].state, ends[number]) for number, fault in enumerate(requests))
     assert found == expected
     assert len(jobs) == JOBS
-    _paid_as_it_should(sandbox, wishes)
+    _paid_as_it_should(sandbox, requests)
     _within_bounds(sandbox, [span for span in spans if span])
 
 
@@ -77,15 +77,15 @@ async def _span(session: Session, job_id: str) -> tuple[float, float] | None:
     return (begun[0], done[0]) if begun and done else None
 
 
-def _paid_as_it_should(sandbox: Sandbox, wishes: list[str]) -> None:
+def _paid_as_it_should(sandbox: Sandbox, requests: list[str]) -> None:
     ledger = sandbox.ledger()
-    taken = [fault for fault in wishes if fault not in NOT_TAKEN]
+    taken = [fault for fault in requests if fault not in NOT_TAKEN]
     assert (ledger["submits"], ledger["posts"]) == (len(taken), JOBS + WAITED_OUT)
     charged = Counter(entry["task"] for entry in ledger["entries"] if entry["kind"] == "charge")
     refunded = {entry["task"] for entry in ledger["entries"] if entry["kind"] == "refund"}
     assert len(charged) == len(taken)
     assert max(charged.values()) == 1
-    assert len(charged) - len(refunded) == sum(FAULTS.get(fault, (None, None, True))[2] for fault in wishes)
+    assert len(charged) - len(refunded) == sum(FAULTS.get(fault, (None, None, True))[2] for fault in requests)
 
 
 def _within_bounds(sandbox: Sandbox, spans: list[tuple[float, float]]) -> None:

@@ -1,4 +1,4 @@
-"""Every frame, each in its place, and never a hang."""
+"""Decoding whole videos: every frame, in order, and never a hang."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class TestControl:
         path = film(frames=120)
         assert_same(decode(path).frames, plain(path))
 
-    def test_one_that_stands_still_holds_nobody_up(self, film, plain, monkeypatch):
+    def test_a_stalled_converter_does_not_block(self, film, plain, monkeypatch):
         """As for memory that is being fetched: even one core goes on with the other frames meanwhile."""
         went_on, waited, seen, real = threading.Event(), [], iter(range(1000)), convert.convert
 
