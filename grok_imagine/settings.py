@@ -23,7 +23,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -168,6 +177,17 @@ class Settings(BaseSettings):
     """Whether anyone who can reach ComfyUI over the network may resume, submit again, abandon and remove jobs."""
     allow_remote_settings: bool = False
     """Whether anyone who can reach ComfyUI over the network may change keys and settings, and do the former."""
+    _home: Path | None = PrivateAttr(default=None)
+
+    @property
+    def home(self) -> Path | None:
+        """The data folder that they were read from; None for settings that were made in memory."""
+        return self._home
+
+    def of_home(self, home: Path) -> Settings:
+        """These settings, with the data folder that they belong to."""
+        self._home = home
+        return self
 
     @field_validator("public_callback_base")
     @classmethod
@@ -208,7 +228,7 @@ def load(home: Path) -> Settings:
     try:
         if path.exists():
             ensure_private(path)
-        return Settings(**read_file(home))
+        return Settings(**read_file(home)).of_home(home)
     except ValidationError as error:
         raise SettingsError(f"Invalid settings ({path} and the environment): {faults_of(error)}") from None
     except (OSError, ValueError) as error:

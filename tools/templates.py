@@ -386,6 +386,46 @@ paid twice.
     graph.node("PreviewAny", (840, 290), (370, 320), "Results, a line a row", {"source": (many, "results")})
 
 
+def film(graph: Any) -> None:
+    """A film from a shot list."""
+    graph.note(
+        (-665, -440),
+        (1490, 380),
+        """## A film from a shot list
+
+**One line is one shot.** Press **Run**: three clips are made and joined. It is free on the sandbox.
+
+1. Change a word in a shot and press Run again: only that shot is made again, with the shots that continue it.
+2. Write options in brackets before a prompt:
+   - `[continue]` starts from the last frame of the shot before
+   - `[8s]` sets its length
+   - `[take 2 of 4]` makes four takes and uses the second; write `take 3 of 4` to use another, at no cost
+3. **@anna** stands for the images of *Grok Imagine: Cast*. Connect your own picture there.
+
+**Before you pay:** choose your connection and turn **draft** on. The whole film is then made on the sandbox, within \
+that provider's limits. Turn it off for the film. The node shows the price of all shots, and the run pays only for \
+those that are new.""",
+    )
+    graph.group("An image: plug your own in instead", (-665, -20, 695, 460))
+    hero = _shades(graph, "Anna", 60, 16763282, 9118015)
+    cast = graph.node("GIVCast", (-260, 490), (290, 120), links={"images": (hero, "IMAGE")}, name="anna")
+    made = graph.node(
+        "GIVFilm",
+        (70, 60),
+        (370, 640),
+        links={"cast": (cast, "cast")},
+        connection="sandbox-xai",
+        shots="A paper boat leaves the shore of a calm lake at dawn\n"
+        "[continue] It drifts past a flock of ducks\n"
+        "[4s] @anna waves from the pier",
+        resolution="480p",
+        aspect_ratio="16:9",
+        seed=8,
+    )
+    graph.node("SaveVideo", (470, 60), SAVE, links={"video": (made, "video")}, filename_prefix="video/grok_film")
+    graph.node("PreviewAny", (470, 480), (355, 320), "Plan, takes and cost", {"source": (made, "info")})
+
+
 TEMPLATES = {
     "Text to Video": text_to_video,
     "Image to Video": image_to_video,
@@ -396,5 +436,6 @@ TEMPLATES = {
     "Long Clip": long_clip,
     "Edit and Extend": edit_and_extend,
     "Batch": batch,
+    "Film": film,
 }
 """By the name of the file, which ComfyUI shows as the template's title and its description."""

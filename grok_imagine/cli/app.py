@@ -15,10 +15,11 @@ from ..jobs.connections import profile, profiles
 from ..jobs.failover import generate_with_failover
 from ..jobs.source_video import with_source
 from ..models import MediaInput, Mode, VideoRequest
-from ..providers import PROVIDERS
+from ..providers.registry import Providers
 from ..settings import load
 from ..settings_file import put
 from . import batch, budget, chain, console, doctor, job_commands, price, storage, worker
+from .film import film, screening
 from .output import check_file, copy_clip
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
 
@@ -198,9 +199,10 @@ def key(
         folder = home or default_home()
         secret = typer.prompt("API key (hidden)", hide_input=True, default="", show_default=False)
         known = load(folder).connections.get(name)
-        if (dialect or (known and known.dialect) or name) not in PROVIDERS:
+        providers = Providers(folder)
+        if (dialect or (known and known.dialect) or name) not in providers:
             raise SettingsError(
-                f"Not saved: {name!r} is no provider. Choose one of {', '.join(PROVIDERS)}; for a connection with a "
+                f"Not saved: {name!r} is no provider. Choose one of {', '.join(providers)}; for a connection with a "
                 "name of your own add --dialect, and for a gateway --dialect openai_videos --base-url URL."
             )
         fields = {"dialect": dialect, "base_url": base_url, "model": model, "api_key": secret}
@@ -237,6 +239,8 @@ app.command()(storage.upload)
 app.command()(budget.budget)
 app.command("continue")(chain.continue_clip)
 app.command()(batch.batch)
+app.command()(film.film)
+app.command("screening")(screening.write_page)
 app.command()(price.price)
 app.command()(worker.worker)
 app.command()(doctor.doctor)

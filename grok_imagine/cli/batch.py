@@ -77,7 +77,7 @@ def batch(
             defaults=defaults,
             folder=file.resolve().parent,
             concurrency=at_once,
-            max_usd=_parse_dollars(max_usd),
+            max_usd=parse_dollars(max_usd),
             retry_failed=retry_failed,
         )
         target = results or file.with_name(f"{file.name}.results.jsonl")
@@ -194,7 +194,8 @@ def _counts(summary: Summary) -> str:
     return ", ".join(f"{summary.counts[state]} {state.value}" for state in RowState if summary.counts.get(state))
 
 
-def _parse_dollars(text: str | None) -> Decimal | None:
+def parse_dollars(text: str | None) -> Decimal | None:
+    """The amount of an option such as ``--max-usd``. Raises RequestError."""
     if text is None:
         return None
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import ConnectFailed, GrokImagineError, JournalError, ProviderError
 from ..jobs.checks.store import check_store
-from ..jobs.connections import Profile, profiles
+from ..jobs.connections import Profile, faulty_connections, profiles
 from ..jobs.uploads.stores import Stores
 from ..journal import database
 from ..journal.database import DatabaseLocation
@@ -56,6 +56,10 @@ async def run_checks(
         advice = "Fix it in the file or the environment. Nothing is sent until then."
         checks.append(Check("settings", "settings", str(error), "fault", advice))
         return [_anonymize(check, Anonymizer()) for check in checks]
+    checks += [
+        Check("providers", name, fault, "fault", "Fix or remove the file, or change the connection. Others still work.")
+        for name, fault in faulty_connections(settings).items()
+    ]
     checks += _keys(known_profiles)
     checks += await _network(settings, known_profiles, home, now, with_stores=with_stores, offline=offline)
     checks += await _journal(home, settings, location, now)

@@ -1,4 +1,4 @@
-"""Starts the sandbox as a child process when it is first needed; it ends with the process that started it."""
+"""Starts the sandbox as a child process when it is first needed. It ends when this process ends."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from ..errors import SettingsError
+from ..providers.user_files import FOLDER as PROVIDERS
 from ..settings import private_folder
 
 _START_SECONDS = 30.0
@@ -22,20 +23,20 @@ _BOOT = (
 
 
 class SandboxProcess:
-    """One sandbox for one host process. The pipe to its standard input is its life line."""
+    """One sandbox for one host process. It ends when the pipe to its standard input is closed."""
 
-    def __init__(self, home: Path, url: str | None = None) -> None:
-        self._folder = home / "sandbox"
+    def __init__(self, home: Path, url: str | None = None, *, options: tuple[str, ...] = ()) -> None:
+        self._folder, self._providers, self._options = home / "sandbox", home / PROVIDERS, options
         self._url = url
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
     async def url(self) -> str:
-        """Where the sandbox answers; started now if it does not run. Raises SettingsError when it cannot start."""
+        """The sandbox's URL. Starts it if it is not running. Raises SettingsError if it cannot start."""
         return await asyncio.to_thread(self._ensure)
 
     def close(self) -> None:
-        """End the sandbox that was started here."""
+        """End the sandbox that this object started."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
@@ -61,6 +62,7 @@ class SandboxProcess:
         private_folder(self._folder)
         root = Path(__file__).resolve().parents[2]
         command = [sys.executable, "-c", _BOOT, str(root), "--exit-with-parent", "--state", str(self._folder)]
+        command += ["--providers", str(self._providers), *self._options]
         with (self._folder / "sandbox.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8"
@@ -76,7 +78,7 @@ class SandboxProcess:
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:
-    """The process's first line of output, or nothing after a while; a pipe has no timeout of its own."""
+    """The process's first line of output; empty after a timeout, which pipes do not have."""
     lines: Queue[str] = Queue()
     stdout = process.stdout
     if stdout is None:

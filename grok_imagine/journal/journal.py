@@ -319,8 +319,10 @@ class Journal:
                         changes = {"task_id": answer.task_id, "submitted_at": answer.submitted_at}
                         self._store(job, JobState.SUBMITTED, "stored later", {**changes, **_NO_ERROR})
                     answer.path.unlink(missing_ok=True)
-            except (*_FAULTS, JobConflict):
+            except (*_FAULTS, JobConflict) as error:
                 has_left = True
+                if is_full(error):
+                    break  # nor is there room for the next one
         self._has_answers = has_left
 
     def _move(

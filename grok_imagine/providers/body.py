@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, cast
 
 from ..models import Capability, VideoRequest
 
 Template = dict[str, Any]
 """A body with placeholders. A list of one item that holds ``{image}`` is repeated for each image."""
+_DEEPEST = 8
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 NAMES = frozenset(
     {
@@ -62,6 +64,8 @@ def _filled(part: Any, known: Mapping[str, Any]) -> Any:
         if len(items) == 1 and "image" in _named(items):
             return [_filled(items[0], {**known, "image": image}) for image in known["images"]]
         return [_filled(item, known) for item in items]
+    if isinstance(part, Decimal):  # how TOML's fractions are read
+        return float(part)
     whole = _PLACEHOLDER.fullmatch(part) if isinstance(part, str) else None
     return known[whole[1]] if whole else part
 
@@ -95,11 +99,25 @@ def _texts(part: Any) -> Iterator[str]:
             yield from _texts(value)
 
 
-def faults_of_template(template: Template) -> Iterator[str]:
-    """What is wrong with the template's placeholders, in words."""
-    for text in _texts(template):
-        whole = _PLACEHOLDER.fullmatch(text)
+def faults_of_template(template: Template) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with the template: the names that lead there, and why it cannot be sent."""
+    return _faults(template, (), _DEEPEST)
+
+
+def _faults(part: Any, above: tuple[str, ...], levels: int) -> Iterator[tuple[tuple[str, ...], str]]:
+    if not levels:
+        yield above[:1], f"is nested more than {_DEEPEST} levels deep"
+    elif isinstance(part, dict):
+        for name, value in cast("Template", part).items():
+            yield from _faults(value, (*above, name), levels - 1)
+    elif isinstance(part, list):
+        for value in cast("list[Any]", part):
+            yield from _faults(value, above, levels - 1)
+    elif isinstance(part, str):
+        whole = _PLACEHOLDER.fullmatch(part)
         if whole and whole[1] not in NAMES:
-            yield f"{text} is no placeholder; choose from {', '.join(sorted(NAMES))}"
-        elif not whole and ("{" in text or "}" in text):
-            yield f"{text!r}: a placeholder must be the whole value"
+            yield above, f"{part} is no placeholder; choose from {', '.join(sorted(NAMES))}"
+        elif not whole and ("{" in part or "}" in part):
+            yield above, f"{part!r}: a placeholder must be the whole value"
+    elif not isinstance(part, (int, float, Decimal)) or not math.isfinite(part):
+        yield above, f"{part} cannot be sent as JSON"

@@ -1,37 +1,54 @@
-"""A provider as data: the schema of its TOML file, and faults that name the line and the field.
+"""A provider as data: the schema of its TOML file, which :mod:`.definition_file` reads.
 
 The guide to these files is ``docs/provider-files.md``. They hold no code and no secret.
 """
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from ..errors import SettingsError
 from ..models import Capability, Mode
 from ..models.url import fault_of
-from .body import Template, faults_of_template
+from .body import Template
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+_FRAMING_HEADERS = frozenset(
+    {
+        *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect"),
+        *("host", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+"""Headers that decide where a request goes or how it is read: a key in them would reach someone else, or nobody."""
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([\w.-]+)\s*\]")
-_KEY = re.compile(r"\s*[\"']?([\w.-]+)[\"']?\s*=")
-LONGEST_FILE = 64 * 1024
-"""Bytes. The largest file here has less than a tenth of it."""
+
+def _allowed_header(name: str) -> str:
+    if name.lower() in _FRAMING_HEADERS:
+        raise ValueError(f"{name} is not a header for a key; use Authorization or the provider's own, like X-API-Key")
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable text on one line")
+    return text
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$"), AfterValidator(_allowed_header)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~{}-][A-Za-z0-9._~{}-]*)+$", max_length=200)]
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,7}$")]
 """A dotted path in an answer."""
@@ -45,9 +62,9 @@ class Key(_Table):
     """How the API key is kept and sent. The key itself is never in the file."""
 
     variable: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{2,60}$")]
-    prefix: str = ""
+    prefix: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,20}$")] = ""
     header: Header = "Authorization"
-    scheme: str = "Bearer"
+    scheme: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{0,20}$")] = "Bearer"
 
 
 class Tokens(_Table):
@@ -123,16 +140,16 @@ class Definition(_Table):
     prices_seen: date | None = None
     """The day on which the prices below were read."""
     key: Key
-    poll_schedule: tuple[tuple[float, float], ...] = Field(min_length=1)
+    poll_schedule: tuple[tuple[Number, Number], ...] = Field(min_length=1, max_length=20)
     """(age of the task, seconds until the next poll), interpolated between the points."""
-    longest_job_hours: int = Field(default=24, gt=0)
-    result_lifetime_hours: int = Field(gt=0)
+    longest_job_hours: int = Field(default=24, gt=0, le=24 * 31)
+    result_lifetime_hours: int = Field(gt=0, le=24 * 3660)
     refunds_failures: bool = False
     takes_data_uris: bool = False
     has_own_model_names: bool = False
     """Whether each gateway of this kind may have another name for the model."""
     tokens: Tokens = Tokens()
-    reasons: Mapping[str, str] = Field(default_factory=dict[str, str])
+    reasons: Mapping[str, Text] = Field(default_factory=dict[str, str])
     """Why a value is refused, where the list of what is offered would not tell."""
     rules: Mapping[str, str] = Field(default_factory=dict[str, str])
     """The contract's number for each field's rule."""
@@ -181,17 +198,6 @@ class Definition(_Table):
             raise ValueError("must begin at age 0 and rise, with waits of 1 to 3600 seconds")
         return points
 
-    @model_validator(mode="after")
-    def _can_be_written(self) -> Definition:
-        bodies = [self.submit.body, *(variant.body for variant in self.submit.variants)]
-        faults = [fault for body in bodies for fault in faults_of_template(body)]
-        if faults:
-            raise ValueError(f"submit: {'; '.join(faults)}")
-        modes = {(one.mode, one.model) for one in self.capabilities}
-        if len(modes) < len(self.capabilities):
-            raise ValueError("capabilities: the same model has the same mode twice")
-        return self
-
 
 def _capability(own: Any, limits: Mapping[str, Any], rules: Mapping[str, Any]) -> list[Any]:
     """The capability with what it shares, once for each model that it names."""
@@ -201,49 +207,3 @@ def _capability(own: Any, limits: Mapping[str, Any], rules: Mapping[str, Any]) -
     fields["rules"] = {**rules, **fields.get("rules", {})}
     model = fields.get("model")
     return [{**fields, "model": one} for one in cast("list[Any]", model)] if isinstance(model, list) else [fields]
-
-
-def parse(text: str, *, source: str) -> Definition:
-    """The definition in a file's text. Raises SettingsError that names every fault, with its line.
-
-    ``source`` is how the error names the file.
-    """
-    if len(text.encode("utf-8", "replace")) > LONGEST_FILE:
-        raise SettingsError(f"{source} is larger than {LONGEST_FILE // 1024} KB; a provider file never needs that.")
-    try:
-        return Definition.model_validate(tomllib.loads(text, parse_float=Decimal))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not TOML: {error}.") from None
-    except ValidationError as error:
-        lines = text.splitlines()
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        faults = {_fault(one["loc"], one["msg"], lines): None for one in found}
-        raise SettingsError("\n  - ".join([f"{source} cannot be used:", *faults])) from None
-    except RecursionError:
-        raise SettingsError(f"{source} is nested too deeply.") from None
-
-
-def _fault(loc: tuple[int | str, ...], message: str, lines: list[str]) -> str:
-    where = ".".join(str(part) for part in loc if part != "limits")
-    said = message.removeprefix("Value error, ")
-    return f"line {line_of(loc, lines)}, {where}: {said}" if where else f"line 1: {said}"
-
-
-def line_of(loc: tuple[int | str, ...], lines: list[str]) -> int:
-    """The line, counted from 1, that holds the innermost part of ``loc`` that the text names; 1 where it names none."""
-    wanted = [str(part) for part in loc if isinstance(part, str)]
-    # For [[capabilities]]: how many headers of that name come before the one that is meant.
-    skipped = {str(name): part for name, part in pairwise(loc) if isinstance(part, int)}
-    table: list[str] = []
-    headers: dict[str, int] = {}
-    best, depth = 1, 0
-    for number, line in enumerate(lines, 1):
-        header, key = _HEADER.match(line), _KEY.match(line)
-        if header:
-            table = header[2].split(".")
-            headers[table[-1]] = headers.get(table[-1], -1) + (header[1] == "[[")
-        here = table if header else [*table, *key[1].split(".")] if key else []
-        is_meant = all(headers.get(name, 0) == skipped[name] for name in here if name in skipped)
-        if len(here) > depth and here == wanted[: len(here)] and is_meant:
-            best, depth = number, len(here)
-    return best

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--strict-extra", action="store_true", help="refuse every field that is not documented")
     made.add_argument("--clips", metavar="DIR", help="keep rendered clips here, shared with other sandboxes")
     made.add_argument("--draft", action="store_true", default=None, help="plain clips that cost little, for tests")
+    made.add_argument("--providers", metavar="DIR", help="serve the provider files of this folder, too")
     made.add_argument("--exit-with-parent", action="store_true", help="exit when standard input ends")
     return made
 
@@ -69,6 +70,7 @@ async def serve(options: argparse.Namespace) -> None:
         strict_extra=options.strict_extra,
         clips=options.clips,
         draft=options.draft,
+        providers=options.providers,
     )
     async with sandbox:
         sys.stdout.write(json.dumps(describe(sandbox, os.getpid())) + "\n")

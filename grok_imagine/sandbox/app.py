@@ -17,6 +17,7 @@ from .files.file_responses import ClipDownloads
 from .files.gateway_files import GatewayFiles
 from .files.uploads import NotMediaError, Uploads
 from .http_helpers import reply_of_fault, send
+from .provider_paths import provider_paths
 from .render.render_worker import RenderWorker
 from .state import SandboxState
 from .task_handlers import FAULT_HEADER, LAST_BODY, TaskHandlers
@@ -52,6 +53,7 @@ def build(core: SandboxState, runner: TaskRunner, renders: RenderWorker, control
     app.router.add_post("/_sandbox/uploads", uploads.post)
     app.router.add_get("/_sandbox/files/{name}", uploads.get)
     app.router.add_routes(control.routes())
+    app.router.add_route("*", "/{dialect}/{path:.*}", provider_paths(core, runner, uploads, downloads))
     return app
 
 

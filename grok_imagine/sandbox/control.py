@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from . import faults as fault_table
-from .dialects import DIALECTS
 from .faults import FAULTS, STAGES, Fault, Stage
 from .http_helpers import decode_json
 from .model import Json
@@ -54,7 +53,7 @@ class Control:
                 "clock": self.core.clock.mode,
                 "seconds": self.core.settings.seconds,
                 "strict_extra": self.core.settings.strict_extra,
-                "dialects": [d.name for d in DIALECTS],
+                "dialects": [d.name for d in self.core.dialects],
                 "queued_faults": len(self.core.fault_queue),
             }
         )
@@ -82,7 +81,7 @@ class Control:
 
     def _read_fault(self, body: Json) -> tuple[str, Stage, Fault, int]:
         dialect, times = body.get("dialect", ""), body.get("times", 1)
-        if dialect and dialect not in [d.name for d in DIALECTS]:
+        if dialect and self.core.dialect(dialect) is None:
             raise ValueError(f"unknown dialect {dialect!r}")
         stage = next((s for s in STAGES if s == body.get("on")), None)
         if stage is None:

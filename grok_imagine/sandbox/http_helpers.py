@@ -32,12 +32,12 @@ _ID_KEYS = ("id", "task_id", "taskId", "request_id")
 
 def read_key(request: web.Request, dialect: Dialect) -> str:
     """The caller's key. Raises RequestRejected with the dialect's own reply."""
-    header = request.headers.get("Authorization")
+    header = request.headers.get(dialect.key_header)
     if not header:
         raise RequestRejected(dialect.error_reply(ApiErrorKind.NO_AUTH))
-    scheme, _, key = header.partition(" ")
+    scheme, _, key = header.partition(" ") if dialect.key_scheme else ("", "", header)
     key = key.strip()
-    if scheme.lower() != "bearer" or not key:
+    if scheme.lower() != dialect.key_scheme.lower() or not key:
         raise RequestRejected(dialect.error_reply(ApiErrorKind.NOT_BEARER))
     if not key.startswith(dialect.key_prefix) or "sandbox" not in key:
         raise RequestRejected(dialect.error_reply(ApiErrorKind.BAD_KEY))

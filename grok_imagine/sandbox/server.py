@@ -16,6 +16,7 @@ from aiohttp import web
 from .app import build
 from .clock import Clock, ClockMode
 from .control import Control
+from .dialects.catalog import Catalog
 from .faults import Stage, parse
 from .model import Json
 from .render.render_worker import RenderWorker
@@ -31,6 +32,7 @@ class Sandbox:
 
     `clips` is a folder of rendered clips that several sandboxes share, `draft` renders plain clips for tests; where
     they are not given, the environment's GROK_IMAGINE_SANDBOX_CLIPS and GROK_IMAGINE_SANDBOX_DRAFT=1 decide.
+    `providers` is a folder of provider files (TOML) to serve beside those of the pack.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Sandbox:
         strict_extra: bool = False,
         clips: str | Path | None = None,
         draft: bool | None = None,
+        providers: str | Path | None = None,
     ) -> None:
         if not is_loopback(host):
             raise ValueError(f"{host} is not a loopback address; the sandbox serves its own machine only")
@@ -55,6 +58,7 @@ class Sandbox:
         shared = clips or os.environ.get(CLIPS_VARIABLE)
         self.clips = Path(shared) if shared else None
         self.draft = os.environ.get(DRAFT_VARIABLE) == "1" if draft is None else draft
+        self.dialects = Catalog(Path(providers) if providers else None)
         self.url = ""
         self._core: SandboxState | None = None
         self._tasks: TaskRunner | None = None
@@ -72,9 +76,8 @@ class Sandbox:
         # A manual clock continues from where it stopped, also in the next process.
         start = float(store.meta("clock_start", repr(time.time())))
         stopped_at = start + offset if self.clock_mode == "manual" else None
-        self._core = core = SandboxState(
-            self.settings, Clock(self.clock_mode, offset=offset, stopped_at=stopped_at), store
-        )
+        clock = Clock(self.clock_mode, offset=offset, stopped_at=stopped_at)
+        self._core = core = SandboxState(self.settings, clock, store, self.dialects)
         self._renders = renders = RenderWorker(store.clips, store.references, drafts=self.draft)
         self._tasks = tasks = TaskRunner(core, renders)
         self._control = Control(core, tasks)

@@ -12,7 +12,8 @@ from decimal import Decimal
 from urllib.parse import urlencode, urlsplit
 
 from .clock import Clock
-from .dialects import DIALECTS, Dialect
+from .dialects import Dialect
+from .dialects.catalog import Catalog
 from .faults import Fault, FaultQueue
 from .model import Failure, Json, Price, State, Task, View
 from .store import Store
@@ -43,8 +44,8 @@ class Settings:
 class SandboxState:
     """Shared state of one sandbox. Everything durable is in the store."""
 
-    def __init__(self, settings: Settings, clock: Clock, store: Store) -> None:
-        self.settings, self.clock, self.store = settings, clock, store
+    def __init__(self, settings: Settings, clock: Clock, store: Store, dialects: Catalog) -> None:
+        self.settings, self.clock, self.store, self.dialects = settings, clock, store, dialects
         self.fault_queue = FaultQueue()
         self.requests: deque[Json] = deque(maxlen=500)
         self.callbacks: deque[Json] = deque(maxlen=200)
@@ -56,7 +57,7 @@ class SandboxState:
         self._secret = store.meta("signing_secret", secrets.token_hex(32)).encode()
 
     def dialect(self, name: str) -> Dialect | None:
-        return next((d for d in DIALECTS if d.name == name), None)
+        return self.dialects.get(name)
 
     # accounts
 
@@ -185,7 +186,7 @@ class SandboxState:
         entries = self.store.ledger_entries()
         totals: dict[str, dict[str, str]] = {}
         usd = Decimal(0)
-        for name in (d.name for d in DIALECTS):
+        for name in (d.name for d in self.dialects):
             own = [e for e in entries if e["dialect"] == name]
             mine = sum((Decimal(e["usd"]) for e in own), Decimal(0))
             credits = sum((Decimal(e["credits"]) for e in own), Decimal(0))

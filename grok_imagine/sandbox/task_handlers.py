@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -12,7 +15,7 @@ from aiohttp import web
 from . import faults as fault_table
 from .dialects import Dialect
 from .dialects.aivideoapi import AiVideoApi
-from .dialects.base import as_object
+from .dialects.base import as_list, as_object
 from .faults import Fault, Stage
 from .files.uploads import Uploads
 from .http_helpers import abort_connection, decode_json, read_form, read_key, reply_of_fault, send
@@ -42,7 +45,7 @@ class TaskHandlers:
         self.core.store.count("posts." + self.dialect.name)
         requested = self.requested_faults(request, "submit")
         body = await self._body(request)
-        requested += fault_table.parse_prompt(_prompt_of(body or {}))
+        requested += fault_table.parse_prompt("\n".join(_texts(body)))
         now = [f for f in requested if f.kind == "reply" and f.stage in (None, "submit")]
         later = [f for f in requested if f not in now]
         if any(f.name == "drop-before" for f in now):
@@ -74,12 +77,36 @@ class TaskHandlers:
         parsed = self.dialect.parse_request(operation, body, strict=self.core.settings.strict_extra)
         if not self.core.can_pay(self.dialect, key, parsed.price):
             raise RequestRejected(self.dialect.error_reply(ApiErrorKind.NO_CREDIT))
-        task = self._task(parsed, self.core.account(key), faults)
+        account = self.core.account(key)
+        if (earlier := self._earlier_task(request, account, body)) is not None:
+            return self.dialect.submit_reply(earlier, "")
+        task = self._task(parsed, account, faults)
         self.core.store.accept(task, _summary(parsed))
+        self._remember(request, account, body, task)
         self.runner.start_task(task)
         if task.fault("callback-early"):
             await self.runner.send_callback(task)
         return self.dialect.submit_reply(task, "shape-b" if task.fault("shape-b") else "")
+
+    def _earlier_task(self, request: web.Request, account: str, body: Json) -> Task | None:
+        """The task that the same idempotency key made before. Raises RequestRejected where that was another request."""
+        name = self._idempotency(request, account)
+        task_id, _, sent = self.core.store.meta(name, "").partition(" ") if name else ("", "", "")
+        task = self.core.store.task(task_id) if task_id else None
+        if task is not None and sent != _digest(body):
+            detail = "this idempotency key was used for another request"
+            reply = self.dialect.error_reply(ApiErrorKind.BAD_JSON, detail)
+            raise RequestRejected(Reply(409, reply.body))
+        return task
+
+    def _remember(self, request: web.Request, account: str, body: Json, task: Task) -> None:
+        if name := self._idempotency(request, account):
+            self.core.store.set_meta(name, f"{task.id} {_digest(body)}")
+
+    def _idempotency(self, request: web.Request, account: str) -> str:
+        header = self.dialect.idempotency_header
+        value = request.headers.get(header, "") if header else ""
+        return f"idempotency {self.dialect.name} {account} {value}" if value else ""
 
     def _task(self, parsed: ParsedRequest, account: str, faults: list[Fault]) -> Task:
         job = replace(parsed.job, prompt=fault_table.without_markers(parsed.job.prompt))
@@ -148,9 +175,16 @@ class TaskHandlers:
         return await send(request, self.dialect.balance(*self.core.credits_bought_and_used(self.dialect, key)))
 
 
-def _prompt_of(body: Json) -> str:
-    texts: list[Any] = [body.get("prompt"), (as_object(body.get("input")) or {}).get("prompt")]
-    return "\n".join(text for text in texts if isinstance(text, str))
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a body. Any of them may be the prompt, which asks for faults."""
+    if isinstance(value, str):
+        yield value
+    for inner in (as_object(value) or {}).values() if as_object(value) is not None else as_list(value) or []:
+        yield from _texts(inner)
+
+
+def _digest(body: Json) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _summary(parsed: ParsedRequest) -> str:

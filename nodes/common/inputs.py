@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...grok_imagine.models import Capability, Mode
-from ...grok_imagine.providers import PROVIDERS
+from ...grok_imagine.providers.registry import Providers
 from ..host import execution
 
 AUTO = "auto"
@@ -63,7 +63,7 @@ def connection(extra: str = "", modes: tuple[Mode, ...] = ()) -> io.Combo.Input:
     from ...grok_imagine.jobs.connections import sandbox_names
 
     names = list(execution.runtime().settings.profiles())
-    able = [name for name, dialect in sandbox_names().items() if set(modes) <= _modes_of(dialect)]
+    able = [name for name, dialect in sandbox_names(_providers()).items() if set(modes) <= _modes_of(dialect)]
     return io.Combo.Input(
         "connection",
         options=names,
@@ -227,19 +227,24 @@ def image_limits(modes: tuple[Mode, ...]) -> str:
 
 def list_providers(modes: tuple[Mode, ...]) -> str:
     """The providers that have all these modes, for a tooltip."""
-    labels = [one.label for one in PROVIDERS.values() if set(modes) <= _modes_of(one.name)]
+    labels = [one.label for one in _providers().values() if set(modes) <= _modes_of(one.name)]
     return ", ".join(labels[:-1]) + (" and " if labels[1:] else "") + labels[-1]
 
 
 # -- tooltip texts from the providers' capabilities
 
 
+def _providers() -> Providers:
+    """The pack's own providers, and those of the user's files."""
+    return Providers(execution.runtime().home)
+
+
 def _modes_of(dialect: str) -> set[Mode]:
-    return {one.mode for one in PROVIDERS[dialect].capabilities}
+    return {one.mode for one in _providers()[dialect].capabilities}
 
 
 def _capabilities(modes: tuple[Mode, ...]) -> Iterable[Capability]:
-    return (one for provider in PROVIDERS.values() for one in provider.capabilities if one.mode in modes)
+    return (one for provider in _providers().values() for one in provider.capabilities if one.mode in modes)
 
 
 def _union(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]]) -> list[str]:
@@ -257,7 +262,7 @@ def _offered(modes: tuple[Mode, ...], of: Callable[[Capability], tuple[str, ...]
 def _by_provider(modes: tuple[Mode, ...], words: Callable[[list[Capability]], str]) -> str:
     """One line with the text of each provider; providers without one are left out."""
     said: dict[str, list[str]] = {}
-    for provider in PROVIDERS.values():
+    for provider in _providers().values():
         found = [one for one in provider.capabilities if one.mode in modes]
         if found and (text := words(found)):
             said.setdefault(text, []).append(provider.label)

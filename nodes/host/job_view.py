@@ -21,12 +21,12 @@ _PARAMETERS = ("resolution", "aspect_ratio", "duration_seconds", "motion_mode", 
 def view(job: Job, home: Path, *, answer_seconds: float = UNANSWERED_SECONDS, whole: bool = False) -> dict[str, Any]:
     """The job as plain JSON: no key, no signed URL, no path. ``whole`` gives all of a long prompt and error."""
     from ...grok_imagine.jobs.pipeline.context import cost_of
-    from ...grok_imagine.providers import PROVIDERS
+    from ...grok_imagine.providers.registry import Providers
 
     prompt = str(job.request.get("prompt") or "")
     error = redact(job.error or "", limit=4000 if whole else _PROMPT_SHOWN)
     cost = cost_of(job)
-    provider = PROVIDERS.get(job.provider)
+    provider = Providers(home).get(job.provider)
     video = clip(job, home)
     is_unanswered = job.seconds_since_update(time.time()) > answer_seconds
     is_unknown = job.is_uncertain and (job.error_kind is not None or is_unanswered)

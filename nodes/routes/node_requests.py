@@ -10,7 +10,7 @@ from typing import Any
 
 from ...grok_imagine.errors import RequestError
 from ...grok_imagine.models import Mode, VideoRequest
-from ...grok_imagine.providers import PROVIDERS
+from ...grok_imagine.providers import Provider
 from ...grok_imagine.providers.capability_selection import parse
 
 AUTO = "auto"
@@ -51,10 +51,10 @@ class ClipCount:
     count: int = 1
 
 
-def clips(node: NodeValues, dialect_of: Callable[[str], str | None]) -> list[ClipCount] | None:
+def clips(node: NodeValues, provider_of: Callable[[str], Provider | None]) -> list[ClipCount] | None:
     """The clips that the node would make; None where it makes none, or that is not known yet.
 
-    ``dialect_of`` gives a connection's dialect, None where there is no such connection.
+    ``provider_of`` gives a connection's provider, None where there is no such connection.
     """
     if not isinstance(node.values.get("connection"), str):
         return None
@@ -63,8 +63,10 @@ def clips(node: NodeValues, dialect_of: Callable[[str], str | None]) -> list[Cli
     try:
         if node.node == "GIVBatch":
             return _rows(node)
+        if node.node == "GIVFilm":
+            return _shots(node, provider_of(node.values["connection"]))
         if node.node == "GIVContinueVideo":
-            return _segments(node, dialect_of(node.values["connection"]))
+            return _segments(node, provider_of(node.values["connection"]))
     except RequestError:  # a list that is still being written
         return None
     return None
@@ -111,14 +113,37 @@ def _rows(node: NodeValues) -> list[ClipCount] | None:
     return found
 
 
-def _segments(node: NodeValues, dialect: str | None) -> list[ClipCount] | None:
+def _shots(node: NodeValues, provider: Provider | None) -> list[ClipCount] | None:
+    """All takes of a film. Which of them the journal has is only known when it runs."""
+    from ...grok_imagine.film.read import read_text
+    from ...grok_imagine.jobs.connections import sandbox_of
+
+    text = node.values.get("shots")
+    if not isinstance(text, str):
+        return None
+    if not text.strip():
+        return []
+    is_draft = node.values.get("draft") is True
+    connection = sandbox_of(provider.name) if is_draft and provider else node.values["connection"]
+    found: list[ClipCount] = []
+    for shot in read_text(text).shots:
+        fields = {**_options(node), "prompt": shot.prompt}
+        if shot.duration_seconds:
+            fields["duration_seconds"] = shot.duration_seconds
+        if shot.continues:
+            fields |= {"mode": Mode.IMAGE.value, "reference_images": [_IMAGE], "aspect_ratio": None}
+        found.append(ClipCount(connection, parse(fields)[0], len(shot.made_takes)))
+    return found
+
+
+def _segments(node: NodeValues, provider: Provider | None) -> list[ClipCount] | None:
     from ...grok_imagine.chain.plan import TAIL_SECONDS
 
     text = node.values.get("prompts")
     if not isinstance(text, str):
         return None
     count = sum(1 for line in text.splitlines() if line.strip())
-    offered = {one.mode for one in PROVIDERS[dialect].capabilities} if dialect else set[Mode]()
+    offered = {one.mode for one in provider.capabilities} if provider else set[Mode]()
     how = node.choice("how")
     extends = how == "extend" or (how is None and Mode.EXTEND in offered)
     fields = {**_options(node), "mode": (Mode.EXTEND if extends else Mode.IMAGE).value}

@@ -186,7 +186,7 @@ def _on_node(fix: options.Fix) -> str | int:
 
 def _price(node: NodeValues, profiles: Mapping[str, Profile]) -> PriceView | None:
     """The price of all clips of the node; None where it is not known. Without ``usd``, no price is published."""
-    found = clips(node, lambda name: profiles[name].provider.name if name in profiles else None)
+    found = clips(node, lambda name: profiles[name].provider if name in profiles else None)
     if found is None or {"resolution", "duration"} & _linked(node):
         return None
     priced = [(one, profiles[one.connection]) for one in found if one.connection in profiles]
@@ -222,7 +222,7 @@ def _cost(request: VideoRequest, profile: Profile) -> Cost | None:
 
     capability = profile.provider.capability(request)
     return profile.provider.estimate(request, capability) or assumed_cost(
-        request, profile.stated, CheckResult(capability)
+        request, profile.settings, CheckResult(capability)
     )
 
 

@@ -55,9 +55,9 @@ class SettingsHandlers:
             from ...grok_imagine import settings_file
 
             fields = _given(request, _CONNECTION_FIELDS)
-            found = self._connection_to_change(name, fields)
             key = request.body.get("api_key")
-            _keep_key_at_home(found, fields, has_new_key=isinstance(key, str))
+            found = self._connection_to_change(name, fields, has_new_key=isinstance(key, str))
+            _keep_key_at_home(found, fields, self._default_url(found, fields), has_new_key=isinstance(key, str))
             if isinstance(key, str):
                 fields["api_key"] = _clean(key) if key.strip() else None
             settings_file.put(self._home, "connections", name, fields)
@@ -139,21 +139,30 @@ class SettingsHandlers:
 
         return await asyncio.to_thread(work)
 
-    def _connection_to_change(self, name: str, fields: dict[str, Any]) -> Any:
+    def _connection_to_change(self, name: str, fields: dict[str, Any], *, has_new_key: bool) -> Any:
         """The connection as it is now; None for a new one. Raises SettingsError for one that cannot be."""
         from ...grok_imagine.jobs.connections import profiles
-        from ...grok_imagine.providers import PROVIDERS
+        from ...grok_imagine.providers.registry import Providers
         from ...grok_imagine.settings import load
 
-        found = profiles(load(self._home)).get(name)
+        settings, providers = load(self._home), Providers(self._home)
+        found, stated = profiles(settings).get(name), settings.connections.get(name)
         if found is not None and found.is_sandbox:
             raise SettingsError("The sandbox needs no settings.")
         dialect = fields.get("dialect") or (found.provider.name if found else None)
-        if dialect is None or dialect not in PROVIDERS:
-            raise SettingsError(f"Not saved: choose what the connection speaks: {', '.join(PROVIDERS)}.")
-        if not (fields.get("base_url") or PROVIDERS[dialect].default_base_url or (found and found.base_url)):
-            raise SettingsError(f"Not saved: {PROVIDERS[dialect].label} needs a base URL.")
+        if dialect is None or dialect not in providers:
+            raise SettingsError(f"Not saved: choose what the connection speaks: {', '.join(providers)}.")
+        if not (fields.get("base_url") or providers[dialect].default_base_url or (found and found.base_url)):
+            raise SettingsError(f"Not saved: {providers[dialect].label} needs a base URL.")
+        if found is None and stated and stated.api_key and not has_new_key:
+            # Its provider is gone or faulty, so nobody knows where the stored key belongs.
+            raise SettingsError("Not saved: enter the key again, as it would be sent to another address from now on.")
         return found
+
+    def _default_url(self, found: Any, fields: dict[str, Any]) -> str | None:
+        from ...grok_imagine.providers.registry import Providers
+
+        return Providers(self._home)[fields.get("dialect") or found.provider.name].default_base_url
 
     def _keep_secrets_at_home(self, name: str, fields: dict[str, Any]) -> None:
         """A changed address requires the secrets again, so that nobody can redirect stored ones."""
@@ -171,13 +180,13 @@ class SettingsHandlers:
             raise SettingsError(f"Not saved: for another address enter the keys again ({', '.join(kept)}).")
 
 
-def _keep_key_at_home(found: Any, fields: dict[str, Any], *, has_new_key: bool) -> None:
+def _keep_key_at_home(found: Any, fields: dict[str, Any], default_url: str | None, *, has_new_key: bool) -> None:
     """A changed address requires the key again, so that nobody can redirect a stored key."""
     if found is None or found.key is None:
         return
     stated = fields.get("base_url", found.base_url)
     dialect = fields.get("dialect") or found.provider.name
-    target = stated or _default_url(dialect)
+    target = stated or default_url
     if dialect == found.provider.name and _origin(target) == _origin(found.base_url):
         return
     if found.key_source == "environment":
@@ -187,12 +196,6 @@ def _keep_key_at_home(found: Any, fields: dict[str, Any], *, has_new_key: bool) 
         )
     if not has_new_key:
         raise SettingsError("Not saved: enter the key again, as it would be sent to another address from now on.")
-
-
-def _default_url(dialect: str) -> str | None:
-    from ...grok_imagine.providers import PROVIDERS
-
-    return PROVIDERS[dialect].default_base_url
 
 
 def _origin(url: str | None) -> tuple[str, str]:

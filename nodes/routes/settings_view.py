@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import SecretStr
 
 from ...grok_imagine.jobs.connections import Profile, profiles
-from ...grok_imagine.providers import PROVIDERS
+from ...grok_imagine.providers.registry import Providers
 from ...grok_imagine.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def view(settings: Settings, stored: Mapping[str, Any]) -> dict[str, Any]:
                 "base_url": one.default_base_url,
                 "key_url": one.key_url,
             }
-            for one in PROVIDERS.values()
+            for one in Providers(settings.home).values()
         ],
         "stores": [
             _store(name, one, is_stored=name in stored.get("stores", {})) for name, one in settings.stores.items()

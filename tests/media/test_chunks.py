@@ -14,7 +14,7 @@ import pytest
 from grok_imagine.errors import EncodeError, RequestError
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.selection import FrameSelection
-from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
+from grok_imagine.media.mux.chunks import chunk, join_chunks, write_chunk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,8 +64,8 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
         one = chunk(index, 50, 15, 2)
         clip = decode(source, window=one.window)
         paths.append(tmp_path / f"{index}.mp4")
-        write_piece(paths[-1], clip.frames[one.count_repeats(clip.frame_count) :], clip.rate, 4)
-    join_pieces(paths, source, tmp_path / "joined.mp4")
+        write_chunk(paths[-1], clip.frames[one.count_repeats(clip.frame_count) :], clip.rate, 4)
+    join_chunks(paths, source, tmp_path / "joined.mp4")
     joined = decode(tmp_path / "joined.mp4")
     assert joined.frames.shape == whole.frames.shape
     assert np.abs(joined.frames - whole.frames).mean() < 3 / 255
@@ -80,7 +80,7 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
 def test_colours_survive(tmp_path):
     picture = np.zeros((32, 48, 3), np.float32)
     picture[...] = np.array([200, 30, 40]) / 255
-    write_piece(tmp_path / "red.mp4", [picture] * 3, Fraction(24), 1)
+    write_chunk(tmp_path / "red.mp4", [picture] * 3, Fraction(24), 1)
     assert np.abs(decode(tmp_path / "red.mp4").frames - picture).max() < 3 / 255
     with av.open(str(tmp_path / "red.mp4")) as container:
         frame = next(container.decode(video=0))
@@ -89,14 +89,14 @@ def test_colours_survive(tmp_path):
 
 def test_nothing_and_other_sizes_are_refused(film, tmp_path):
     with pytest.raises(EncodeError, match="no frames"):
-        write_piece(tmp_path / "x.mp4", [], Fraction(24), 16)
+        write_chunk(tmp_path / "x.mp4", [], Fraction(24), 16)
     with pytest.raises(EncodeError, match="one size"):
-        write_piece(tmp_path / "x.mp4", [np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], Fraction(24), 16)
+        write_chunk(tmp_path / "x.mp4", [np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], Fraction(24), 16)
     assert not list(tmp_path.iterdir())
-    write_piece(tmp_path / "a.mp4", [np.zeros((16, 16, 3))], Fraction(24), 16)
-    write_piece(tmp_path / "b.mp4", [np.zeros((16, 32, 3))], Fraction(24), 16)
+    write_chunk(tmp_path / "a.mp4", [np.zeros((16, 16, 3))], Fraction(24), 16)
+    write_chunk(tmp_path / "b.mp4", [np.zeros((16, 32, 3))], Fraction(24), 16)
     with pytest.raises(EncodeError, match="32 × 16"):
-        join_pieces([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
+        join_chunks([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
 
 
 def test_two_writers_of_one_piece_do_not_meet(tmp_path):
@@ -106,10 +106,10 @@ def test_two_writers_of_one_piece_do_not_meet(tmp_path):
     def frames():
         # x264 holds back its first packet, with which the file is opened, for some 60 frames.
         yield from [np.zeros((16, 16, 3))] * 100
-        write_piece(target, [np.zeros((16, 16, 3))] * 2, Fraction(24), 16)
+        write_chunk(target, [np.zeros((16, 16, 3))] * 2, Fraction(24), 16)
         yield np.zeros((16, 16, 3))
 
-    write_piece(target, frames(), Fraction(24), 16)
+    write_chunk(target, frames(), Fraction(24), 16)
     assert decode(target).frame_count == 101
     assert [path.name for path in tmp_path.iterdir()] == ["0.mp4"]
 
@@ -117,7 +117,7 @@ def test_two_writers_of_one_piece_do_not_meet(tmp_path):
 WORK = """
 import resource, sys
 from pathlib import Path
-from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
+from grok_imagine.media.mux.chunks import chunk, join_chunks, write_chunk
 from grok_imagine.media.frames.decode import decode
 source, folder = Path(sys.argv[1]), Path(sys.argv[2])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -126,9 +126,9 @@ before, pieces = peak(), []
 for index in range(10):
     clip = decode(source, window=chunk(index, 120, 12, 0).window)
     pieces.append(folder / f"{index}.mp4")
-    write_piece(pieces[-1], clip.frames, clip.rate, 30)
+    write_chunk(pieces[-1], clip.frames, clip.rate, 30)
     del clip
-join_pieces(pieces, source, folder / "joined.mp4")
+join_chunks(pieces, source, folder / "joined.mp4")
 print(peak() - before)
 """
 

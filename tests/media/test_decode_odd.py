@@ -52,7 +52,6 @@ def boxes(data: bytes, kind: bytes) -> int:
     [
         ("film.webm", "libvpx-vp9", "yuva420p"),
         ("film.mov", "prores_ks", "yuva444p10le"),
-        ("film.mov", "prores_ks", "yuv422p10le"),
         ("film.mov", "qtrle", "argb"),
     ],
 )

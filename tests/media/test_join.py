@@ -173,7 +173,7 @@ def test_the_same_parts_give_the_same_bytes(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_joined_is_named(clip: Clip, tmp_path: Path) -> None:
-    with pytest.raises(DecodeError, match="holds no frame after its first 24"):
+    with pytest.raises(DecodeError, match="has no frame after its first 24"):
         join([Part(clip(0, 24)), Part(clip(23, 47), 24)], tmp_path / "film.mp4")
     with pytest.raises(DecodeError, match=r"gone\.mp4"):
         join([Part(tmp_path / "gone.mp4")], tmp_path / "film.mp4")

@@ -114,8 +114,8 @@ class TestCopies:
         path, expected = film(rotate=90), probe(film(rotate=90))
         real = source_video._PrepareRun._make
 
-        def losing(self, plan, keeps_sound):
-            real(self, plan, keeps_sound)
+        def losing(self, plan, copies_audio):
+            real(self, plan, copies_audio)
             if plan is None:
                 self.target.write_bytes(film("unturned.mp4").read_bytes())
 
@@ -304,13 +304,13 @@ class TestLength:
     def test_too_long(self, film):
         with pytest.raises(
             MediaError,
-            match=r"my film\.mp4 lasts 3\.00 s, and at most 2\.5 s are taken\. Trim it first, with ComfyUI's node "
+            match=r"my film\.mp4 lasts 3\.00 s, but at most 2\.5 s are allowed\. Trim it first with ComfyUI's node "
             r'Video Slice or with: ffmpeg -i "my film\.mp4" -t 2\.5 trimmed\.mp4',
         ):
             prepare_video(film("my film.mp4", frames=72), max_seconds=2.5)
 
     def test_too_short(self, film):
-        with pytest.raises(MediaError, match=r"lasts 1\.25 s, and at least 2 s are needed"):
+        with pytest.raises(MediaError, match=r"lasts 1\.25 s, but at least 2 s are needed"):
             prepare_video(film(), min_seconds=2)
 
     def test_the_limits_themselves_are_allowed(self, film):
@@ -323,9 +323,9 @@ class TestLength:
     def test_sound_that_goes_on(self, film):
         path = film(sound=4)
         assert prepare_video(path).seconds == 1.25
-        with pytest.raises(MediaError, match=r"lasts 4\.0\d s \(its picture only 1\.25 s\), and at most 3 s"):
+        with pytest.raises(MediaError, match=r"lasts 4\.0\d s \(its video stream only 1\.25 s\), but at most 3 s"):
             prepare_video(path, max_seconds=3)
-        with pytest.raises(MediaError, match=r"lasts 1\.25 s, and at least 2 s"):
+        with pytest.raises(MediaError, match=r"lasts 1\.25 s, but at least 2 s"):
             prepare_video(path, min_seconds=2)
 
     def test_a_recording_that_does_not_tell_its_length(self, film, saved):

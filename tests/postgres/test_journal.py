@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.errors import JournalError, SettingsError
-from grok_imagine.journal.database import database_location
+from grok_imagine.journal.database import database_location, migrate
 from grok_imagine.journal.health import Health, check_health
 from grok_imagine.journal.journal import JobConflict, Journal
-from grok_imagine.journal.schema import metadata
+from grok_imagine.journal.schema import metadata, version_table
 from grok_imagine.models import JobState
 
 from .conftest import Server
@@ -35,10 +35,15 @@ async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: Secre
         assert [step["after"] for step in await journal.history("j1")] == ["prepared", "submitting", "submitted"]
 
 
-async def test_the_migrations_make_the_schema(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_the_tables_are_those_of_the_schema(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path, database_url=database_url) as journal:
         engine = sa.create_engine(journal.place.url)
     with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        version_table.drop(connection)
+        migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
 

@@ -10,35 +10,11 @@ import pytest
 from grok_imagine.errors import SettingsError
 from grok_imagine.models import VideoRequest
 from grok_imagine.providers import PROVIDERS, Provider, PublicUrls
-from grok_imagine.providers.definition import LONGEST_FILE, parse
+from grok_imagine.providers.definition_file import LONGEST_FILE, parse
+
+from .provider_text import SOUND, with_line
 
 GUIDE = Path(__file__).parents[2] / "docs" / "provider-files.md"
-SOUND = """name = "acme"
-label = "Acme"
-base_url = "https://api.acme.example"
-key = { variable = "ACME_API_KEY" }
-poll_schedule = [[0, 5]]
-result_lifetime_hours = 24
-poll = "/v1/jobs/{task_id}"
-
-[[capabilities]]
-model = "text"
-mode = "text_to_video"
-
-[[capabilities]]
-model = "image"
-mode = "image_to_video"
-
-[submit]
-path = "/v1/jobs"
-
-[submit.body]
-prompt = "{prompt}"
-
-[read]
-task_id = ["id"]
-video = ["url"]
-"""
 FAULTS = [
     # (line of SOUND that is replaced, what stands there instead, what the error says)
     (1, 'name = "Acme"', "line 1, name: String should match pattern"),
@@ -64,10 +40,18 @@ FAULTS = [
     (15, 'mode = "dance"', "line 15, capabilities.1.mode: Input should be"),
     (14, "", "line 13, capabilities.1.model: Field required"),
     (15, 'mode = "image_to_video"\nmax_image = 3', "line 16, capabilities.1.max_image: Unexpected keyword argument"),
-    (14, 'model = "text"\nmode = "text_to_video"\n[rules]', "the same model has the same mode twice"),
+    (
+        15,
+        'mode = "text_to_video"\n[[capabilities]]\nmodel = "text"\nmode = "text_to_video"',
+        "line 17, capabilities.2.model: the same model has the same mode twice",
+    ),
     (18, 'path = "v1/jobs"', "line 18, submit.path: String should match pattern"),
-    (21, 'prompt = "{promt}"', "{promt} is no placeholder; choose from aspect_ratio"),
-    (21, 'prompt = "say {prompt}"', "'say {prompt}': a placeholder must be the whole value"),
+    (21, 'prompt = "{promt}"', "line 21, submit.body.prompt: {promt} is no placeholder; choose from aspect_ratio"),
+    (
+        21,
+        'prompt = "say {prompt}"',
+        "line 21, submit.body.prompt: 'say {prompt}': a placeholder must be",
+    ),
     (24, "task_id = []", "line 24, read.task_id: Tuple should have at least 1 item"),
     (25, 'video = ["a..b"]', "line 25, read.video.0: String should match pattern"),
     (25, 'video = "url"', "line 25, read.video: Input should be a valid tuple"),
@@ -79,10 +63,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("line", "instead", "said"), FAULTS)
 def test_a_fault_is_named_with_its_line_and_field(line: int, instead: str, said: str) -> None:
-    lines = SOUND.splitlines()
-    lines[line - 1] = instead
     with pytest.raises(SettingsError, match=re.escape(said)) as caught:
-        parse("\n".join(lines), source="acme.toml")
+        parse(with_line(line, instead), source="acme.toml")
     assert str(caught.value).startswith("acme.toml")
 
 

@@ -18,6 +18,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "GIVEditVideo": {"connection": "sandbox-xai", "prompt": "Make it winter, with falling snow"},
     "GIVExtendVideo": {"connection": "sandbox-xai", "prompt": "The camera rises above the roofs"},
     "GIVContinueVideo": {"prompts": "The boat reaches the harbour\nIt is lifted out by a child"},
+    "GIVFilm": {
+        "shots": "A paper boat leaves the shore at dawn\n[continue] It drifts past a flock of ducks\n"
+        "[8s, take 2 of 4] @anna waves from the pier"
+    },
+    "GIVCast": {"name": "anna"},
     "GIVWaitForTask": {"job_id": "20261121-101500-3f9a2c7b"},
 }
 

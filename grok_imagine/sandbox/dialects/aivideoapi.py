@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
@@ -60,12 +61,12 @@ def _reject(message: str) -> NoReturn:
 class AiVideoApi(Dialect):
     """The dialect of api.aivideoapi.ai."""
 
-    name: ClassVar[str] = "aivideoapi"
-    key_prefix: ClassVar[str] = "sk-"
-    credit_usd: ClassVar[Decimal] = _CREDIT
-    queued_share: ClassVar[float] = 0.15
-    submit_paths: ClassVar[dict[str, str]] = {"/v1/videos/generations": ""}
-    poll_paths: ClassVar[dict[str, str]] = {"/v1/tasks/{task_id}": ""}
+    name: str = "aivideoapi"
+    key_prefix: str = "sk-"
+    credit_usd: Decimal = _CREDIT
+    queued_share: float = 0.15
+    submit_paths: Mapping[str, str] = {"/v1/videos/generations": ""}
+    poll_paths: Mapping[str, str] = {"/v1/tasks/{task_id}": ""}
 
     def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model, given = body.get("model"), as_object(body.get("input"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
@@ -58,11 +59,11 @@ def _reject(message: str) -> NoReturn:
 class ApiInOne(Dialect):
     """The dialect of apiin.one."""
 
-    name: ClassVar[str] = "apiinone"
-    key_prefix: ClassVar[str] = "aio_"
-    credit_usd: ClassVar[Decimal] = _CREDIT
-    submit_paths: ClassVar[dict[str, str]] = {"/api/v1/videos/generations": ""}
-    poll_paths: ClassVar[dict[str, str]] = {"/api/v1/tasks/{task_id}": ""}
+    name: str = "apiinone"
+    key_prefix: str = "aio_"
+    credit_usd: Decimal = _CREDIT
+    submit_paths: Mapping[str, str] = {"/api/v1/videos/generations": ""}
+    poll_paths: Mapping[str, str] = {"/api/v1/tasks/{task_id}": ""}
 
     def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model = body.get("model", TEXT_MODEL)

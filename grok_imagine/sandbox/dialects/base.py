@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from ..model import ApiErrorKind, Json, ParsedRequest, Reply, RequestRejected, State, Task, View
@@ -15,15 +16,21 @@ DAY = 86_400.0
 class Dialect(ABC):
     """One provider's API as values, without I/O: sockets, charges and times are for :mod:`..task_handlers`."""
 
-    name: ClassVar[str]
-    key_prefix: ClassVar[str]
-    credit_usd: ClassVar[Decimal]
-    url_lifetime: ClassVar[float] = DAY
-    queued_share: ClassVar[float] = 0.0
+    name: str
+    key_prefix: str
+    credit_usd: Decimal
+    url_lifetime: float = DAY
+    queued_share: float = 0.0
     """The part of a task's time that this dialect reports as waiting."""
-    submit_paths: ClassVar[dict[str, str]]
+    key_header: str = "Authorization"
+    key_scheme: str = "Bearer"
+    idempotency_header: str = ""
+    """A header whose value names a submit: the same value is the same task. Empty where the API has none."""
+    content_path: str | None = None
+    """Where the clip itself can be read with the key, with `{task_id}`."""
+    submit_paths: Mapping[str, str]
     """Path of each submit, and the operation it means ("" where the body says)."""
-    poll_paths: ClassVar[dict[str, str]]
+    poll_paths: Mapping[str, str]
     """Path of each poll, with `{task_id}`, and the shape it answers in ("" is the usual one)."""
 
     @abstractmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar
 
 from ..model import ApiErrorKind, Json, ParsedRequest, Reply, State, Task, View
 from . import openai_requests
@@ -31,16 +31,16 @@ _THIRD = {State.QUEUED: "processing", State.RUNNING: "processing", State.DONE: "
 class OpenAIVideos(Dialect):
     """The dialect of gateways that speak OpenAI's video endpoints."""
 
-    name: ClassVar[str] = "openai_videos"
-    key_prefix: ClassVar[str] = "sk-"
-    credit_usd: ClassVar[Decimal] = openai_requests.CREDIT
-    queued_share: ClassVar[float] = 0.15
-    submit_paths: ClassVar[dict[str, str]] = {
+    name: str = "openai_videos"
+    key_prefix: str = "sk-"
+    credit_usd: Decimal = openai_requests.CREDIT
+    queued_share: float = 0.15
+    submit_paths: Mapping[str, str] = {
         "/v1/videos": "",
         "/v1/videos/generations": "",
         "/v1/video/generations": "",
     }
-    poll_paths: ClassVar[dict[str, str]] = {
+    poll_paths: Mapping[str, str] = {
         "/v1/videos/{task_id}": "",
         "/v1/videos/generations/{task_id}": "",
         "/v1/video/generations/{task_id}": "legacy",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
@@ -57,12 +58,12 @@ def _error(code: int, message: str) -> Json:
 class ReApi(Dialect):
     """The dialect of reapi.ai."""
 
-    name: ClassVar[str] = "reapi"
-    key_prefix: ClassVar[str] = "rk_live_"
-    credit_usd: ClassVar[Decimal] = _CREDIT
-    url_lifetime: ClassVar[float] = 7 * DAY
-    submit_paths: ClassVar[dict[str, str]] = {"/api/v1/videos/generations": ""}
-    poll_paths: ClassVar[dict[str, str]] = {"/api/v1/tasks/{task_id}": ""}
+    name: str = "reapi"
+    key_prefix: str = "rk_live_"
+    credit_usd: Decimal = _CREDIT
+    url_lifetime: float = 7 * DAY
+    submit_paths: Mapping[str, str] = {"/api/v1/videos/generations": ""}
+    poll_paths: Mapping[str, str] = {"/api/v1/tasks/{task_id}": ""}
 
     def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         if body.get("model") != MODEL:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from ..model import ApiErrorKind, Job, Json, ParsedRequest, Price, Reply, State, Task, View
 from .base import (
@@ -57,15 +58,15 @@ def _reject(message: str, status: int = 400) -> NoReturn:
 class XAi(Dialect):
     """The dialect of api.x.ai."""
 
-    name: ClassVar[str] = "xai"
-    key_prefix: ClassVar[str] = "xai-"
-    credit_usd: ClassVar[Decimal] = Decimal(1)
-    submit_paths: ClassVar[dict[str, str]] = {
+    name: str = "xai"
+    key_prefix: str = "xai-"
+    credit_usd: Decimal = Decimal(1)
+    submit_paths: Mapping[str, str] = {
         "/v1/videos/generations": "generate",
         "/v1/videos/edits": "edit",
         "/v1/videos/extensions": "extend",
     }
-    poll_paths: ClassVar[dict[str, str]] = {"/v1/videos/{task_id}": ""}
+    poll_paths: Mapping[str, str] = {"/v1/videos/{task_id}": ""}
 
     def parse_request(self, operation: str, body: Json, *, strict: bool) -> ParsedRequest:
         model = body.get("model")

@@ -94,7 +94,7 @@ def open_scene(home: Path, held: Sandbox, scene: Scene) -> Any:
     @asynccontextmanager
     async def open_(hints: CallbackRegistry | None, **settings: Any) -> AsyncIterator[Session]:
         clock = {"sleep": scene.sleep, "monotonic": scene.read, "now": scene.now}
-        async with Session(home, stated(held, **settings), hints=hints, **clock) as session:
+        async with Session(home, stated(held, **settings), callbacks=hints, **clock) as session:
             yield session
 
     return open_

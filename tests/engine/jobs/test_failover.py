@@ -59,7 +59,7 @@ async def test_only_before_acceptance(
         if goes_on:
             made = await generate_with_failover(session, WISH, ORDER, owner="7")
             assert made.job.provider == "xai"
-            assert made.warnings[0].startswith("not taken by sandbox: ")
+            assert made.warnings[0].startswith("not accepted by sandbox: ")
             assert by_dialect(sandbox) == ["reapi", "xai"]
             again = await generate_with_failover(session, WISH, ORDER, owner="7")
             assert again.job.id == made.job.id, "what was chosen stays chosen"
@@ -85,7 +85,7 @@ async def test_when_nobody_takes_it_all_are_heard(open_session: Open, sandbox: S
         with pytest.raises(GrokImagineError) as caught:
             await generate_with_failover(session, WISH, ("reapi", "sandbox-apiinone"), owner="7")
     told = str(caught.value)
-    assert "None of the 2 connections took it; nothing was charged" in told
+    assert "None of the 2 connections accepted the request; nothing was charged" in told
     assert "REAPI_API_KEY" in told
     assert "duration_seconds" in told
     assert sandbox.ledger()["submits"] == 0

@@ -340,7 +340,7 @@ async def test_a_disk_that_fills_up_during_24_posts_loses_no_task_id(disk: Disk,
     count, sandbox = 24, quick_sandbox
     settings = Settings(connections=paid(sandbox, jobs_at_once=count, requests_per_second=200))
     async with Session(disk.home, settings, sleep=hurried) as session:
-        requests = [request_for("reapi", prompt=f"kite {n} [sandbox:stall@submit=8]") for n in range(count)]
+        requests = [request_for("reapi", prompt="kite [sandbox:stall@submit=8]", seed=n) for n in range(count)]
         going = [asyncio.ensure_future(session.generate(request, "paid")) for request in requests]
         while sandbox.ledger()["submits"] < count:
             await asyncio.sleep(0.01)

@@ -5,11 +5,11 @@
 
 import { isVueMode, setting, widgetHeight } from "../shared/comfyui.mjs";
 import { tOr } from "../shared/i18n.mjs";
-import { hasImages, isLinked, widget } from "./widgets.mjs";
+import { TEXTS, hasImages, isLinked, widget } from "./widgets.mjs";
 
 /** The least height of a prompt, in pixels: four lines. */
 const LEAST_PROMPT = 62;
-const FIRST = ["prompt", "prompts", "rows", "connection", "duration", "resolution", "aspect_ratio", "seed"];
+const FIRST = [...TEXTS, "connection", "duration", "resolution", "aspect_ratio", "seed"];
 
 /** The height of the advanced widgets that are seen, and whether they are folded away. @type {WeakMap<object, number>} */
 const rooms = new WeakMap();
@@ -99,7 +99,7 @@ function setHidden(widget, isHidden) {
 
 /** Make room for the prompt in a new node, and say there what to write. @param {any} node */
 export function growPrompt(node) {
-  const name = ["prompt", "prompts", "rows"].find((one) => widget(node, one));
+  const name = TEXTS.find((one) => widget(node, one));
   if (!name) return;
   const box = widget(node, name);
   const before = box.options.getMinHeight;

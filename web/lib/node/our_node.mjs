@@ -7,7 +7,7 @@ import { arrange, fit, growPrompt, hasAdvanced, hideAdvanced, showsAdvanced, shr
 import { offerTokens } from "./prompt.mjs";
 import { refresh, requestQuote } from "./quotes.mjs";
 import { NodeStatus } from "./status.mjs";
-import { hasImages, images, isPrompt, label, mark, narrow, ownChoices, surplusSockets, valuesOf, widget } from "./widgets.mjs";
+import { TEXTS, hasImages, images, isPrompt, label, mark, narrow, ownChoices, surplusSockets, valuesOf, widget } from "./widgets.mjs";
 
 const KEPT = "grok_imagine";
 /** The node's property that names its last job, so that the clip is there again when the workflow is opened. */
@@ -80,7 +80,7 @@ export class OurNode {
 
   /** Nodes that make clips, so that a price can be said. */
   get isPriced() {
-    return ["prompt", "prompts", "rows"].some((name) => widget(this.node, name));
+    return TEXTS.some((name) => widget(this.node, name));
   }
 
   /** The canvas asks for a badge at each drawing; Nodes 2.0 once, and again when something changes that was read for it. */

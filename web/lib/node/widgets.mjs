@@ -5,6 +5,9 @@
 import { isLightTheme } from "../shared/comfyui.mjs";
 import { count } from "./tokens.mjs";
 
+/** The text of what a node makes: one request, segments, a list, or a film. */
+export const TEXTS = ["prompt", "prompts", "rows", "shots"];
+
 const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
 /** On a dark theme, and on a light one. */
 const REDS = ["#ff6b6b", "#a1201a"];
