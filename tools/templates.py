@@ -389,8 +389,8 @@ paid twice.
 def film(graph: Any) -> None:
     """A film from a shot list."""
     graph.note(
-        (-665, -440),
-        (1490, 380),
+        (-665, -250),
+        (1490, 190),
         """## A film from a shot list
 
 **One line is one shot.** Press **Run**: three clips are made and joined. It is free on the sandbox.
@@ -408,11 +408,11 @@ those that are new.""",
     )
     graph.group("An image: plug your own in instead", (-665, -20, 695, 460))
     hero = _shades(graph, "Anna", 60, 16763282, 9118015)
-    cast = graph.node("GIVCast", (-260, 490), (290, 120), links={"images": (hero, "IMAGE")}, name="anna")
+    cast = graph.node("GIVCast", (-260, 480), (290, 120), links={"images": (hero, "IMAGE")}, name="anna")
     made = graph.node(
         "GIVFilm",
         (70, 60),
-        (370, 640),
+        (370, 560),
         links={"cast": (cast, "cast")},
         connection="sandbox-xai",
         shots="A paper boat leaves the shore of a calm lake at dawn\n"
@@ -423,7 +423,7 @@ those that are new.""",
         seed=8,
     )
     graph.node("SaveVideo", (470, 60), SAVE, links={"video": (made, "video")}, filename_prefix="video/grok_film")
-    graph.node("PreviewAny", (470, 480), (355, 320), "Plan, takes and cost", {"source": (made, "info")})
+    graph.node("PreviewAny", (470, 450), (355, 250), "Plan, takes and cost", {"source": (made, "info")})
 
 
 TEMPLATES = {
