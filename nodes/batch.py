@@ -132,7 +132,7 @@ class GIVBatch(io.ComfyNode):
                     retry_failed=single["retry_failed"],
                     reads_files=False,
                 )
-                result = await run_batch(session, batch, lambda summary: progress.report(_summarize(summary)))
+                result = await run_batch(session, batch, lambda summary: _show(progress, summary))
                 return result, [await _at_hand(session, row) async for row in Batches(session.journal).rows(result.id)]
 
         result, found = await execution.run(node_id, work)
@@ -181,6 +181,13 @@ def _outputs(result: BatchResult, rows: list[Row], cards: list[dict[str, Any]]) 
     lines = "\n".join(json.dumps(result_as_json(row), ensure_ascii=False) for row in rows)
     videos = [files.video_from_file(clip) for clip in clips]
     return io.NodeOutput(videos, lines, summary_text, ui={node_events.UI: cards})
+
+
+def _show(progress: NodeProgress, summary: Summary) -> None:
+    from ..grok_imagine.journal.batches import RowState
+
+    ended = summary.counts.get(RowState.DONE, 0) + summary.counts.get(RowState.FAILED, 0)
+    progress.count(ended, summary.total, _summarize(summary))
 
 
 def _summarize(summary: Summary) -> str:

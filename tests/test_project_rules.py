@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import grimp
@@ -72,3 +73,11 @@ def test_no_test_imports_another_test() -> None:
             names = [node.module or "", *(alias.name for alias in node.names)]
             tests = [name for name in names if name.split(".")[-1].startswith("test_")]
             assert tests == [], path
+
+
+def test_one_file_reaches_into_comfyuis_front_end() -> None:
+    """A front end with another API is a change of that file alone."""
+    reach = re.compile(r"scripts/(?:app|api)\.js|\bLiteGraph\b|\bLGraph|__COMFYUI|\bapp\.\w|\bapi\.(?!mjs)\w")
+    scripts = [path for path in (ROOT / "web").rglob("*.*js") if "strings" not in path.parts]
+    found = {path.name for path in scripts if reach.search(re.sub(r"//.*|/\*.*?\*/", "", path.read_text("utf-8")))}
+    assert found == {"comfyui.mjs"}

@@ -1,4 +1,4 @@
-"""The templates in ``example_workflows``: each is drawn by the function of its name, with ``workflow.py``.
+"""The templates in ``example_workflows``: each is drawn by a function, with ``workflow.py``.
 
 Run the test ``tests/nodes/schema/test_templates.py`` with ``GROK_IMAGINE_WRITE=1`` to write the files. Every one runs
 on the sandbox at no cost and needs no model. The picture of each, ``<name>.jpg``, is a frame of its result.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-NOTE_X = -380
-SAVE = (420, 350)
-TEXT = (420, 560)
-IMAGE = (420, 830)
-TALL = (360, 460)
+FIRST, SECOND, THIRD, FOURTH = ((40 + 400 * number, 60) for number in range(4))
+"""The places of a row's nodes. Four of them are seen at 70 % in a window of 1500 pixels."""
+SAVE = (340, 350)
+TEXT = (370, 420)
+IMAGE = (370, 480)
+NOTE, NOTE_SIZE = (40, -300), (1170, 280)
+"""Above the row: below it, each node grows by its clip."""
 
 
 def text_to_video(graph: Any) -> None:
     """A clip from a prompt, and where the key goes."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## A clip from a prompt
 
 Press **Run**. The connection **sandbox** is an offline stand-in: it needs no key, costs nothing, and makes a real MP4.
@@ -35,35 +37,35 @@ Press **Run**. The connection **sandbox** is an offline stand-in: it needs no ke
     )
     clip = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         prompt="A paper boat drifts down a rain-soaked street at dusk, reflections of neon signs, slow tracking shot",
         resolution="480p",
         aspect_ratio="16:9",
         seed=1,
     )
-    graph.node("SaveVideo", (520, 60), SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_text")
-    graph.node("PreviewAny", (520, 480), (420, 300), "Job and cost", {"source": (clip, "info")})
+    graph.node("SaveVideo", SECOND, SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_text")
+    graph.node("PreviewAny", THIRD, (370, 300), "Job and cost", {"source": (clip, "info")})
 
 
 def image_to_video(graph: Any) -> None:
     """A clip from an image that a graph makes."""
     image = _sunrise(graph)
-    graph.node("PreviewImage", (-250, 500), (205, 250), "This image is sent", {"images": (image, "IMAGE")})
-    graph.group("An image: plug your own generator in instead", (-960, -20, 935, 880))
+    graph.node("PreviewImage", (-195, 500), (205, 250), "This image is sent", {"images": (image, "IMAGE")})
+    graph.group("An image: plug your own generator in instead", (-665, -20, 695, 880))
     clip = graph.node(
         "GIVImageToVideo",
-        (40, 60),
+        FIRST,
         IMAGE,
         links={"image_1": (image, "IMAGE")},
         prompt="The sun rises slowly, warm haze, gentle camera push-in",
         resolution="480p",
         seed=1,
     )
-    graph.node("SaveVideo", (520, 60), SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_image")
+    graph.node("SaveVideo", SECOND, SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_image")
     graph.note(
-        (520, 480),
-        (420, 400),
+        (440, 480),
+        (340, 470),
         """## A clip from your own image
 
 The group **An image** paints a sunrise with core nodes, so that this runs without any model.
@@ -80,7 +82,7 @@ the cog, *Stores*.""",
 
 def _sunrise(graph: Any) -> Any:
     """A picture, painted with core nodes."""
-    left, second, third, fourth, width = -940, -710, -480, -250, 205
+    left, second, third, width = -645, -420, -195, 205
     plain = (width, 130)
     sky = graph.node("EmptyImage", (left, 60), plain, "Sky", width=2, height=1, color=2769510)
     low = graph.node("EmptyImage", (left, 280), plain, "Horizon", width=2, height=1, color=15961418)
@@ -97,7 +99,7 @@ def _sunrise(graph: Any) -> Any:
     )
     blend = graph.node(
         "ImageScale",
-        (third, 60),
+        (second, 280),
         plain,
         "Blend",
         {"image": (stitched, "IMAGE")},
@@ -107,10 +109,10 @@ def _sunrise(graph: Any) -> Any:
     )
     edges = {"left": 110, "top": 110, "right": 110, "bottom": 110}
     soft = graph.node("FeatherMask", (second, 500), plain, "Soft edges", {"mask": (square, "MASK")}, **edges)
-    disc = graph.node("ThresholdMask", (third, 500), (width, 60), "Disc", {"mask": (soft, "MASK")}, value=0.17)
+    disc = graph.node("ThresholdMask", (second, 690), (width, 60), "Disc", {"mask": (soft, "MASK")}, value=0.17)
     sun = graph.node(
         "ImageCompositeMasked",
-        (fourth, 60),
+        (third, 60),
         (width, 150),
         "Sun into the sky",
         {"destination": (blend, "IMAGE"), "source": (gold, "IMAGE"), "mask": (disc, "MASK")},
@@ -118,15 +120,15 @@ def _sunrise(graph: Any) -> Any:
         y=170,
     )
     return graph.node(
-        "ImageBlur", (fourth, 280), (width, 82), "Haze", {"image": (sun, "IMAGE")}, blur_radius=31, sigma=10.0
+        "ImageBlur", (third, 280), (width, 82), "Haze", {"image": (sun, "IMAGE")}, blur_radius=31, sigma=10.0
     )
 
 
 def several_references(graph: Any) -> None:
     """Several images in one clip, named by their tokens."""
     graph.note(
-        (520, 480),
-        (420, 410),
+        (440, 480),
+        (340, 440),
         """## Several references
 
 Each image is something that should appear in the clip. Beside its socket stands its token: **@image1**, **@image2** …
@@ -139,10 +141,10 @@ Each image is something that should appear in the clip. Beside its socket stands
     )
     hero = _shades(graph, "Hero", 60, 16763282, 9118015)
     place = _shades(graph, "Place", 520, 2240322, 4040611)
-    graph.group("Two images: plug your own in instead", (-960, -20, 720, 940))
+    graph.group("Two images: plug your own in instead", (-665, -20, 695, 940))
     clip = graph.node(
         "GIVImageToVideo",
-        (40, 60),
+        FIRST,
         IMAGE,
         links={"image_1": (hero, "IMAGE"), "image_2": (place, "IMAGE")},
         connection="sandbox-xai",
@@ -152,27 +154,27 @@ Each image is something that should appear in the clip. Beside its socket stands
         aspect_ratio="16:9",
         seed=1,
     )
-    graph.node("SaveVideo", (520, 60), SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_references")
+    graph.node("SaveVideo", SECOND, SAVE, links={"video": (clip, "video")}, filename_prefix="video/grok_references")
 
 
 def _shades(graph: Any, title: str, top: int, above: int, below: int) -> Any:
     """A picture that goes from one colour to another."""
     plain = (205, 130)
-    high = graph.node("EmptyImage", (-940, top), plain, f"{title}, above", width=2, height=1, color=above)
-    low = graph.node("EmptyImage", (-940, top + 220), plain, f"{title}, below", width=2, height=1, color=below)
+    high = graph.node("EmptyImage", (-645, top), plain, f"{title}, above", width=2, height=1, color=above)
+    low = graph.node("EmptyImage", (-645, top + 220), plain, f"{title}, below", width=2, height=1, color=below)
     both = {"image1": (high, "IMAGE"), "image2": (low, "IMAGE")}
     stitched = graph.node(
-        "ImageStitch", (-710, top), (205, 150), f"{title}, both", both, direction="down", match_image_size=False
+        "ImageStitch", (-420, top), (205, 150), f"{title}, both", both, direction="down", match_image_size=False
     )
     size = {"upscale_method": "bilinear", "width": 768, "height": 512}
-    return graph.node("ImageScale", (-480, top), plain, title, {"image": (stitched, "IMAGE")}, **size)
+    return graph.node("ImageScale", (-195, top), plain, title, {"image": (stitched, "IMAGE")}, **size)
 
 
 def wait_for_task(graph: Any) -> None:
     """The clip of a task that is known by its id."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## Wait for a task by its id
 
 *Grok Imagine: Wait for Task* gives the clip of any job, by its id here or by its id at the \
@@ -186,22 +188,22 @@ Use it after a crash, on another machine, or for a task that you started elsewhe
     )
     clip = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         prompt="A lighthouse at night, slow orbit",
         resolution="480p",
         aspect_ratio="16:9",
         seed=2,
     )
-    again = graph.node("GIVWaitForTask", (520, 60), (420, 340), links={"task_id": (clip, "task_id")})
-    graph.node("SaveVideo", (1000, 60), SAVE, links={"video": (again, "video")}, filename_prefix="video/grok_waited")
+    again = graph.node("GIVWaitForTask", SECOND, (370, 320), links={"task_id": (clip, "task_id")})
+    graph.node("SaveVideo", THIRD, SAVE, links={"video": (again, "video")}, filename_prefix="video/grok_waited")
 
 
 def frames_post_process(graph: Any) -> None:
     """Frames, audio and rate: worked on, and saved again."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## Work on the frames, keep the sound
 
 *Load Video Frames* decodes the clip into an IMAGE batch, its audio and its frame rate. Any node that works on images \
@@ -214,32 +216,32 @@ Chunks*.
     )
     clip = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         prompt="Macro shot of frost growing over a window pane, morning light",
         resolution="480p",
         aspect_ratio="16:9",
         seed=1,
     )
-    frames = graph.node("GIVLoadVideoFrames", (520, 60), (330, 480), links={"video": (clip, "video")})
-    sharp = graph.node("ImageSharpen", (930, 140), (260, 110), links={"image": (frames, "images")}, alpha=0.6)
-    graph.group("Your post-processing", (910, 60, 300, 210))
+    frames = graph.node("GIVLoadVideoFrames", SECOND, (370, 480), links={"video": (clip, "video")})
+    sharp = graph.node("ImageSharpen", (855, 140), (340, 110), links={"image": (frames, "images")}, alpha=0.6)
+    graph.group("Your post-processing", (830, 60, 390, 210))
     film = graph.node(
         "CreateVideo",
-        (1280, 60),
-        (420, 102),
+        FOURTH,
+        (340, 102),
         links={"images": (sharp, "IMAGE"), "audio": (frames, "audio"), "fps": (frames, "fps")},
     )
     graph.node(
-        "SaveVideo", (1280, 240), SAVE, links={"video": (film, "VIDEO")}, filename_prefix="video/grok_post_processed"
+        "SaveVideo", (1240, 240), SAVE, links={"video": (film, "VIDEO")}, filename_prefix="video/grok_post_processed"
     )
 
 
 def last_frame_to_next_clip(graph: Any) -> None:
     """The last picture of a clip starts another."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## The last picture starts the next clip
 
 *Load Video Frames* hands on **last_frame** without decoding the rest of the clip; it starts the second clip. Put an \
@@ -249,7 +251,7 @@ To go on in the same way several times, and get one film, see the template *Long
     )
     first = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         prompt="A train approaches through a snowy valley",
         resolution="480p",
@@ -257,25 +259,25 @@ To go on in the same way several times, and get one film, see the template *Long
         seed=5,
     )
     frames = graph.node(
-        "GIVLoadVideoFrames", (520, 60), (330, 480), links={"video": (first, "video")}, which_frames="last"
+        "GIVLoadVideoFrames", SECOND, (370, 480), links={"video": (first, "video")}, which_frames="last"
     )
     after = graph.node(
         "GIVImageToVideo",
-        (930, 60),
+        THIRD,
         IMAGE,
         links={"image_1": (frames, "last_frame")},
         prompt="The train passes, snow whirls up",
         resolution="480p",
         seed=5,
     )
-    graph.node("SaveVideo", (1410, 60), SAVE, links={"video": (after, "video")}, filename_prefix="video/grok_next")
+    graph.node("SaveVideo", FOURTH, SAVE, links={"video": (after, "video")}, filename_prefix="video/grok_next")
 
 
 def long_clip(graph: Any) -> None:
     """A film of several segments."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## A long clip, by chaining
 
 *Grok Imagine: Continue Video* lets a clip go on: **one line of the prompts is one segment**, \
@@ -288,7 +290,7 @@ every connection, by the last picture where the provider cannot extend a video.
     )
     clip = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         prompt="A paper boat leaves the shore of a calm lake",
         resolution="480p",
@@ -297,22 +299,22 @@ every connection, by the last picture where the provider cannot extend a video.
     )
     film = graph.node(
         "GIVContinueVideo",
-        (520, 60),
-        (420, 560),
+        SECOND,
+        TEXT,
         links={"video": (clip, "video")},
         prompts="The boat meets a flock of ducks\nIt reaches a small island at dusk",
         resolution="480p",
         seed=3,
     )
-    graph.node("SaveVideo", (1000, 60), SAVE, links={"video": (film, "video")}, filename_prefix="video/grok_long")
-    graph.node("PreviewAny", (1000, 480), (420, 300), "Plan, seams and cost", {"source": (film, "info")})
+    graph.node("SaveVideo", THIRD, SAVE, links={"video": (film, "video")}, filename_prefix="video/grok_long")
+    graph.node("PreviewAny", FOURTH, (340, 420), "Plan, seams and cost", {"source": (film, "info")})
 
 
 def edit_and_extend(graph: Any) -> None:
     """A clip is changed, then goes on."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## Edit, then extend
 
 *Grok Imagine: Edit Video* changes a clip as its prompt says; *Grok Imagine: Extend Video* lets it \
@@ -324,7 +326,7 @@ connection does not take is said before anything is uploaded.""",
     )
     clip = graph.node(
         "GIVTextToVideo",
-        (40, 60),
+        FIRST,
         TEXT,
         connection="sandbox-xai",
         prompt="A cottage in a summer meadow",
@@ -335,8 +337,8 @@ connection does not take is said before anything is uploaded.""",
     )
     winter = graph.node(
         "GIVEditVideo",
-        (520, 60),
-        (420, 460),
+        SECOND,
+        TEXT,
         links={"video": (clip, "video")},
         connection="sandbox-xai",
         prompt="Make it winter, with falling snow",
@@ -344,22 +346,22 @@ connection does not take is said before anything is uploaded.""",
     )
     longer = graph.node(
         "GIVExtendVideo",
-        (1000, 60),
-        (420, 460),
+        THIRD,
+        TEXT,
         links={"video": (winter, "video")},
         connection="sandbox-xai",
         prompt="The camera rises above the roof",
         duration=4,
         seed=4,
     )
-    graph.node("SaveVideo", (1480, 60), SAVE, links={"video": (longer, "video")}, filename_prefix="video/grok_edited")
+    graph.node("SaveVideo", FOURTH, SAVE, links={"video": (longer, "video")}, filename_prefix="video/grok_edited")
 
 
 def batch(graph: Any) -> None:
     """Many clips from a list."""
     graph.note(
-        (NOTE_X, 60),
-        TALL,
+        NOTE,
+        NOTE_SIZE,
         """## Many clips from a list
 
 *Grok Imagine: Batch* makes a clip of **every line**. A line is a prompt, or a JSON object that has \
@@ -377,18 +379,18 @@ paid twice.
         '{"prompt": "Paper lanterns on a river", "aspect_ratio": "9:16"}',
     ]
     many = graph.node(
-        "GIVBatch", (40, 60), (420, 620), rows="\n".join(rows), resolution="480p", aspect_ratio="16:9", seed=6
+        "GIVBatch", FIRST, (370, 540), rows="\n".join(rows), resolution="480p", aspect_ratio="16:9", seed=6
     )
-    graph.node("SaveVideo", (520, 60), SAVE, links={"video": (many, "videos")}, filename_prefix="video/grok_batch")
-    graph.node("PreviewAny", (520, 480), (420, 120), "Summary", {"source": (many, "summary")})
-    graph.node("PreviewAny", (520, 700), (420, 320), "Results, a line a row", {"source": (many, "results")})
+    graph.node("SaveVideo", SECOND, SAVE, links={"video": (many, "videos")}, filename_prefix="video/grok_batch")
+    graph.node("PreviewAny", THIRD, (370, 120), "Summary", {"source": (many, "summary")})
+    graph.node("PreviewAny", (840, 290), (370, 320), "Results, a line a row", {"source": (many, "results")})
 
 
 def film(graph: Any) -> None:
     """A film from a shot list."""
     graph.note(
-        (-1340, 60),
-        (360, 620),
+        (-665, -250),
+        (1490, 190),
         """## A film from a shot list
 
 **One line is one shot.** Press **Run**: three clips are made and joined. It is free on the sandbox.
@@ -404,13 +406,13 @@ def film(graph: Any) -> None:
 that provider's limits. Turn it off for the film. The node shows the price of all shots, and the run pays only for \
 those that are new.""",
     )
-    graph.group("An image: plug your own in instead", (-960, -20, 720, 460))
+    graph.group("An image: plug your own in instead", (-665, -20, 695, 460))
     hero = _shades(graph, "Anna", 60, 16763282, 9118015)
-    cast = graph.node("GIVCast", (-200, 60), (280, 120), links={"images": (hero, "IMAGE")}, name="anna")
+    cast = graph.node("GIVCast", (-260, 480), (290, 120), links={"images": (hero, "IMAGE")}, name="anna")
     made = graph.node(
         "GIVFilm",
-        (120, 60),
-        (440, 640),
+        (70, 60),
+        (370, 560),
         links={"cast": (cast, "cast")},
         connection="sandbox-xai",
         shots="A paper boat leaves the shore of a calm lake at dawn\n"
@@ -420,19 +422,20 @@ those that are new.""",
         aspect_ratio="16:9",
         seed=8,
     )
-    graph.node("SaveVideo", (600, 60), SAVE, links={"video": (made, "video")}, filename_prefix="video/grok_film")
-    graph.node("PreviewAny", (600, 480), (420, 320), "Plan, takes and cost", {"source": (made, "info")})
+    graph.node("SaveVideo", (470, 60), SAVE, links={"video": (made, "video")}, filename_prefix="video/grok_film")
+    graph.node("PreviewAny", (470, 450), (355, 250), "Plan, takes and cost", {"source": (made, "info")})
 
 
-DRAWN = (
-    text_to_video,
-    image_to_video,
-    several_references,
-    wait_for_task,
-    frames_post_process,
-    last_frame_to_next_clip,
-    long_clip,
-    edit_and_extend,
-    batch,
-    film,
-)
+TEMPLATES = {
+    "Text to Video": text_to_video,
+    "Image to Video": image_to_video,
+    "Several References": several_references,
+    "Wait for Task": wait_for_task,
+    "Post-Process Frames": frames_post_process,
+    "Last Frame to Next Clip": last_frame_to_next_clip,
+    "Long Clip": long_clip,
+    "Edit and Extend": edit_and_extend,
+    "Batch": batch,
+    "Film": film,
+}
+"""By the name of the file, which ComfyUI shows as the template's title and its description."""

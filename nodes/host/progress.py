@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from ...grok_imagine.jobs.progress import ProgressUpdate
 
 _TEXT_SECONDS = 0.2
-_SHARES = {"generating": (0.0, 0.9), "downloading": (0.9, 1.0), "done": (0.0, 1.0)}
-"""Which part of the node's bar a step fills: the provider's percentage covers only its own work."""
+_SHARES = {"generating": (0.0, 0.9), "downloading": (0.9, 1.0), "done": (1.0, 1.0)}
+"""Which part of the bar a step fills: the provider's percentage covers only its own work."""
+_TYPICAL_SECONDS = 40.0
+"""Where a provider gives no percentage, the bar is at two thirds of its work after so long, and never at its end."""
 _STEP_LABELS = {"uploading": "uploading images"}
 
 
@@ -39,9 +42,8 @@ class NodeProgress:
         self.job_ids.add(update.job.id)
         percent = update.percent
         words = [_STEP_LABELS.get(update.step, update.step).capitalize()]
-        if update.step in _SHARES and percent is not None:
-            low, high = _SHARES[update.step]
-            self._share = max(self._share, low + (high - low) * min(percent, 100) / 100)
+        self._share = max(self._share, _share_of(update))
+        if percent is not None and update.step in ("generating", "downloading"):
             words[0] += f" {percent:.0f} %"
         minutes, seconds = divmod(int(update.elapsed), 60)
         words.append(f"{minutes}:{seconds:02d}")
@@ -55,13 +57,17 @@ class NodeProgress:
             words.append(self._warning)
         is_news = bool(update.note) or update.step != self._step
         self._step = update.step
-        if not self.show(node_events.step(update)):
+        if not self.show({**node_events.step(update), "share": round(self._share, 3)}):
             self.report(" · ".join(words), is_news=is_news)
 
     def frames(self, done: int, total: int, size: str = "") -> None:
         """How many frames are decoded, and of what size they are."""
+        self.count(done, total, f"Decoding {done} of {total} frames{size}")
+
+    def count(self, done: int, total: int, text: str) -> None:
+        """How many of so many are done, and that in words."""
         self._share = done / total if total else 0.0
-        self.report(f"Decoding {done} of {total} frames{size}")
+        self.report(text)
 
     def report(self, text: str, *, is_news: bool = False) -> None:
         """Show ``text`` at the node. Sending hands it to the server's own loop, so this returns at once.
@@ -78,7 +84,7 @@ class NodeProgress:
         if text is None or text == self._text or self._node_id is None:
             return
         self._text, self._shown_at = text, time.monotonic()
-        if not self.show({"step": "note", "text": text}):
+        if not self.show({"step": "note", "text": text, "share": round(self._share, 3)}):
             # A host that cannot show it must not end a paid job.
             with suppress(Exception):
                 prompt_server.send_progress_text(text, self._node_id, self.prompt_id)
@@ -101,3 +107,12 @@ class NodeProgress:
             from comfy_api.latest import ComfyAPI
 
             await ComfyAPI().execution.set_progress(self._shown, 1.0, node_id=self._node_id)
+
+
+def _share_of(update: ProgressUpdate) -> float:
+    """How far a job is, from 0 to 1."""
+    low, high = _SHARES.get(update.step, (0.0, 0.0))
+    if update.percent is not None:
+        return low + (high - low) * min(update.percent, 100) / 100
+    is_working = update.step == "generating"
+    return low + (high - low) * (1 - math.exp(-update.elapsed / _TYPICAL_SECONDS)) if is_working else low

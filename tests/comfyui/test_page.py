@@ -88,7 +88,7 @@ async def test_a_new_node_looks_right(page: Any) -> None:
 
 
 async def test_the_progress_is_seen_on_the_node(page: Any) -> None:
-    workflow = json.loads((ROOT / "example_workflows" / "text_to_video.json").read_text("utf-8"))
+    workflow = json.loads((ROOT / "example_workflows" / "Text to Video.json").read_text("utf-8"))
     maker = next(node for node in workflow["nodes"] if node["type"] == "GIVTextToVideo")
     maker["widgets_values"][2] = "seen while it is made"
     await page.evaluate("w => window.app.loadGraphData(w)", workflow)

@@ -37,10 +37,10 @@ NODES = {
 }
 _PLAIN = (144, (848, 480))
 MAKES = {
-    "batch": [_PLAIN, (8 * 24, (848, 480)), (144, (480, 848))],  # rows with a length and a ratio of their own
-    "edit_and_extend": [((4 + 4) * 24, (848, 480))],
-    "film": [((6 + 6 + 4) * 24 - 1, (848, 480))],
-    "long_clip": [(3 * 144 - 2, (848, 480))],  # a segment's first frame is the last one before it, and comes once
+    "Batch": [_PLAIN, (8 * 24, (848, 480)), (144, (480, 848))],  # rows with a length and a ratio of their own
+    "Edit and Extend": [((4 + 4) * 24, (848, 480))],
+    "Film": [((6 + 6 + 4) * 24 - 1, (848, 480))],
+    "Long Clip": [(3 * 144 - 2, (848, 480))],  # a segment's first frame is the last one before it, and comes once
 }
 """The clips that an example saves: frames and size, where they are not one of 6 s at 480p."""
 NOT_AS_IT_CAME = {"CreateVideo", "GIVContinueVideo", "GIVFilm"}
@@ -115,13 +115,13 @@ async def test_an_example_runs_as_it_is(name: str, comfy: Any, as_prompt: Any) -
 
 
 def _picture(film: Path, target: Path) -> None:
-    """The template's picture: a frame from the middle, as large and as good as 60 KB hold."""
-    from PIL import Image
+    """The template's picture: the middle of the middle frame, square as ComfyUI's card, and as good as 60 KB hold."""
+    from PIL import Image, ImageOps
 
     with av.open(str(film)) as opened:
         frames = [frame.to_image() for frame in opened.decode(video=0)]
     middle = frames[len(frames) // 2]
-    middle = middle.resize((640, round(640 * middle.height / middle.width)), Image.Resampling.LANCZOS)
+    middle = ImageOps.fit(middle, (480, 480), Image.Resampling.LANCZOS)
     for quality in (88, 80, 70, 60):
         middle.save(target, quality=quality, optimize=True)
         if target.stat().st_size <= 60 * 1024:
@@ -152,6 +152,43 @@ async def test_frames_have_the_right_number_size_and_rate(comfy: Any, text: Any)
     assert result.end == "execution_success", result.last
     assert [result.outputs[node]["text"][0] for node in ("3", "4", "6")] == ["24", "24.0", "848"]
     assert result.outputs["7"]["audio"]
+
+
+async def test_canceling_the_prompt_as_the_queue_does_is_an_interrupt(
+    comfy: Any, sandbox: Any, text: Any, save: Any
+) -> None:
+    if "/api/jobs/{job_id}/cancel" not in (Path(os.environ["COMFYUI_PATH"]) / "server.py").read_text("utf-8"):
+        pytest.skip("this ComfyUI has no such route")
+    wish = "canceled in the queue, then gone on with"
+    prompt = {"1": text(prompt=wish), "2": save("1")}
+    before = sandbox("/_sandbox/ledger")["submits"]
+    running: list[str] = []
+    answers: list[Any] = []
+
+    async def stop(event: Any) -> None:
+        if event[1] == "execution_start":
+            running.append(event[2]["prompt_id"])
+        if not answers and event[1] == "text" and "Generating" in event[2]:
+            answers.append(await asyncio.to_thread(comfy.post, f"/api/jobs/{running[0]}/cancel", {}))
+
+    stopped = await comfy.run(prompt, during=stop)
+    assert answers == [{"cancelled": True}]
+    assert stopped.end == "execution_interrupted"
+    assert [state for _, state in _jobs(comfy, wish)] == ["submitted"]
+    assert (await comfy.run(prompt)).end == "execution_success"
+    assert [state for _, state in _jobs(comfy, wish)] == ["saved"]
+    assert sandbox("/_sandbox/ledger")["submits"] == before + 1
+
+
+async def test_comfyui_s_own_bar_follows_the_work(comfy: Any, text: Any, save: Any) -> None:
+    """Also of a provider that gives no percentage."""
+    prompt = {"1": text(prompt="seen on the bar", connection="sandbox-xai"), "2": save("1")}
+    result = await comfy.run(prompt)
+    assert result.end == "execution_success", result.last
+    states = [event[2]["nodes"].get("1") for event in result.events if event[1] == "progress_state"]
+    shares = [state["value"] / state["max"] for state in states if state and state["state"] == "running"]
+    assert shares == sorted(shares), "it never goes back"
+    assert len({round(share, 2) for share in shares if 0 < share < 1}) >= 3, shares
 
 
 async def test_an_interrupt_is_heard_and_the_job_arrives_with_one_submit(

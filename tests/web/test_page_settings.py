@@ -170,6 +170,11 @@ async def test_it_speaks_comfyui_s_language(fresh_page: Any, host: Any, language
     await page.page.evaluate("() => void window.app.extensionManager.command.execute('GrokImagineVideo.OpenSettings')")
     await page.page.get_by_role("tab", name=title).wait_for()
     await page.shot(f"settings-{language}")
+    await page.page.keyboard.press("Escape")
+    await page.page.evaluate("() => void window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    await page.page.get_by_text("Grok Imagine Video", exact=True).first.click()
+    await page.page.get_by_role("heading", name=title).or_(page.page.get_by_text(title, exact=True)).first.wait_for()
+    await page.shot(f"settings-row-{language}")
 
 
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1500), ("light", 1500), ("light", 480)])

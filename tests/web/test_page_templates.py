@@ -33,6 +33,7 @@ async def test_each_opens_tidily_and_is_sent_as_it_is(page: Any) -> None:
         await page.still(BOXES)
         await page.fit()
         boxes = await page.still(BOXES)
+        assert await page.evaluate("() => app.canvas.ds.scale") >= 0.7, path.stem
         await page.shot(f"template-{path.stem}")
         assert len(boxes) == len(workflow["nodes"])
         assert [box for box in boxes if box[5]] == []

@@ -19,7 +19,7 @@ WRITES = bool(os.environ.get("GROK_IMAGINE_WRITE"))  # asked here, as tests of n
 
 
 WORKFLOW = load_tool("workflow")
-DRAWN = {draw.__name__: draw for draw in load_tool("templates").DRAWN}
+DRAWN = load_tool("templates").TEMPLATES
 OURS = {
     "GIVTextToVideo",
     "GIVImageToVideo",

@@ -4,8 +4,6 @@ import { copyText, sheet } from "../shared/dom.mjs";
 import { clock, costWords, errorWords, fixWords, usualWords, violationWords } from "./text.mjs";
 import { t, tOr } from "../shared/i18n.mjs";
 
-const STEPS = ["preparing", "uploading", "submitting", "queued", "generating", "downloading", "done"];
-
 /** @param {string} kind @param {string} [name] @param {string} [text] */
 function make(kind, name, text) {
   const element = document.createElement(kind);
@@ -113,6 +111,7 @@ export class NodeStatus {
     if (event.step === "note") {
       this.note = event.text;
       this.running ??= { step: "note", elapsed: 0 };
+      this.running.share = event.share;
     } else {
       if (!this.running || this.running.prompt_id !== event.prompt_id) this.jobs.clear();
       this.note = "";
@@ -190,17 +189,9 @@ export class NodeStatus {
     if (now.note) parts.push(now.note);
     this.status.hidden = false;
     this.status.textContent = parts.join(" · ");
-    const share = this.share(now, elapsed);
-    this.fill.style.width = `${Math.round(share * 100)}%`;
-    this.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
-  }
-
-  /** How far the job is: what the provider says, else what the usual time says, and never done before it is.
-   * @param {any} now @param {number} elapsed */
-  share(now, elapsed) {
-    const position = Math.max(0, STEPS.indexOf(now.step)) / STEPS.length;
-    if (typeof now.percent === "number") return now.step === "downloading" ? 0.9 + now.percent / 1000 : now.percent / 111;
-    return Math.max(position * 0.3, this.usual ? Math.min(0.9, elapsed / this.usual.median) : 0);
+    const percentage = Math.round((now.share ?? 0) * 100);
+    this.fill.style.width = `${percentage}%`;
+    this.bar.setAttribute("aria-valuenow", String(percentage));
   }
 
   drawTrouble() {
