@@ -149,7 +149,7 @@ def _quote(profile: Profile, stated: ConnectionSettings, request: VideoRequest) 
     except RequestError as error:
         return replace(about, fault="; ".join(str(one) for one in error.violations) or str(error))
     capability = checked.capability
+    own = assumed_cost(request, stated, checked)
     cost = provider.estimate(request, capability)
-    own = assumed_cost(request, stated, checked) if cost is None else None
     note = "" if cost or own else f"see {provider.pricing_url}" if provider.pricing_url else "see the provider's page"
-    return replace(about, model=capability.model, cost=cost or own, is_assumed=own is not None, note=note)
+    return replace(about, model=capability.model, cost=own or cost, is_assumed=own is not None, note=note)

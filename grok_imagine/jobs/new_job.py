@@ -51,7 +51,7 @@ def new_job(
     request: VideoRequest, connection: Connection, checked: CheckResult, *, owner: str, fingerprint: str, now: float
 ) -> Job:
     """A job that is about to be walked."""
-    estimate = connection.provider.estimate(request, checked.capability) or assumed_cost(request, connection, checked)
+    estimate = assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
     return Job(
         id=new_id(now),
         state=JobState.PREPARED,
@@ -70,7 +70,7 @@ def new_job(
 def assumed_cost(
     request: VideoRequest, connection: Connection | ConnectionSettings, checked: CheckResult
 ) -> Cost | None:
-    """What the clip is taken to cost, by the user's own figures, where the provider publishes none.
+    """What the clip is taken to cost by the user's own figures, which count before published prices; None without any.
 
     The seconds are those of the clip and of the source video together, as the gateways bill both; unknown lengths
     count as the longest there can be: a budget must not be passed for want of a figure.
