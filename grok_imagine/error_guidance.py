@@ -1,4 +1,4 @@
-"""What each error means for the user's money, and what to do next, for texts that come from servers and libraries."""
+"""For each error, whether anything was charged and what to do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import GrokImagineError
 _NOTHING = "Nothing was charged."
 _UNKNOWN = "It may have been charged; the provider's dashboard says so."
 _PAID = "The clip is paid."
-_PENDING = "The job goes on at the provider and is charged as usual."
+_PENDING = "The job continues at the provider and is charged as usual."
 
 GUIDANCE: dict[type, tuple[str, str]] = {
     GrokImagineError: (_UNKNOWN, "See the job: grok-imagine jobs."),
@@ -53,11 +53,11 @@ GUIDANCE: dict[type, tuple[str, str]] = {
 
 _SAYS_CHARGE = re.compile(r"\b(?:charged?|charges|billed|and paid|as paid|costs nothing)\b", re.IGNORECASE)
 _QUOTING = (errors.ProviderError, errors.TransportError)
-"""Their texts are a server's or the network's own, without advice."""
+"""Their texts are from servers or libraries and contain no advice."""
 
 
 def guidance_of(error: GrokImagineError) -> tuple[str, str]:
-    """Whether it means a charge, and what to do next; of the nearest class that has an entry."""
+    """Whether anything was charged, and what to do next; from the nearest class with an entry."""
     return next(GUIDANCE[kind] for kind in type(error).__mro__ if kind in GUIDANCE)
 
 

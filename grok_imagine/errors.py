@@ -1,19 +1,19 @@
-"""Every error that the engine raises, and what each one means for the user's money.
+"""Every error that the engine raises.
 
 GrokImagineError
-|-- SettingsError                  something is not set up, or set up wrongly
+|-- SettingsError                  the settings are missing something or wrong
 |   +-- MissingKey                 the connection has no API key
 |-- RequestError(violations)       the request breaks a rule; nothing was uploaded, sent or charged
-|   |-- UnsupportedOption          the connection cannot do what was asked at all
-|   |-- OverBudget                 the user's own spending limit would be passed
+|   |-- UnsupportedOption          the connection does not support the request at all
+|   |-- OverBudget                 the user's own spending limit would be exceeded
 |   +-- MediaError                 an image or a video
 |       |-- EncodeError            could not be encoded for upload
 |       +-- DecodeError            could not be decoded
 |-- TransportError                 HTTP failed
 |   |-- ConnectFailed              no byte of the request was sent
 |   |-- TimedOut                   the answer did not come in time; the server may have acted
-|   +-- FetchFailed(status)        a file could not be downloaded; ``is_gone`` where its URL is dead
-|-- ProviderError(status, code, request_id)    the provider answered, and said no
+|   +-- FetchFailed(status)        a file could not be downloaded; ``is_gone`` if its URL is dead
+|-- ProviderError(status, code, request_id)    the provider answered with an error
 |   |-- AuthRejected               the key was refused
 |   |-- OutOfCredit                balance or spend limit is used up
 |   |-- RateLimited(retry_after)   too many requests; nothing was accepted
@@ -26,11 +26,11 @@ GrokImagineError
 |   |-- JobFailed                  the provider reports failure
 |   |   +-- ContentRejected        moderation refused the prompt, a reference or the result
 |   |-- JobExpired                 the result is no longer kept by the provider
-|   |-- JobTimedOut                our deadline passed; the job goes on and can be resumed
+|   |-- JobTimedOut                our deadline passed; the job continues and can be resumed
 |   |-- JobCanceled                the provider reports that the task was canceled
 |   |-- ResultNotFetched           the clip is ready and paid, but not downloaded yet; resume the job
 |   +-- SubmitUncertain            it is unknown whether the provider accepted (and bills) the job
-|-- StorageError                   a reference could not be made public
+|-- StorageError                   an image or video could not be uploaded
 +-- JournalError                   the journal cannot be read or written; nothing is submitted without it
 """
 
@@ -42,11 +42,11 @@ from dataclasses import field as dataclass_field
 
 
 class GrokImagineError(Exception):
-    """Root of the tree. ``str(error)`` is fit for a user: it says what to do and holds no secret."""
+    """The base class. ``str(error)`` is a text for users, without secrets."""
 
     __module__ = "grok_imagine.errors"
     source: str = ""
-    """The provider and connection that raised it, where the text itself does not name them."""
+    """The provider and connection that raised it, if the text does not name them."""
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -58,7 +58,7 @@ class GrokImagineError(Exception):
 
 
 class SettingsError(GrokImagineError):
-    """Something is not set up, or set up wrongly."""
+    """The settings are missing something or wrong."""
 
 
 class MissingKey(SettingsError):
@@ -67,11 +67,11 @@ class MissingKey(SettingsError):
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule of a request.
+    """One rule that a request breaks.
 
-    ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see, ``field`` the field, and
-    ``message`` says what is wrong and what would be right. A warning does not stop the request. ``reason`` and
-    ``values`` say the same for a page in another language: a fixed word, and what its sentence is about.
+    ``rule`` is the rule's id in the contract (``R5``, ``C7``), which users never see. ``message`` says what is wrong
+    with ``field`` and what is allowed. A warning does not stop the request. ``reason`` and ``values`` are the message's
+    key and arguments for translation.
     """
 
     rule: str
@@ -86,7 +86,7 @@ class Violation:
 
 
 class RequestError(GrokImagineError):
-    """The request breaks one or more rules; nothing was uploaded, sent or charged."""
+    """The request breaks one or more rules. Nothing was uploaded, sent or charged."""
 
     def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
         self.violations = tuple(violations)
@@ -95,11 +95,11 @@ class RequestError(GrokImagineError):
 
 
 class UnsupportedOption(RequestError):
-    """The connection cannot do what was asked at all."""
+    """The connection does not support the request at all."""
 
 
 class OverBudget(RequestError):
-    """The user's own spending limit would be passed."""
+    """The user's own spending limit would be exceeded."""
 
 
 class MediaError(RequestError):
@@ -119,7 +119,7 @@ class TransportError(GrokImagineError):
 
 
 class ConnectFailed(TransportError):
-    """No connection was made: certainly no byte of the request was sent."""
+    """Certainly no byte of the request was sent."""
 
 
 class TimedOut(TransportError):
@@ -127,10 +127,10 @@ class TimedOut(TransportError):
 
 
 class FetchFailed(TransportError):
-    """A file could not be downloaded. ``status`` is the HTTP status, where there was one.
+    """A file could not be downloaded. ``status`` is the HTTP status, or None.
 
-    ``is_refused``: we blocked the URL (SSRF protection). ``is_wrong_file``: what came is not a whole video.
-    ``is_slow``: it arrived too slowly to wait for.
+    ``is_refused``: we blocked the URL (SSRF protection). ``is_wrong_file``: the file is not a complete video.
+    ``is_slow``: the download was too slow.
     """
 
     def __init__(
@@ -150,17 +150,17 @@ class FetchFailed(TransportError):
 
     @property
     def is_useless(self) -> bool:
-        """Whether the same URL will not do better: another source is to be tried."""
+        """Whether trying the same URL again cannot help."""
         return self.is_gone or self.is_refused or self.is_wrong_file
 
     @property
     def is_gone(self) -> bool:
-        """Whether the URL itself is dead, so that only a fresh one can help."""
+        """Whether the URL is dead, so that only a new one can help."""
         return self.status in (401, 403, 404, 410)
 
 
 class ProviderError(GrokImagineError):
-    """The provider answered, and said no."""
+    """The provider answered with an error."""
 
     def __init__(
         self,
@@ -183,11 +183,11 @@ class AuthRejected(ProviderError):
 
 
 class OutOfCredit(ProviderError):
-    """The balance, or a spend limit that was set at the provider, is used up."""
+    """The balance, or a spending limit set at the provider, is used up."""
 
 
 class RateLimited(ProviderError):
-    """Too many requests. Nothing was accepted. ``retry_after`` is in seconds, if the provider named it."""
+    """Too many requests. Nothing was accepted. ``retry_after`` is in seconds, or None."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class BadRequest(ProviderError):
 
 
 class ContentRefused(BadRequest):
-    """Moderation refused the request itself. Sent elsewhere, the same content would be refused, or held against you."""
+    """Moderation refused the request itself. Other providers would refuse the same content, or block your account."""
 
 
 class TaskNotFound(ProviderError):
@@ -223,7 +223,7 @@ class UnreadableReply(ProviderError):
 
 
 class JobError(GrokImagineError):
-    """A job ended, or stopped, without a clip. The ids are in the text, so that nothing is lost."""
+    """A job ended, or stopped, without a clip. The text has the ids, so that the clip can still be found."""
 
     def __init__(self, message: str, *, job_id: str, task_id: str | None = None) -> None:
         self.job_id = job_id
@@ -245,7 +245,7 @@ class JobExpired(JobError):
 
 
 class JobTimedOut(JobError):
-    """Our deadline passed. The job goes on at the provider and can be resumed."""
+    """Our deadline passed. The job continues at the provider and can be resumed."""
 
 
 class JobCanceled(JobError):
@@ -257,11 +257,11 @@ class ResultNotFetched(JobError):
 
 
 class SubmitUncertain(JobError):
-    """It is unknown whether the provider accepted, and bills, the job. It is never sent again by itself."""
+    """It is unknown whether the provider accepted, and bills, the job. It is never sent again automatically."""
 
 
 class StorageError(GrokImagineError):
-    """A reference could not be made public."""
+    """An image or video could not be uploaded."""
 
 
 class JournalError(GrokImagineError):

@@ -13,9 +13,7 @@ Keys are SecretStr, so printing, logging or dumping settings does not show them.
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -41,9 +39,10 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
-from .filelock import file_lock, replace_file
+from .filelock import file_lock
 from .models.url import is_loopback, is_private_host, split
 from .privacy import ensure_private
+from .private_files import private_folder, write_private
 
 FILE_NAME = "settings.json"
 T = TypeVar("T")
@@ -280,28 +279,6 @@ def read_file(home: Path) -> dict[str, Any]:
         return cast("dict[str, Any]", found)
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {type(error).__name__}. Fix or delete it.") from None
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Atomically write ``data`` to ``path``. The file and its folder are accessible only to their owner."""
-    private_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            ensure_private(Path(temporary))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(Path(temporary), path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def private_folder(path: Path) -> Path:
-    """Create the folder ``path`` if it is missing, make it accessible only to its owner, and return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return ensure_private(path)
 
 
 def clean_key(key: SecretStr) -> SecretStr:

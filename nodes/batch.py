@@ -15,12 +15,13 @@ from ..grok_imagine.errors import GrokImagineError, JobFailed, RequestError
 from ..grok_imagine.models import Mode
 from .common import inputs
 from .common.inputs import value
-from .host import execution, files, tensors
+from .host import execution, files, node_events, tensors
 
 if TYPE_CHECKING:
     from ..grok_imagine.batch.run import BatchResult
-    from ..grok_imagine.jobs.session import Session
-    from ..grok_imagine.journal.batches import Row, Summary
+    from ..grok_imagine.jobs.session import Result, Session
+    from ..grok_imagine.journal.batch_row import Row
+    from ..grok_imagine.journal.batches import Summary
     from .host.progress import NodeProgress
 
 _MODES = (Mode.TEXT, Mode.IMAGE, Mode.REFERENCE)
@@ -114,7 +115,7 @@ class GIVBatch(io.ComfyNode):
         single: dict[str, Any] = {name: (_listed(each) or [None])[0] for name, each in lists.items()}
         given = [image for batch in _listed(lists.get("images")) for image in tensors.to_pixels(batch)]
 
-        async def work(progress: NodeProgress) -> tuple[BatchResult, list[Row]]:
+        async def work(progress: NodeProgress) -> tuple[BatchResult, list[tuple[Row, Result | None]]]:
             from ..grok_imagine.batch.run import Batch, run_batch
             from ..grok_imagine.journal.batches import Batches
 
@@ -134,23 +135,24 @@ class GIVBatch(io.ComfyNode):
                 result = await run_batch(session, batch, lambda summary: progress.report(_summarize(summary)))
                 return result, [await _at_hand(session, row) async for row in Batches(session.journal).rows(result.id)]
 
-        result, rows = await execution.run(node_id, work)
+        result, found = await execution.run(node_id, work)
+        rows = [row for row, _ in found]
         _remember(str(node_id), rows, retry_failed=single["retry_failed"])
-        return _outputs(result, rows)
+        return _outputs(result, rows, [node_events.card(made) for _, made in found if made])
 
 
-async def _at_hand(session: Session, row: Row) -> Row:
-    """The row with its clip on this machine. A missing or damaged file is downloaded again, at no cost."""
-    from ..grok_imagine.journal.batches import RowState
+async def _at_hand(session: Session, row: Row) -> tuple[Row, Result | None]:
+    """The row and its clip on this machine, if it has one. A missing or damaged file is downloaded again, for free."""
+    from ..grok_imagine.journal.batch_row import RowState
 
     if row.state is not RowState.DONE:
-        return row
+        return row, None
     try:
         await session.share(str(row.job_id))
         made = await session.resume(str(row.job_id))
     except GrokImagineError as error:
-        return replace(row, state=RowState.STOPPED, error=str(error), error_kind=type(error).__name__)
-    return replace(row, job={**row.job, "file": str(made.file)})
+        return replace(row, state=RowState.STOPPED, error=str(error), error_kind=type(error).__name__), None
+    return replace(row, job={**row.job, "file": str(made.file)}), made
 
 
 def _clip(row: Row) -> Path:
@@ -158,7 +160,7 @@ def _clip(row: Row) -> Path:
 
 
 def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     last = _last.setdefault(node_id, _LastRun())
     over = {RowState.DONE} if retry_failed else {RowState.DONE, RowState.FAILED}
@@ -166,9 +168,9 @@ def _remember(node_id: str, rows: list[Row], *, retry_failed: bool) -> None:
     last.files = [_clip(row) for row in rows if row.state is RowState.DONE]
 
 
-def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
+def _outputs(result: BatchResult, rows: list[Row], cards: list[dict[str, Any]]) -> io.NodeOutput:
     from ..grok_imagine.batch.rows import result_as_json
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     summary_text = _summarize(result.summary) + (f". Stopped: {result.stopped_by}" if result.stopped_by else "")
     clips = [_clip(row) for row in rows if row.state is RowState.DONE]
@@ -177,11 +179,12 @@ def _outputs(result: BatchResult, rows: list[Row]) -> io.NodeOutput:
         why = f" Row {first.number}: {first.error}" if first else ""
         raise JobFailed(f"No row has become a clip: {summary_text}.{why}", job_id=result.id)
     lines = "\n".join(json.dumps(result_as_json(row), ensure_ascii=False) for row in rows)
-    return io.NodeOutput([files.video_from_file(clip) for clip in clips], lines, summary_text)
+    videos = [files.video_from_file(clip) for clip in clips]
+    return io.NodeOutput(videos, lines, summary_text, ui={node_events.UI: cards})
 
 
 def _summarize(summary: Summary) -> str:
-    from ..grok_imagine.journal.batches import RowState
+    from ..grok_imagine.journal.batch_row import RowState
 
     counts = ", ".join(f"{summary.counts[one]} {one.value}" for one in RowState if summary.counts.get(one))
     return f"{summary.total} rows: {counts} · ${summary.cost_usd.normalize():f}"

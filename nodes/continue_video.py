@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..grok_imagine.errors import RequestError
 from ..grok_imagine.models import Mode
 from .common import generate, inputs
-from .host import execution, files
+from .host import execution, files, node_events
 
 if TYPE_CHECKING:
     from ..grok_imagine.chain.run import ChainResult
@@ -91,28 +91,18 @@ class GIVContinueVideo(inputs.ConnectionCheck, io.ComfyNode):
         result = await execution.run(node_id, work)
         ids = "\n".join(one.job.id for one in result.segments)
         info = json.dumps(_describe(result), ensure_ascii=False, indent=2)
-        return io.NodeOutput(files.video_from_file(result.file), ids, info)
+        cards = [node_events.card(one) for one in result.segments]
+        return io.NodeOutput(files.video_from_file(result.file), ids, info, ui={node_events.UI: cards})
 
 
 def _describe(result: ChainResult) -> dict[str, Any]:
     joined = result.joined
-    seams: list[dict[str, Any]] = []
-    if joined is not None:
-        seams = [
-            {
-                "frame": seam.frame,
-                "seconds": round(float(seam.frame / joined.shape.rate), 3),
-                "colours_matched": seam.match.is_needed,
-                "fade_seconds": round(seam.fade_seconds, 4),
-            }
-            for seam in joined.seams
-        ]
     return {
         "plan": result.plan.text,
         "file": str(result.file),
         "frames": joined.frames if joined else None,
         "seconds": round(joined.seconds, 3) if joined else None,
-        "seams": seams,
+        "seams": joined.seams_as_json if joined else [],
         "segments": [generate.describe(one) for one in result.segments],
     }
 

@@ -7,9 +7,11 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from .batch import GIVBatch
+from .cast import GIVCast
 from .continue_video import GIVContinueVideo
 from .edit_video import GIVEditVideo
 from .extend_video import GIVExtendVideo
+from .film import GIVFilm
 from .host import execution, pages, prompt_server
 from .image_to_video import GIVImageToVideo
 from .join_chunks import GIVJoinChunks
@@ -27,6 +29,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     GIVExtendVideo,
     GIVContinueVideo,
     GIVBatch,
+    GIVFilm,
+    GIVCast,
     GIVWaitForTask,
     GIVLoadVideoFrames,
     GIVSplitVideo,

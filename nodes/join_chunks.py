@@ -109,7 +109,7 @@ def _folder(ref: ChunkRef, crf: int, makers: dict[str, Any]) -> Path:
 
 def _keep(images: Any, ref: ChunkRef, crf: int, folder: Path, progress: NodeProgress) -> int | None:
     """Save the chunk. Returns the first missing one, or None once all are joined."""
-    from ..grok_imagine.media.mux.chunks import join_pieces, read_tags, write_piece
+    from ..grok_imagine.media.mux.chunks import join_chunks, read_tags, write_chunk
 
     target, chunk = folder / "joined.mp4", ref.chunk
     if target.exists():
@@ -119,12 +119,12 @@ def _keep(images: Any, ref: ChunkRef, crf: int, folder: Path, progress: NodeProg
     made = tensors.to_pixels(images)
     progress.report(f"Chunk {chunk.index + 1} of {chunk.count}: saving {len(made)} frames", is_news=True)
     rate = ref.rate * chunk.factor(len(made))
-    write_piece(chunk_files[chunk.index], made[chunk.count_repeats(len(made)) :], rate, crf, read_tags(ref.source))
+    write_chunk(chunk_files[chunk.index], made[chunk.count_repeats(len(made)) :], rate, crf, read_tags(ref.source))
     # Later chunks come before earlier gaps: a user who starts in the middle wants to see that part first.
     order = [*range(chunk.index + 1, chunk.count), *range(chunk.index)]
     missing = next((number for number in order if not chunk_files[number].exists()), None)
     if missing is None:
         progress.report("Joining", is_news=True)
-        join_pieces(chunk_files, ref.source, target)
+        join_chunks(chunk_files, ref.source, target)
         shutil.rmtree(chunk_files[0].parent)
     return missing

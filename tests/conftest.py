@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 CLIPS, DRAFT = "GROK_IMAGINE_SANDBOX_CLIPS", "GROK_IMAGINE_SANDBOX_DRAFT"
 _KEPT = {CLIPS, DRAFT, "GROK_IMAGINE_FRONTENDS", "GROK_IMAGINE_WRITE"}
@@ -33,8 +33,10 @@ INFORMED = """async () => {
     while (!isSettled()) await new Promise((next) => setTimeout(next, 20));
 }"""
 
-settings.register_profile("short", max_examples=100, deadline=None)
-settings.register_profile("long", max_examples=1000, deadline=None)
+# A busy machine is no fault of a test's.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("short", max_examples=100, **_PATIENT)
+settings.register_profile("long", max_examples=1000, **_PATIENT)
 settings.load_profile("short")  # --hypothesis-profile=long takes the other
 
 

@@ -23,7 +23,7 @@ def page(name: str, words: Mapping[str, Any], language: str) -> str:
     """The help of a node. ``words`` is its entry in that language's ``nodeDefs.json``."""
     own = json.loads(_WORDS.read_text("utf-8"))[name][language]
     inputs, outputs, an_input, an_output, meaning, good = _HEADS[language]
-    lines = [f"# {words['display_name']}", "", own["about"], "", f"![{words['display_name']}](../img/{name}.png)", ""]
+    lines = [f"# {words['display_name']}", "", own["about"], "", f"![{words['display_name']}](img/{name}.png)", ""]
     lines += [f"## {good}", "", *(f"- {tip}" for tip in own["tips"]), ""]
     lines += [f"## {inputs}", "", f"| {an_input} | {meaning} |", "| --- | --- |"]
     lines += [f"| {_title(key, one)} | {_cell(one['tooltip'])} |" for key, one in words["inputs"].items()]

@@ -245,7 +245,7 @@ def last_frame_to_next_clip(graph: Any) -> None:
 *Load Video Frames* hands on **last_frame** without decoding the rest of the clip; it starts the second clip. Put an \
 upscaler or an image editor between the two to steer what comes next.
 
-To go on in the same way several times, and get one film, see the template *long_clip*.""",
+To go on in the same way several times, and get one film, see the template *Long Clip*.""",
     )
     first = graph.node(
         "GIVTextToVideo",
@@ -384,6 +384,46 @@ paid twice.
     graph.node("PreviewAny", (520, 700), (420, 320), "Results, a line a row", {"source": (many, "results")})
 
 
+def film(graph: Any) -> None:
+    """A film from a shot list."""
+    graph.note(
+        (-1340, 60),
+        (360, 620),
+        """## A film from a shot list
+
+**One line is one shot.** Press **Run**: three clips are made and joined. It is free on the sandbox.
+
+1. Change a word in a shot and press Run again: only that shot is made again, with the shots that continue it.
+2. Write options in brackets before a prompt:
+   - `[continue]` starts from the last frame of the shot before
+   - `[8s]` sets its length
+   - `[take 2 of 4]` makes four takes and uses the second; write `take 3 of 4` to use another, at no cost
+3. **@anna** stands for the images of *Grok Imagine: Cast*. Connect your own picture there.
+
+**Before you pay:** choose your connection and turn **draft** on. The whole film is then made on the sandbox, within \
+that provider's limits. Turn it off for the film. The node shows the price of all shots, and the run pays only for \
+those that are new.""",
+    )
+    graph.group("An image: plug your own in instead", (-960, -20, 720, 460))
+    hero = _shades(graph, "Anna", 60, 16763282, 9118015)
+    cast = graph.node("GIVCast", (-200, 60), (280, 120), links={"images": (hero, "IMAGE")}, name="anna")
+    made = graph.node(
+        "GIVFilm",
+        (120, 60),
+        (440, 640),
+        links={"cast": (cast, "cast")},
+        connection="sandbox-xai",
+        shots="A paper boat leaves the shore of a calm lake at dawn\n"
+        "[continue] It drifts past a flock of ducks\n"
+        "[4s] @anna waves from the pier",
+        resolution="480p",
+        aspect_ratio="16:9",
+        seed=8,
+    )
+    graph.node("SaveVideo", (600, 60), SAVE, links={"video": (made, "video")}, filename_prefix="video/grok_film")
+    graph.node("PreviewAny", (600, 480), (420, 320), "Plan, takes and cost", {"source": (made, "info")})
+
+
 DRAWN = (
     text_to_video,
     image_to_video,
@@ -394,4 +434,5 @@ DRAWN = (
     long_clip,
     edit_and_extend,
     batch,
+    film,
 )

@@ -3,6 +3,7 @@
 #
 # usage: tools/windows.sh [PYTEST ARGUMENT...]     without arguments: the folders of tests named below
 #        tools/windows.sh crash [ARGUMENT...]      the crash matrix, with arguments such as --kills 100
+#        tools/windows.sh setup                    only set up what the others need
 #
 # Everything but Wine lies in .windows/, set up once and again when pyproject.toml or this file changes.
 # Wine is not Windows: a test that passes is evidence for paths, locks, open files, encodings and processes.
@@ -97,6 +98,7 @@ if [ ! "$dest/.ready" -nt pyproject.toml ] || [ ! "$dest/.ready" -nt tools/windo
   touch "$dest/.ready"
 fi
 run -c "import sys, platform, av, numpy, torch; print('windows: Python', platform.python_version(), sys.platform, 'PyAV', av.__version__, 'torch', torch.__version__)"
+if [ "${1:-}" = setup ]; then exit; fi
 if [ "${1:-}" = crash ]; then
   shift
   run -m tests.crash "$@"

@@ -1,9 +1,7 @@
 // The pack's one entry: ComfyUI loads every .js below web/ as an extension, so all else is .mjs.
-import { app } from "../../scripts/app.js";
 import { extension as nodesExtension } from "./lib/node/extension.mjs";
 import { jobsExtension } from "./lib/panel/extension.mjs";
 import { settingsExtension } from "./lib/settings/extension.mjs";
+import { registerExtension } from "./lib/shared/comfyui.mjs";
 
-for (const extension of [nodesExtension, jobsExtension, settingsExtension]) {
-  app.registerExtension(extension);
-}
+for (const extension of [nodesExtension, jobsExtension, settingsExtension]) registerExtension(extension);

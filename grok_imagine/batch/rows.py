@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import RequestError, Violation
-from ..journal.batches import Row, RowState
+from ..journal.batch_row import Row, RowState
 from ..models import Blob, VideoRequest
 
 MAX_ROWS = 100_000

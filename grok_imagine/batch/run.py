@@ -24,7 +24,8 @@ from ..errors import (
 )
 from ..jobs.new_job import assumed_cost
 from ..jobs.source_video import with_source
-from ..journal.batches import Batches, Row, RowState, Summary, owner_of
+from ..journal.batch_row import Row, RowState
+from ..journal.batches import Batches, Summary, owner_of
 from ..models import Blob, Cost, VideoRequest
 from ..models.capability import sum_costs
 from ..providers import capability_selection

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 
 from ..errors import JournalError, RequestError, SettingsError, Violation
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batch_row import Row, RowState
+from ..journal.batches import Batches, Summary
 from ..journal.queue import QUEUE, Queue, RetryLater
 from ..models import Blob, Cost, JobState
 from .rows import local_path

@@ -6,19 +6,18 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GrokImagineError, MediaError
-from ..filelock import replace_file
+from ..errors import GrokImagineError
 from ..jobs.pipeline.provenance import MADE_WITH, facts_of
 from ..jobs.progress import Progress, ProgressUpdate, SilentProgress
 from ..jobs.source_video import with_source
 from ..models import JobState, Mode, VideoRequest
-from ..settings import private_folder
+from ..private_files import private_folder
+from .joined_file import join_once
 from .plan import TAIL_SECONDS, Chain, ChainPlan, make_plan
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from ..media.join.join import Joined, Part
 
 __all__ = ["Chain", "ChainPlan", "ChainResult", "make_plan", "run_chain"]
-_JOIN_VERSION = "2"
-"""Incremented when the same segments would be joined into different bytes."""
 
 
 @dataclass(frozen=True)
@@ -116,29 +113,17 @@ async def _join_segments(
     session: Session, chain: Chain, planned: ChainPlan, results: list[Result], should_stop: Callable[[], bool] | None
 ) -> ChainResult:
     """Join the source and its segments, unless the same video exists already."""
-    from ..media.join.join import join
-    from ..media.mux.metadata import stamp
-
-    # The name depends on the jobs, since a failed segment is made again with the same digest.
-    name = hashlib.sha256(
-        "\n".join([_JOIN_VERSION, planned.digests[-1], *(segment.job.id for segment in results)]).encode()
+    # The identity depends on the jobs, since a failed segment is made again with the same digest.
+    identity = (planned.digests[-1], *(segment.job.id for segment in results))
+    file, joined = await join_once(
+        session.home,
+        identity,
+        lambda: list(_parts(chain.source, planned, results)),
+        lambda _joined: _facts(chain.source, results),
+        "\n".join(chain.prompts),
+        should_stop,
     )
-    target = private_folder(session.home / "results") / f"film-{name.hexdigest()[:24]}.mp4"
-    if target.is_file():
-        return ChainResult(target, tuple(results), planned)
-
-    def work() -> Joined:
-        joined = join(list(_parts(chain.source, planned, results)), partial, should_stop=should_stop)
-        with suppress(MediaError):  # the joined video is worth more than its metadata
-            stamp(partial, _facts(chain.source, results), "\n".join(chain.prompts))
-        replace_file(partial, target)
-        return joined
-
-    partial = target.with_suffix(f".{secrets.token_hex(4)}.part")
-    try:
-        return ChainResult(target, tuple(results), planned, await asyncio.to_thread(work))
-    finally:
-        partial.unlink(missing_ok=True)
+    return ChainResult(file, tuple(results), planned, joined)
 
 
 def _facts(source: Path, results: list[Result]) -> Mapping[str, object]:

@@ -19,6 +19,7 @@ from ..providers.registry import Providers
 from ..settings import load
 from ..settings_file import put
 from . import batch, budget, chain, console, job_commands, price, worker
+from .film import film, screening
 from .output import check_file, copy_clip
 from .session import AsJson, Home, default_home, handle_interrupt, with_session
 from .setup import doctor, provider, storage
@@ -239,6 +240,8 @@ app.command()(storage.upload)
 app.command()(budget.budget)
 app.command("continue")(chain.continue_clip)
 app.command()(batch.batch)
+app.command()(film.film)
+app.command("screening")(screening.write_page)
 app.command()(price.price)
 app.command()(worker.worker)
 app.command()(doctor.doctor)

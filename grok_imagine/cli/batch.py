@@ -20,7 +20,8 @@ from ..batch.run import Batch, BatchResult, prepare, run_batch
 from ..errors import RequestError
 from ..filelock import replace_file
 from ..jobs import Session
-from ..journal.batches import Batches, Row, RowState, Summary
+from ..journal.batch_row import Row, RowState
+from ..journal.batches import Batches, Summary
 from ..settings import MAX_USD
 from . import console
 from .output import check_file, check_folder
@@ -77,7 +78,7 @@ def batch(
             defaults=defaults,
             folder=file.resolve().parent,
             concurrency=at_once,
-            max_usd=_parse_dollars(max_usd),
+            max_usd=parse_dollars(max_usd),
             retry_failed=retry_failed,
         )
         target = results or file.with_name(f"{file.name}.results.jsonl")
@@ -194,7 +195,8 @@ def _counts(summary: Summary) -> str:
     return ", ".join(f"{summary.counts[state]} {state.value}" for state in RowState if summary.counts.get(state))
 
 
-def _parse_dollars(text: str | None) -> Decimal | None:
+def parse_dollars(text: str | None) -> Decimal | None:
+    """The amount of an option such as ``--max-usd``. Raises RequestError."""
     if text is None:
         return None
     try:

@@ -15,7 +15,8 @@ import typer
 from ..errors import GrokImagineError
 from ..jobs import Session
 from ..jobs.progress import BUDGET_RUN_ID
-from ..settings import load, private_folder
+from ..private_files import private_folder
+from ..settings import load
 from .console import ProgressBar
 
 T = TypeVar("T")

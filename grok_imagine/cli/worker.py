@@ -11,7 +11,8 @@ import typer
 from ..batch.run import Batch, BatchResult
 from ..errors import GrokImagineError, RequestError
 from ..jobs import Session
-from ..journal.batches import Batches, Row, Summary
+from ..journal.batch_row import Row
+from ..journal.batches import Batches, Summary
 from . import console
 from .session import Home, with_session
 

@@ -20,9 +20,9 @@ from ..jobs.connections import Profile, faulty_connections, profiles
 from ..jobs.uploads.stores import Stores
 from ..journal import database
 from ..journal.database import DatabaseLocation
-from ..journal.health import Health, check_health
+from ..journal.durability.health import Health, check_health
+from ..journal.durability.recovery_hints import DAMAGED
 from ..journal.journal import Journal
-from ..journal.recovery_hints import DAMAGED
 from ..models.money import Limits, SpendSummary, dollars
 from ..models.url import origin
 from ..settings import Settings, load

@@ -1,4 +1,4 @@
-"""Several connections for one wish: the first that takes it, as long as nobody has; and what each would ask for it."""
+"""Failover: tries several connections in order until one accepts the request. Quotes: the price at each."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from .session import Result, Session
 
 _NOT_ACCEPTED = (SettingsError, RequestError, StorageError, ConnectFailed, RateLimited, ProviderError)
-"""What says for certain that this connection did not take the wish: it is not set up, cannot do it, cannot be given
-the images, cannot be reached, refuses, or has no more credit. Anything else ends the choice: a clip may be paid."""
+"""Errors after which the next connection is tried, since this one certainly did not accept the request: it is not set
+up, does not support it, cannot get the images, cannot be reached, refuses it, or has no credit left."""
 _MAYBE_ACCEPTED = (OverBudget, ProviderDown, UnreadableReply)
-"""Of their kin, but not that: the user's own limit holds everywhere, and after a 5xx nobody knows."""
+"""Subclasses of these that end the failover: the budget applies to every connection, and a 5xx may be paid."""
 
 
 async def generate_with_failover(
@@ -44,32 +44,31 @@ async def generate_with_failover(
     progress: Progress | None = None,
     workflow: bytes | None = None,
 ) -> Result:
-    """Make the clip at the first of ``connections`` that takes it.
+    """Make the clip at the first of ``connections`` that accepts the request.
 
-    The next one is tried only when it is certain that the one before took nothing. Run again, the choice is kept: a
-    job that one of them has already is gone on with, wherever in the order it is. Raises the last one's error, whose
-    text tells what each of them said.
+    The next one is tried only if the previous one certainly did not accept it. If one of them already has a job for
+    this request, that job is resumed. Raises the last connection's error, with the messages of all of them.
     """
     names = list(dict.fromkeys(connections))
     known = await _find_accepted(session, request, names)
-    said: list[str] = []
+    failures: list[str] = []
     for name in [known] if known else names:
         try:
-            made = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
+            result = await session.generate(request, name, owner=owner, run=run, progress=progress, workflow=workflow)
         except _NOT_ACCEPTED as error:
             if isinstance(error, _MAYBE_ACCEPTED) or await _find_accepted(session, request, [name]):
                 raise
-            said.append(f"{name}: {error}")
+            failures.append(f"{name}: {error}")
             if name == (known or names[-1]):
-                raise _with_earlier_errors(error, said) from error.__cause__
+                raise _with_earlier_errors(error, failures) from error.__cause__
             continue
-        passed = tuple(f"not taken by {one}" for one in said)
-        return replace(made, warnings=(*passed, *made.warnings))
+        skipped = tuple(f"not accepted by {failure}" for failure in failures)
+        return replace(result, warnings=(*skipped, *result.warnings))
     raise SettingsError("Name at least one connection. Nothing was sent or charged.")
 
 
 async def _find_accepted(session: Session, request: VideoRequest, names: Sequence[str]) -> str | None:
-    """The first of the connections that has a job for this wish beyond its preparation."""
+    """The first of the connections that has a job for this request that may have been sent."""
     for name in names:
         try:
             job = await session.find(request, name)
@@ -80,18 +79,21 @@ async def _find_accepted(session: Session, request: VideoRequest, names: Sequenc
     return None
 
 
-def _with_earlier_errors(error: GrokImagineError, said: Sequence[str]) -> GrokImagineError:
-    if len(said) > 1:
-        listed = "".join(f"\n  - {one}" for one in said)
-        error.args = (f"None of the {len(said)} connections took it; nothing was charged.{listed}", *error.args[1:])
+def _with_earlier_errors(error: GrokImagineError, failures: Sequence[str]) -> GrokImagineError:
+    """The error, with the messages of all connections if there are several."""
+    if len(failures) > 1:
+        listed = "".join(f"\n  - {failure}" for failure in failures)
+        text = f"None of the {len(failures)} connections accepted the request; nothing was charged.{listed}"
+        error.args = (text, *error.args[1:])
     return error
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What one connection would ask for a wish. ``fault`` says why it cannot do it, in full; ``note`` what to know.
+    """The price of a request at one connection. ``fault`` lists why it does not support it; empty if it does.
 
-    ``cost`` is None where no price is published in numbers and the user has stated none.
+    ``cost`` is None if the provider publishes no price and the settings have none; ``note`` then says where to look.
+    ``is_assumed``: the price is from the settings.
     """
 
     connection: str
@@ -105,7 +107,7 @@ class Quote:
 
     @property
     def as_json(self) -> dict[str, object]:
-        """Plain JSON; amounts are strings, as JSON's numbers would be binary."""
+        """Plain JSON; amounts are strings, since JSON's numbers would be rounded."""
         return {
             "connection": self.connection,
             "label": self.label,
@@ -120,7 +122,7 @@ class Quote:
 
 
 def requote(settings: Settings, journaled: Mapping[str, Any]) -> list[Quote]:
-    """``quotes`` for the request that a job keeps, with each connection's usual model; its media are stand-ins."""
+    """``quotes`` for the request of a stored job, with each connection's default model and placeholder media."""
     fields = {name: value for name, value in journaled.items() if name in VideoRequest.model_fields and name != "model"}
     fields["mode"] = Mode(fields["mode"]) if fields.get("mode") else None
     fields["reference_images"] = ("https://example.com/image.png",) * len(fields.get("reference_images") or ())
@@ -129,27 +131,28 @@ def requote(settings: Settings, journaled: Mapping[str, Any]) -> list[Quote]:
 
 
 def quotes(settings: Settings, request: VideoRequest) -> list[Quote]:
-    """The same wish at every connection, the cheapest first, then those without a price, then those that cannot.
+    """The price of the request at every connection but the sandboxes: cheapest first, unsupported ones last.
 
-    Reads settings only; sends nothing. Sandboxes are left out: they stand for the providers, and are free.
+    Reads settings only; sends nothing.
     """
-    found = [
-        _quote(one, settings.connections.get(one.name) or ConnectionSettings(), request)
-        for one in profiles(settings).values()
-        if not one.is_sandbox
+    every = [
+        _quote(profile, settings.connections.get(profile.name) or ConnectionSettings(), request)
+        for profile in profiles(settings).values()
+        if not profile.is_sandbox
     ]
-    return sorted(found, key=lambda one: (bool(one.fault), one.cost is None, one.cost.usd if one.cost else 0))
+    return sorted(every, key=lambda quote: (bool(quote.fault), quote.cost is None, quote.cost.usd if quote.cost else 0))
 
 
-def _quote(profile: Profile, stated: ConnectionSettings, request: VideoRequest) -> Quote:
+def _quote(profile: Profile, settings: ConnectionSettings, request: VideoRequest) -> Quote:
     provider = profile.provider
-    about = Quote(profile.name, provider.label, request.model or "", None, has_key=profile.key is not None)
+    quote = Quote(profile.name, provider.label, request.model or "", None, has_key=profile.key is not None)
     try:
         checked = provider.check(request, allow_private_urls=True)
     except RequestError as error:
-        return replace(about, fault="; ".join(str(one) for one in error.violations) or str(error))
+        return replace(quote, fault="; ".join(str(violation) for violation in error.violations) or str(error))
     capability = checked.capability
-    own = assumed_cost(request, stated, checked)
+    own = assumed_cost(request, settings, checked)
     cost = provider.estimate(request, capability)
-    note = "" if cost or own else f"see {provider.pricing_url}" if provider.pricing_url else "see the provider's page"
-    return replace(about, model=capability.model, cost=own or cost, is_assumed=own is not None, note=note)
+    page = provider.pricing_url or "the provider's page"
+    note = "" if cost or own else f"see {page}"
+    return replace(quote, model=capability.model, cost=own or cost, is_assumed=own is not None, note=note)

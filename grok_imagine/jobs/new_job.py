@@ -1,4 +1,4 @@
-"""From a wish to a row in the journal: the identity of a clip, and the first line that is written of it."""
+"""New jobs: the fingerprint that identifies a request, and the job with its estimated cost."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from ..journal.uploads import Uploads
 from ..models import Blob, Cost, Job, JobState, VideoRequest
 from ..providers import CheckResult
 from ..settings import ConnectionSettings
-from .connections import Connection
+from .connections import Connection, Profile
 
 _LONGEST_SOURCE = 15.0
-"""Seconds: the longest source video that any dialect here takes."""
+"""Seconds: the longest source video that any dialect accepts."""
 
 
 _FORMULAS: tuple[Callable[[VideoRequest, Mapping[str, str]], str], ...] = (VideoRequest.fingerprint,)
-"""Every version of the formula of a request's identity, the newest first. New jobs take the newest, and jobs of the
-older ones are still found. Never change one, or finished clips are paid again: put a new one in front."""
+"""All versions of the fingerprint formula, newest first. New jobs use the newest; the others find older jobs. Never
+change one, or finished clips are paid again: put a new one in front."""
 
 
-async def fingerprints(request: VideoRequest, connection: Connection, uploads: Uploads) -> tuple[str, ...]:
-    """What makes this clip this clip: every input and the seed, the connection and its dialect; by each formula.
+async def fingerprints(request: VideoRequest, connection: Connection | Profile, uploads: Uploads) -> tuple[str, ...]:
+    """The request's fingerprints, newest formula first: hashes of all inputs, the seed, connection and dialect.
 
-    Who asks is no part of it: the same inputs and seed are the same clip in every node, graph, list and command.
-    A URL of our own making stands for its content: signed anew, it is still the same picture. So is one that an earlier
-    encoder encoded in another way.
+    The owner is not part of it: the same inputs and seed are the same clip in every node, graph, list and command. A
+    URL of one of our uploads counts as its content, so a newly signed URL changes nothing. An image that an earlier
+    version encoded differently has further fingerprints, by its earlier hashes.
     """
     media = (*request.reference_images, request.source_video)
-    known = await uploads.hashes_of([one for one in media if isinstance(one, str)])
-    encoded = [one for one in media if isinstance(one, Blob)]
-    count = max((len(one.earlier) for one in encoded), default=0)
+    known = await uploads.hashes_of([url for url in media if isinstance(url, str)])
+    blobs = [blob for blob in media if isinstance(blob, Blob)]
+    count = max((len(blob.earlier) for blob in blobs), default=0)
     earlier = [
-        {f"sha256:{one.sha256}": sha for one in encoded for sha in one.earlier[n : n + 1] if sha} for n in range(count)
+        {f"sha256:{blob.sha256}": sha for blob in blobs for sha in blob.earlier[n : n + 1] if sha} for n in range(count)
     ]
     name, dialect = connection.name, connection.provider.name
     texts = [
@@ -50,7 +50,7 @@ async def fingerprints(request: VideoRequest, connection: Connection, uploads: U
 def new_job(
     request: VideoRequest, connection: Connection, checked: CheckResult, *, owner: str, fingerprint: str, now: float
 ) -> Job:
-    """A job that is about to be walked."""
+    """A PREPARED job with its estimated cost."""
     estimate = assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
     return Job(
         id=new_id(now),
@@ -70,10 +70,10 @@ def new_job(
 def assumed_cost(
     request: VideoRequest, connection: Connection | ConnectionSettings, checked: CheckResult
 ) -> Cost | None:
-    """What the clip is taken to cost by the user's own figures, which count before published prices; None without any.
+    """The clip's cost by the prices in the connection's settings, which count before published ones; None without any.
 
-    The seconds are those of the clip and of the source video together, as the gateways bill both; unknown lengths
-    count as the longest there can be: a budget must not be passed for want of a figure.
+    Counts the seconds of the clip and of the source video, as gateways bill both. An unknown length counts as the
+    longest possible, so that a budget is not exceeded.
     """
     if connection.assumed_usd_per_clip is None and connection.assumed_usd_per_second is None:
         return None
@@ -86,7 +86,7 @@ def assumed_cost(
 
 
 def job_for_external_task(connection: Connection, task_id: str, now: float) -> Job:
-    """A job for a task that was submitted elsewhere: its request is not known, its result can be fetched."""
+    """A job for a task that was submitted elsewhere. Its request is unknown, but its result can be downloaded."""
     return Job(
         id=new_id(now),
         state=JobState.SUBMITTED,
@@ -103,5 +103,5 @@ def job_for_external_task(connection: Connection, task_id: str, now: float) -> J
 
 
 def new_id(now: float) -> str:
-    """Readable, sortable by time, unique: 20261121-101500-3f9a2c7b."""
+    """A unique job id that sorts by time: 20261121-101500-3f9a2c7b."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)) + f"-{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""The port through which a job tells its host how it goes: ComfyUI shows text, the command line a bar."""
+"""How a job reports its progress to the host: ComfyUI shows text, the command line a bar."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Protocol
 from ..models import Cost, Job
 
 BUDGET_RUN_ID: ContextVar[str] = ContextVar("grok_imagine_run", default="")
-"""What a budget per run counts together, for all that a host starts within it: a queued graph, a command."""
+"""The run (a queued graph, a command) to which the budget per run counts the jobs that are started now."""
 
 USER_ID: ContextVar[str] = ContextVar("grok_imagine_user", default="")
-"""The user of a host with several users to whom the jobs belong that are started now."""
+"""The user to whom the jobs belong that are started now; empty on a host with one user."""
 
 
 @dataclass(frozen=True)
 class ProgressUpdate:
-    """One moment of a job. ``elapsed`` is in seconds since this run of the job began; ``percent`` is the provider's
-    own, if any.
+    """A job's progress at one moment.
 
-    ``cost`` is what the provider takes for it; on the sandbox nobody takes anything.
-    ``step`` is one of preparing, uploading, submitting, queued, generating, downloading, done.
+    ``step`` is one of preparing, uploading, submitting, queued, generating, downloading, done. ``elapsed`` is in
+    seconds since this run of the job began. ``percent`` (0..100) is the provider's or the download's, if known.
+    ``cost`` is the provider's price; the sandbox is free.
     """
 
     job: Job
@@ -34,22 +34,22 @@ class ProgressUpdate:
 
     @property
     def price(self) -> str:
-        """The cost in words, for people."""
+        """The cost as text for users."""
         if self.cost is None:
             return "price: see the provider's page"
         return f"free here; elsewhere {self.cost}" if self.is_sandbox else str(self.cost)
 
 
 class Progress(Protocol):
-    """Whoever wants to know. Called on the session's loop; it must return at once."""
+    """Receives a job's progress, on the session's event loop. It must return at once."""
 
     def update(self, update: ProgressUpdate) -> None:
-        """Take notice."""
+        """Handle one update."""
         ...
 
 
 class SilentProgress:
-    """For hosts that do not look."""
+    """Ignores progress."""
 
     def update(self, update: ProgressUpdate) -> None:
-        """Take no notice."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Keeps results, and videos worked on in chunks, within their limits: oldest first, and nothing that is needed."""
+"""Removes the oldest results and chunk folders over the limits of size and age, except those still needed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..providers.registry import Providers
 from ..transport.partial_download import discard, is_in_use
 
 _PART_SECONDS = 24 * 3600.0
-"""An interrupted download is taken up again where it stopped; one that nobody touched for so long is litter, unless
-its job is unfinished, or a download holds it open."""
+"""After this time a partial download is removed, unless its job is unfinished or a download has it open."""
 _CHUNKS_SECONDS = 24 * 3600.0
-"""A video that was worked on since may be worked on now."""
+"""A chunk folder that changed within this time may be in use."""
 _JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that is over the limits. ``fetchable_until`` (Unix seconds) is None where it cannot be fetched again.
+    """A file over the limits. ``fetchable_until`` (Unix seconds) is None if it cannot be downloaded again.
 
-    With ``is_chunks`` it is the folder of one video that was worked on in chunks: the graph makes it anew for nothing.
+    ``size`` is in bytes, ``changed_at`` in Unix seconds. ``is_part``: a partial download. ``is_chunks``: the folder of
+    one video that is processed in chunks; the graph makes it again at no cost.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Candidate:
 
     @property
     def is_irreplaceable(self) -> bool:
-        """Whether it would be gone for good."""
+        """Whether it would be lost for good."""
         return self.fetchable_until is None and not self.is_part and not self.is_chunks
 
     def as_json(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class PruneResult:
-    """What is over the limits (``candidates``), which of it was removed, and the size of all in bytes before."""
+    """The files over the limits, those of them that were removed, and the size of all results before, in bytes."""
 
     candidates: tuple[Candidate, ...]
     removed: tuple[Path, ...]
@@ -68,13 +68,13 @@ class PruneResult:
 
     @property
     def irreplaceable(self) -> tuple[Candidate, ...]:
-        """Those that would be gone for good."""
-        return tuple(one for one in self.candidates if one.is_irreplaceable)
+        """Those that would be lost for good."""
+        return tuple(candidate for candidate in self.candidates if candidate.is_irreplaceable)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
         removed = {str(path) for path in self.removed}
-        rows = [{**one.as_json(), "removed": str(one.path) in removed} for one in self.candidates]
+        rows = [{**entry.as_json(), "removed": str(entry.path) in removed} for entry in self.candidates]
         return {"folder_bytes": self.total, "files": rows}
 
 
@@ -89,17 +89,17 @@ async def prune(
     apply: bool = False,
     for_good: bool = False,
 ) -> PruneResult:
-    """Find what is over the limits, and remove it if ``apply``; what cannot be fetched again only ``for_good``.
+    """Find what is over the limits. ``apply`` removes it; what cannot be downloaded again only with ``for_good``.
 
-    ``chunks`` is where Join Video Chunks keeps its pieces, a folder for each video; they count for the same limits.
+    ``chunks`` is where Join Video Chunks keeps its chunks, one folder per video; they count towards the same limits.
     """
     providers = await asyncio.to_thread(Providers, results.parent)
     files = await asyncio.to_thread(_files, results)
     files += await asyncio.to_thread(_chunk_folders, chunks) if chunks else []
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     total = sum(size for _, size, _ in files)
     left = total
-    for path, size, changed in sorted(files, key=lambda one: one[2]):
+    for path, size, changed in sorted(files, key=lambda file: file[2]):
         age = now - changed
         is_chunks = path.parent == chunks
         job = None if is_chunks else await _job_of(path, journal)
@@ -114,27 +114,27 @@ async def prune(
         if is_due:
             left -= size
             until = _fetchable_until(job, providers, now)
-            found.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part, is_chunks))
-    going = [one for one in found if for_good or not one.is_irreplaceable]
-    removed = await asyncio.to_thread(_remove, going) if apply else ()
-    return PruneResult(tuple(found), removed, total)
+            candidates.append(Candidate(path, size, changed, age, job.id if job else None, until, is_part, is_chunks))
+    to_remove = [candidate for candidate in candidates if for_good or not candidate.is_irreplaceable]
+    removed = await asyncio.to_thread(_remove, to_remove) if apply else ()
+    return PruneResult(tuple(candidates), removed, total)
 
 
 def _files(results: Path) -> list[tuple[Path, int, float]]:
-    """Clips and unfinished downloads: path, size in bytes, time of the last change. Nothing else is ours to remove."""
+    """Path, size in bytes and last change of each clip and partial download. Other files are not ours to remove."""
     if not results.is_dir():
         return []
-    found: list[tuple[Path, int, float]] = []
+    files: list[tuple[Path, int, float]] = []
     for path in results.iterdir():
         is_ours = path.suffix in (".mp4", ".part") or _is_orphaned_note(path)
         if is_ours and _JOB_ID.search(path.name) and path.is_file() and not path.is_symlink():
             facts = path.stat()
-            found.append((path, facts.st_size, facts.st_mtime))
-    return found
+            files.append((path, facts.st_size, facts.st_mtime))
+    return files
 
 
 def _chunk_folders(chunks: Path) -> list[tuple[Path, int, float]]:
-    """Folder, size in bytes and last change of each video that was worked on in chunks."""
+    """Path, size in bytes and last change of each video's chunk folder."""
     if not chunks.is_dir():
         return []
     folders = [path for path in chunks.iterdir() if path.is_dir() and not path.is_symlink()]
@@ -142,7 +142,7 @@ def _chunk_folders(chunks: Path) -> list[tuple[Path, int, float]]:
 
 
 def _size_and_change(folder: Path) -> tuple[int, float]:
-    """Bytes and last change. A piece may be renamed or joined meanwhile."""
+    """Size in bytes and last change. Chunks may be renamed or removed meanwhile."""
     size, changed = 0, folder.stat().st_mtime
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -153,22 +153,22 @@ def _size_and_change(folder: Path) -> tuple[int, float]:
 
 
 def _is_orphaned_note(path: Path) -> bool:
-    """What a download wrote beside its part, and a crash left behind when the part was gone."""
+    """Whether it is the note of a partial download that no longer exists."""
     return path.name.endswith(".part.json") and not path.with_suffix("").exists()
 
 
 async def _job_of(path: Path, journal: Journal) -> Job | None:
-    named = _JOB_ID.search(path.name)
-    return await journal.get(named[0]) if named else None
+    match = _JOB_ID.search(path.name)
+    return await journal.get(match[0]) if match else None
 
 
 def _is_removable(job: Job | None) -> bool:
-    """A job on its way owns its file; SUCCEEDED is one whose clip is just coming home."""
+    """Whether no unfinished job needs the file."""
     return job is None or job.state.is_final
 
 
 def _fetchable_until(job: Job | None, providers: Providers, now: float) -> float | None:
-    """Until when the provider keeps the clip, as far as it says; None where that is over, or nobody knows."""
+    """Until when the provider keeps the clip, in Unix seconds; None if that is over or unknown."""
     provider = providers.get(job.provider) if job else None
     if job is None or provider is None or job.state is not JobState.SAVED or not job.submitted_at:
         return None
@@ -176,22 +176,24 @@ def _fetchable_until(job: Job | None, providers: Providers, now: float) -> float
     return until if until > now else None
 
 
-def _remove(going: list[Candidate]) -> tuple[Path, ...]:
-    gone: list[Path] = []
-    for one in going:
+def _remove(candidates: list[Candidate]) -> tuple[Path, ...]:
+    """Remove those that did not change meanwhile. Returns the removed paths."""
+    removed: list[Path] = []
+    for candidate in candidates:
+        path = candidate.path
         try:
-            if one.is_chunks:
-                if _size_and_change(one.path)[1] != one.changed_at:
+            if candidate.is_chunks:
+                if _size_and_change(path)[1] != candidate.changed_at:
                     continue
-                shutil.rmtree(one.path)
-            elif one.path.suffix == ".part":
-                if not discard(one.path, one.changed_at):
+                shutil.rmtree(path)
+            elif path.suffix == ".part":
+                if not discard(path, candidate.changed_at):
                     continue
-            elif one.path.stat().st_mtime != one.changed_at:
-                continue  # it was written anew meanwhile: somebody needs it
+            elif path.stat().st_mtime != candidate.changed_at:
+                continue
             else:
-                one.path.unlink()
+                path.unlink()
         except OSError:
             continue
-        gone.append(one.path)
-    return tuple(gone)
+        removed.append(path)
+    return tuple(removed)

@@ -38,7 +38,7 @@ _HASH = "sha256:"
 
 @dataclass(frozen=True)
 class AbandonResult:
-    """A job that was given up, and in words what that means for the money."""
+    """An abandoned job, and a text that says whether it is charged."""
 
     job: Job
     text: str
@@ -47,8 +47,8 @@ class AbandonResult:
 async def attach(job: Job, task_id: str, connection: Connection | None, services: SessionServices) -> Job:
     """Give a job of unknown outcome the task id that its user found at the provider.
 
-    Raises SettingsError, or TaskNotFound if the provider of ``connection`` does not know the id. A provider that
-    cannot be asked now does not stop this.
+    Raises SettingsError for other jobs, TaskNotFound if the provider of ``connection`` does not know the id. If the
+    provider cannot be reached now, the id is stored unchecked.
     """
     if job.task_id is not None and job.task_id == task_id.strip():
         return job
@@ -71,7 +71,7 @@ async def attach(job: Job, task_id: str, connection: Connection | None, services
 
 
 async def attach_url(job: Job, url: str, services: SessionServices) -> Job:
-    """Give a paid job the URL of its video, as its user found it at the provider. Raises SettingsError."""
+    """Give a paid job the URL of its video that its user found at the provider. Raises SettingsError for other jobs."""
     if job.state not in (JobState.SUBMITTED, JobState.SUCCEEDED):
         raise SettingsError(
             f"Job {job.id} is {job.state.value}; you can attach a URL only to a job that a provider has accepted."
@@ -83,46 +83,46 @@ async def attach_url(job: Job, url: str, services: SessionServices) -> Job:
 
 
 async def resubmit(job: Job, services: SessionServices) -> Job:
-    """Submit a job of unknown outcome again, as its user wants: a new job in its place, which is about to be sent.
+    """Replace a job of unknown outcome, which its user wants to submit again, by a new PREPARED job.
 
-    The first may have been billed, so it stays in the ledger, and still takes a task id. Raises SettingsError for a
-    job whose outcome is known or still awaited, OverBudget where the limits leave no room for another.
+    The first may have been billed, so it stays in the ledger, and a task id can still be attached to it. Raises
+    SettingsError for a job whose outcome is known or still awaited, OverBudget if another would exceed a limit.
     """
     if not _is_unknown(job, services):
         state = "being sent right now" if job.state is JobState.SUBMITTING else job.state.value
         raise SettingsError(f"Job {job.id} is {state}; only a job of unknown outcome can be submitted again.")
     now = services.now()
-    anew: dict[str, Any] = dict.fromkeys(("task_id", "result_url", "file", "billed_usd", "error", "error_kind"))
-    by = replace(job, id=new_id(now), state=JobState.PREPARED, submitted_at=None, finished_at=None, **anew)
+    cleared: dict[str, Any] = dict.fromkeys(("task_id", "result_url", "file", "billed_usd", "error", "error_kind"))
+    by = replace(job, id=new_id(now), state=JobState.PREPARED, submitted_at=None, finished_at=None, **cleared)
     uncertain = replace(job, error_kind=SubmitUncertain.__name__)
-    return await services.journal.supersede(uncertain, by, f"submitted again knowingly, as {by.id}")
+    return await services.journal.supersede(uncertain, by, f"submitted again by its user, as {by.id}")
 
 
 async def abandon(job: Job, connection: Connection, services: SessionServices) -> AbandonResult:
-    """Give a job up. Raises SettingsError for one that is over, or whose outcome is unknown.
+    """Abandon a job. Raises SettingsError for one that has ended or whose outcome is unknown.
 
-    A provider that can cancel is asked to; else the job goes on there and is billed. It can still be collected, and
-    the same wish takes it up again: what is paid is not paid twice.
+    It is canceled if the provider can do that; otherwise it continues there and is billed. The same request then
+    resumes it, so it is not paid twice.
     """
     check_belongs(job, connection)
     label = connection.provider.label
-    flying = services.in_flight(job.id)
-    if flying is not None:  # its answer says whether there is anything to give up
+    running = services.in_flight(job.id)
+    if running is not None:  # the answer to its POST decides what can be abandoned
         with suppress(Exception):
-            await flying
+            await running
         job = await services.journal.get(job.id) or job
     if job.state is JobState.PREPARED:
-        told = "It was never sent and is not charged."
-        return await _fail(job, services, JobCanceled.__name__, told, billed_usd=Decimal(0))
+        text = "It was never sent and is not charged."
+        return await _fail(job, services, JobCanceled.__name__, text, billed_usd=Decimal(0))
     if job.state is JobState.SUBMITTED:
         if await _is_canceled(job, connection, services):
             billed = Decimal(0) if connection.provider.refunds_failures else None
             return await _fail(job, services, JobCanceled.__name__, f"{label} has canceled it.", billed_usd=billed)
-        told = (
-            f"{label} cannot cancel: the job goes on there and is billed. To get the clip after all, run the same "
+        text = (
+            f"{label} cannot cancel: the job continues there and is billed. To get the clip after all, run the same "
             f"graph again, or: grok-imagine resume {job.id}"
         )
-        return await _fail(job, services, ABANDONED, told)
+        return await _fail(job, services, ABANDONED, text)
     if job.state is JobState.SUCCEEDED:
         raise SettingsError(f"Job {job.id} is finished and paid. Download it: grok-imagine resume {job.id}")
     if job.state is JobState.SUBMITTING:
@@ -134,7 +134,7 @@ async def abandon(job: Job, connection: Connection, services: SessionServices) -
 
 
 def raise_if_rejected(job: Job) -> Job:
-    """The job; one that moderation refused before is not sent again by itself. Raises ContentRejected."""
+    """The job. Raises ContentRejected for one that moderation refused, which is not sent again automatically."""
     if job.state is not JobState.FAILED or job.error_kind != ContentRejected.__name__:
         return job
     raise ContentRejected(
@@ -146,31 +146,31 @@ def raise_if_rejected(job: Job) -> Job:
 
 
 async def reopen_failed(job: Job, connection: Connection, services: SessionServices) -> Job:
-    """The job, ready to be resumed: a failed one with a task id is polled once more, which costs nothing.
+    """The job, ready to be resumed: a failed one with a task id becomes SUBMITTED, to be polled at no cost.
 
-    Raises JobFailed for a failed job without a task id, SettingsError if the connection is not the job's any more.
+    Raises JobFailed for a failed job without a task id, SettingsError if the connection has changed.
     """
     check_belongs(job, connection)
     if job.state is not JobState.FAILED:
         return job
     if not job.task_id:
         raise JobFailed(f"This job has failed: {job.error or 'no reason was recorded'}", job_id=job.id)
-    return await services.journal.advance(job, JobState.SUBMITTED, "asked once more", finished_at=None, billed_usd=None)
+    return await services.journal.advance(job, JobState.SUBMITTED, "polled again", finished_at=None, billed_usd=None)
 
 
 async def reopen_missing_file(job: Job, services: SessionServices) -> Job:
     """The job, ready to be resumed: SUCCEEDED if its file is gone or damaged, SUBMITTED if it was abandoned."""
     journal = services.journal
     if job.is_abandoned:
-        return await journal.advance(job, JobState.SUBMITTED, "taken up again", finished_at=None)
+        return await journal.advance(job, JobState.SUBMITTED, "resumed after it was abandoned", finished_at=None)
     if job.state is not JobState.SAVED:
         return job
     if file := await find_file(job, services):
         return replace(job, file=file)
     try:
-        return await journal.advance(job, JobState.SUCCEEDED, "the file is gone or damaged; fetching it again")
+        return await journal.advance(job, JobState.SUCCEEDED, "the file is gone or damaged; downloading it again")
     except JobConflict:
-        return await journal.get(job.id) or job  # another run has noticed too
+        return await journal.get(job.id) or job  # another run was faster
 
 
 async def find_file(job: Job, services: SessionServices) -> Path | None:
@@ -182,12 +182,12 @@ async def find_file(job: Job, services: SessionServices) -> Path | None:
 
 
 async def rebuild_request(job: Job, connection: Connection, store: Store, uploads: Uploads) -> VideoRequest | None:
-    """The request of a job that was prepared and not sent, from the journal; None where its media are not at hand.
+    """The request of a PREPARED job, rebuilt from the journal; None if its media are not available.
 
-    Of local media the journal has only hashes: they are at hand while an upload of theirs is.
+    The journal has only the hashes of local media, so these are available only while their uploads are valid.
     """
     fields = dict(job.request)
-    images: list[str] = []
+    urls: list[str] = []
     for name in [
         *fields.pop("reference_images", []),
         *([fields.pop("source_video")] if "source_video" in fields else []),
@@ -195,18 +195,18 @@ async def rebuild_request(job: Job, connection: Connection, store: Store, upload
         url = await _find_media(name, store, uploads)
         if url is None:
             return None
-        images.append(url)
+        urls.append(url)
     if "source_video" in job.request:
-        fields["source_video"] = images.pop()
+        fields["source_video"] = urls.pop()
     try:
-        read = connection.provider.read({**fields, "reference_images": images}, allow_private_urls=connection.is_local)
+        read = connection.provider.read({**fields, "reference_images": urls}, allow_private_urls=connection.is_local)
     except RequestError:
         return None  # the contract has changed since
     return read[0]
 
 
 def check_task_id(task_id: str) -> str:
-    """The id without spaces around it. Raises SettingsError for a text that is none."""
+    """The id without surrounding spaces. Raises SettingsError if it cannot be a task id."""
     text = task_id.strip()
     if not is_task_id(text):
         raise SettingsError(f"{text[:60]!r} cannot be a task id. Copy it from the provider's dashboard.")
@@ -214,16 +214,17 @@ def check_task_id(task_id: str) -> str:
 
 
 async def _find_media(name: str, store: Store, uploads: Uploads) -> str | None:
+    """The URL of a journaled media input: itself, or that of a valid upload of its hash."""
     if not name.startswith(_HASH):
         return name
     if not isinstance(store, PersistentStore):
         return None
-    found = await uploads.find(store.name, name.removeprefix(_HASH), good_for=store.min_remaining_seconds)
-    return found.url if found else None
+    upload = await uploads.find(store.name, name.removeprefix(_HASH), good_for=store.min_remaining_seconds)
+    return upload.url if upload else None
 
 
 def _is_unknown(job: Job, services: SessionServices) -> bool:
-    """Whether nobody knows, nor can still learn from the POST's own answer, if the provider took the job."""
+    """Whether it is unknown if the provider accepted the job, and no answer to its POST can still arrive."""
     if job.state is not JobState.SUBMITTING or services.in_flight(job.id) is not None:
         return False
     return job.error_kind is not None or job.seconds_since_update(services.now()) >= services.answer_seconds
@@ -234,7 +235,7 @@ def _was_replaced(job: Job) -> bool:
 
 
 async def _is_canceled(job: Job, connection: Connection, services: SessionServices) -> bool:
-    """Whether the provider says that the task is canceled; a provider that cannot be asked has not."""
+    """Cancel the task. Returns whether the provider confirmed that; False if it cannot cancel or be reached."""
     call = connection.provider.cancel(job.task_id or "")
     if call is None:
         return False
@@ -245,5 +246,5 @@ async def _is_canceled(job: Job, connection: Connection, services: SessionServic
 
 
 async def _fail(job: Job, services: SessionServices, kind: str, text: str, **changes: Any) -> AbandonResult:
-    ended = {"error": f"Given up. {text}", "error_kind": kind, "finished_at": services.now(), **changes}
-    return AbandonResult(await services.journal.advance(job, JobState.FAILED, "given up by its user", **ended), text)
+    changes = {"error": f"Abandoned. {text}", "error_kind": kind, "finished_at": services.now(), **changes}
+    return AbandonResult(await services.journal.advance(job, JobState.FAILED, "abandoned by its user", **changes), text)

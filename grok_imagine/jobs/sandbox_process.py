@@ -1,4 +1,4 @@
-"""Starts the sandbox as a child process when it is first needed; it ends with the process that started it."""
+"""Starts the sandbox as a child process when it is first needed. It ends when this process ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from ..errors import SettingsError
+from ..private_files import private_folder
 from ..providers.user_files import FOLDER as PROVIDERS
-from ..settings import private_folder
 
 _START_SECONDS = 30.0
 # ``-m`` would not find the package under an embedded Python, which ignores PYTHONPATH and the working folder.
@@ -23,7 +23,7 @@ _BOOT = (
 
 
 class SandboxProcess:
-    """One sandbox for one host process. The pipe to its standard input is its life line."""
+    """One sandbox for one host process. It ends when the pipe to its standard input is closed."""
 
     def __init__(self, home: Path, url: str | None = None, *, options: tuple[str, ...] = ()) -> None:
         self._folder, self._providers, self._options = home / "sandbox", home / PROVIDERS, options
@@ -32,11 +32,11 @@ class SandboxProcess:
         self._lock = threading.Lock()
 
     async def url(self) -> str:
-        """Where the sandbox answers; started now if it does not run. Raises SettingsError when it cannot start."""
+        """The sandbox's URL. Starts it if it is not running. Raises SettingsError if it cannot start."""
         return await asyncio.to_thread(self._ensure)
 
     def close(self) -> None:
-        """End the sandbox that was started here."""
+        """End the sandbox that this object started."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
@@ -78,7 +78,7 @@ class SandboxProcess:
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:
-    """The process's first line of output, or nothing after a while; a pipe has no timeout of its own."""
+    """The process's first line of output; empty after a timeout, which pipes do not have."""
     lines: Queue[str] = Queue()
     stdout = process.stdout
     if stdout is None:

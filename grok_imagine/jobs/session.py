@@ -1,4 +1,4 @@
-"""A session: client, journal and sandbox, opened together and closed together, and what one can ask of them."""
+"""A session: the journal, the HTTP client and the sandbox, opened and closed together, and all operations on jobs."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ from .uploads.stores import Stores
 class Session:
     """``async with Session(home) as session: result = await session.generate(request, "sandbox")``.
 
-    ``home`` is the data folder: settings, journal, results. One session lives on one event loop. ``pacers`` and
-    ``hints`` are the process's, which may open many sessions; ``heard`` is told of each change of a job.
+    ``home`` is the data folder: settings, journal, results. A session belongs to one event loop. ``sandbox``,
+    ``rate_limiters`` and ``callbacks`` are shared by all sessions of a process. ``listener(job)`` is called after each
+    change of a job.
     """
 
     def __init__(
@@ -62,12 +63,12 @@ class Session:
         settings: Settings | None = None,
         *,
         sandbox: SandboxProcess | None = None,
-        pacers: RateLimiters | None = None,
-        hints: CallbackRegistry | None = None,
+        rate_limiters: RateLimiters | None = None,
+        callbacks: CallbackRegistry | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        heard: JobListener = lambda _job: None,
+        listener: JobListener = lambda _job: None,
         writes_metadata: bool = True,
     ) -> None:
         self.home = home
@@ -76,17 +77,17 @@ class Session:
         self._own_sandbox = sandbox is None
         self._now = self.clock = now
         self._in_flight = InFlightSteps()
-        self._rate_limiters = pacers or RateLimiters(sleep, monotonic)
+        self._rate_limiters = rate_limiters or RateLimiters(sleep, monotonic)
         self._request_locks = WeakValueDictionary[str, asyncio.Lock]()
         limits = Limits(**self.settings.budget.model_dump())
         self.journal = ObservableJournal(
-            home, now, listener=heard, database_url=self.settings.database_url, limits=limits
+            home, now, listener=listener, database_url=self.settings.database_url, limits=limits
         )
         self._client = Client(sleep=sleep, allowed_networks=self.settings.allowed_networks)
         self.stores = Stores(home, self.settings, self._client.put_public, now)
         self._uploads = Uploads(self.journal, now)
         self.publisher = Publisher(self._uploads, self.stores.deletes_after, Encoder(self._uploads))
-        kept_in = self.stores.for_results()
+        results_store = self.stores.for_results()
         self._services = SessionServices(
             journal=self.journal,
             client=self._client,
@@ -99,8 +100,8 @@ class Session:
             answer_seconds=self.settings.answer_seconds,
             max_download_bytes=self.settings.max_download_bytes,
             writes_metadata=writes_metadata,
-            shared_results=SharedResults(self.journal, kept_in) if kept_in else None,
-            callbacks=hints,
+            shared_results=SharedResults(self.journal, results_store) if results_store else None,
+            callbacks=callbacks,
             monotonic=monotonic,
             now=now,
         )
@@ -117,11 +118,11 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # To the end, also where this is canceled: what is in flight still needs the journal, and that must be closed.
+        # Shielded from cancellation: steps in flight still need the journal, which must be closed after them.
         await asyncio.shield(asyncio.ensure_future(self._close()))
 
     async def _close(self) -> None:
-        async with AsyncExitStack() as parts:  # from the last to the first, each also where another fails
+        async with AsyncExitStack() as parts:  # closes the last one first, and the others even if one fails
             if self._own_sandbox:
                 parts.push_async_callback(asyncio.to_thread, self._sandbox.close)
             parts.push_async_exit(self.journal)
@@ -130,11 +131,11 @@ class Session:
 
     @property
     def in_flight(self) -> frozenset[asyncio.Task[Job]]:
-        """The paid steps that are being run to their end."""
+        """The paid steps that are running."""
         return self._in_flight.tasks
 
     async def connect(self, name: str) -> Connection:
-        """The connection of that name, its sandbox started if it is one. Raises SettingsError or MissingKey."""
+        """The connection of that name. Starts the sandbox if it uses it. Raises SettingsError or MissingKey."""
         profile = connections.profile(self.settings, name)
         url = await self._sandbox.url() if profile.is_sandbox else None
         connection = connections.connect(profile, self._rate_limiters, url)
@@ -142,7 +143,7 @@ class Session:
         return connection
 
     def check(self, request: VideoRequest, connection: Connection) -> CheckResult:
-        """Every rule of the connection's contract, before anything is sent. Raises RequestError."""
+        """Check every rule of the connection's contract. Raises RequestError with all violations."""
         return connection.provider.check(request, allow_private_urls=connection.is_local)
 
     async def generate(
@@ -156,17 +157,17 @@ class Session:
         workflow: bytes | None = None,
         on_claim: OnClaim | None = None,
     ) -> Result:
-        """Make the clip, or go on with the job that already makes it.
+        """Make the clip, or resume the job that already makes it.
 
-        The same inputs and seed are the same clip, paid once, whoever asks for it and also after a restart; a new seed
-        is a new clip. ``owner`` is noted in the journal. ``run`` names what a budget per run counts together; a clip
-        without one counts alone. ``workflow`` (JSON) is kept with the job; ``on_claim`` goes to :meth:`Journal.claim`.
-        Raises the errors of :mod:`grok_imagine.errors`.
+        The same inputs and seed are the same clip, which is paid once, also after a restart; a new seed makes a new
+        clip. ``owner`` is stored in the journal. ``run`` groups jobs for the budget per run; a clip without one counts
+        alone. ``workflow`` (JSON) is stored with the job; ``on_claim`` is passed to :meth:`Journal.claim`. Raises the
+        errors of :mod:`grok_imagine.errors`.
         """
         connection = await self.connect(connection_name)
         checked = self.check(request, connection)
         identity, *older = await fingerprints(request, connection, self._uploads)
-        # Equal wishes that come at once, as from a list, are one clip: the second finds what the first made.
+        # Equal requests at the same time, as from a list, are one clip: the second finds the first one's job.
         async with self._request_locks.setdefault(identity, asyncio.Lock()):
             fresh = new_job(request, connection, checked, owner=owner, fingerprint=identity, now=self._now())
             counted = None if connection.sandbox_url else run or BUDGET_RUN_ID.get()
@@ -185,22 +186,24 @@ class Session:
 
     async def find(self, request: VideoRequest, connection_name: str) -> Job | None:
         """The job that already makes this clip, or None."""
-        connection = await self.connect(connection_name)
+        profile = connections.profile(self.settings, connection_name)
+        # A sandbox need not run for this.
+        connection = profile if profile.is_sandbox else await self.connect(connection_name)
         identities = await fingerprints(request, connection, self._uploads)
         return await self.journal.find_by_fingerprint(*identities)
 
     async def share(self, job_id: str) -> None:
-        """Let the current user see the job of a request that they have made, too."""
+        """Let the current user see a job, since they made the same request."""
         if user := USER_ID.get():
             await self.journal.transaction(lambda connection: job_query.add_user(connection, job_id, user))
 
     async def is_of_others(self, job_id: str) -> bool:
-        """Whether the job belongs to other users and not to the current one."""
+        """Whether the job belongs only to other users."""
         user = USER_ID.get()
         return await self.journal.transaction(lambda connection: job_query.is_of_others(connection, job_id, user))
 
     async def get_job(self, job_id: str) -> Job:
-        """The job of that id. Raises SettingsError if there is none, or if it belongs to other users alone."""
+        """The job of that id. Raises SettingsError if there is none or if it belongs only to other users."""
         job = await self.journal.get(job_id)
         if job is None or await self.is_of_others(job_id):
             raise SettingsError(
@@ -209,7 +212,7 @@ class Session:
         return job
 
     async def resume(self, job_id: str, *, progress: Progress | None = None) -> Result:
-        """Go on with a job from wherever it stands. A SAVED job whose file is gone or damaged is fetched again."""
+        """Resume a job from its state. If the file of a SAVED job is gone or damaged, it is downloaded again."""
         job = await self.get_job(job_id)
         if job.state is JobState.SAVED and (file := await recovery.find_file(job, self._services)):
             return Result(replace(job, file=file), file, is_reused=True)  # needs neither key nor connection
@@ -226,9 +229,9 @@ class Session:
     async def upload(
         self, media: Sequence[Blob], store: str | None = None, *, connection: str | None = None
     ) -> list[str]:
-        """Make files public and return their URLs. Raises StorageError, or SettingsError for a store not there.
+        """Upload files and return their public URLs. Raises StorageError, or SettingsError for an unknown store.
 
-        Without a store's name it is the one that the connection would use, else the settings' own.
+        Without ``store`` it uses the connection's store, else the default of the settings.
         """
         if store is not None:
             chosen: Store = self.stores.open(store)
@@ -239,15 +242,15 @@ class Session:
         return await self.publisher.publish(None, chosen, list(media))
 
     async def check_store(self, name: str) -> list[CheckStep]:
-        """Put, fetch and delete a picture; say in words what failed."""
+        """Upload, download and delete a test image. Returns the steps, up to the first that failed."""
         return await check_store(name, self.stores, self._client)
 
     async def try_connection(self, name: str) -> list[CheckStep]:
-        """Whether the connection is reached and takes its key; nothing is submitted."""
+        """Check that the connection can be reached and accepts its key. Nothing is submitted."""
         return await try_connection(await self.connect(name), self._client)
 
     async def sweep_store(self, name: str, *, older_than_hours: float, pinned: bool = False) -> list[str]:
-        """Remove uploads that are older and not needed by an unfinished job, or (but ``pinned``) by the user."""
+        """Delete old uploads that no unfinished job needs; those whose URLs the user has only if ``pinned``."""
         return await sweep(name, self.stores, self._uploads, older_than_hours=older_than_hours, pinned=pinned)
 
     async def attach(self, job_id: str, task_id: str) -> Job:
@@ -259,21 +262,21 @@ class Session:
         try:
             connection = await self.connect(job.connection)
         except SettingsError:
-            connection = None  # without a key nobody can be asked now; resuming the job says so
+            connection = None  # without a key the id cannot be checked now; resuming the job reports that
         return await recovery.attach(job, task_id, connection, self._services)
 
     async def attach_url(self, job_id: str, url: str) -> Job:
-        """Give a paid job the URL of its video, where the provider's answers name none that is understood."""
+        """Give a paid job the URL of its video, if none was found in the provider's answers."""
         return await recovery.attach_url(await self.get_job(job_id), url, self._services)
 
     async def resubmit(self, job_id: str) -> Job:
-        """Submit a job of unknown outcome again, knowingly: the job that takes its place, ready for ``resume``."""
+        """Replace a job of unknown outcome by a new one, which is returned. Call ``resume`` to submit it."""
         job = await recovery.resubmit(await self.get_job(job_id), self._services)
         await self.journal.transaction(lambda connection: job_query.copy_users(connection, job_id, job.id))
         return job
 
     async def abandon(self, job_id: str) -> AbandonResult:
-        """Give a job up: canceled where the provider can, else it goes on there, is billed, and the text says so."""
+        """Abandon a job. If the provider cannot cancel it, it continues there and is billed; the text says so."""
         job = await self.get_job(job_id)
         return await recovery.abandon(job, await self.connect(job.connection), self._services)
 
@@ -284,16 +287,16 @@ class Session:
     async def prune(
         self, *, apply: bool = False, for_good: bool = False, max_gb: float | None = None, max_days: float | None = None
     ) -> PruneResult:
-        """What of the results is over the limits; removed if ``apply``, what is gone for good only ``for_good``."""
+        """The results over the limits (default: the settings'). ``apply`` and ``for_good`` as in :func:`prune`."""
         limits = max_gb or self.settings.results_max_gb, max_days or self.settings.results_max_days
         facts = {"max_bytes": limits[0] * 1e9, "max_seconds": limits[1] * 86400, "now": self._now()}
         chunks = self.home / "chunks"
         return await prune(self._services.results, self.journal, chunks=chunks, **facts, apply=apply, for_good=for_good)
 
     async def collect(self, connection_name: str, task_id: str, *, progress: Progress | None = None) -> Result:
-        """Wait for a task by its id at the provider, whoever submitted it.
+        """Wait for a task by its id at the provider, and download its clip.
 
-        Raises TaskNotFound, and keeps no job, if the provider does not know it or another user has it.
+        Raises TaskNotFound, without storing a job, if the provider does not know it or it is another user's.
         """
         connection = await self.connect(connection_name)
         task_id = recovery.check_task_id(task_id)
@@ -308,15 +311,15 @@ class Session:
         return result_of(await run_job(job, self._context(connection, progress=progress)))
 
     async def download_url(self, url: str, target: Path, *, on_bytes: OnBytes | None = None) -> None:
-        """Download a video that the user names by its URL: public https, or a file of the running sandbox.
+        """Download a video from a URL that the user entered: public https, or a file of the running sandbox.
 
-        No key goes along. Raises FetchFailed or another TransportError.
+        No key is sent. Raises FetchFailed or another TransportError.
         """
-        base_url = ""  # whoever named it, a stranger's workflow may have: nothing private is trusted
+        base_url = ""  # a shared workflow may contain the URL, so no private address is trusted
         if is_loopback(url):
             sandbox_url = await self._sandbox.url()
             if not is_below(url, sandbox_url):
-                text = "The URL leads to this machine, but is no file of the running sandbox. Nothing was downloaded."
+                text = "The URL points to this machine, but not to a file of the sandbox. Nothing was downloaded."
                 raise FetchFailed(text, is_refused=True)
             base_url = sandbox_url
         nobody = Endpoint(base_url, SecretStr(""), lambda call, _key: call)

@@ -1,4 +1,4 @@
-"""A local clip as the source of an edit or an extension: measured and judged first, then made fit to be uploaded."""
+"""Uses a local video as the source of an edit or an extension: checks the request first, then prepares the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..models import Blob, VideoRequest
 if TYPE_CHECKING:
     from .session import Session
 
-# Stands for the file while everything else of the request is judged.
+# Stands for the file while the rest of the request is checked.
 _PLACEHOLDER = Blob(b"", "video/mp4")
 
 
@@ -24,10 +24,10 @@ async def with_source(
     *,
     should_stop: Callable[[], bool] | None = None,
 ) -> VideoRequest:
-    """The request with the file at ``path`` as its source, and the measured length of it in seconds.
+    """The request with the file at ``path`` as its source video, and its length in seconds.
 
-    Every fault of the request, the length's included, is raised as one RequestError before the file is encoded.
-    A request that has the source's URL already keeps it: the file is then only measured, and not uploaded.
+    Raises one RequestError with every fault of the request, including the length, before the file is encoded. A
+    request that has the source's URL already keeps it: the file is then only measured.
     """
     from ..media.mux.source_video import prepare_video
     from ..media.probe import probe
@@ -39,5 +39,5 @@ async def with_source(
     session.check(draft, connection)
     if request.source_video is not None:
         return draft
-    made = await asyncio.to_thread(lambda: prepare_video(path, should_stop=should_stop))
-    return request.model_copy(update={"source_video": made.blob, "source_seconds": made.seconds})
+    prepared = await asyncio.to_thread(lambda: prepare_video(path, should_stop=should_stop))
+    return request.model_copy(update={"source_video": prepared.blob, "source_seconds": prepared.seconds})

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import AuthRejected, JobFailed, OutOfCredit
-from ..models import Blob, Job, JobState
+from ..models import Job, JobState
 from ..models.job import ABANDONED
-from .journal import Journal, OnClaim, job_from_row
+from .batch_row import Row, RowState, row_from, values_of
+from .job_rows import job_from_row
+from .journal import Journal, OnClaim
 from .ledger import batch_cost, job_cost
 from .schema import batch_rows, batches, jobs
 
@@ -24,39 +24,6 @@ _PAGE = 200
 _KEY_CHARACTERS = 24
 _RETRIED_ERRORS = (AuthRejected.__name__, OutOfCredit.__name__)
 """Refusals that would hit every row: the batch stops, and its next run sends the rows again."""
-
-
-class RowState(str, Enum):
-    """A row's state. DONE and FAILED are final; rows in the other states continue when the batch runs again."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    """Its job is not finished and can be resumed at no further cost."""
-    UNKNOWN = "unknown"
-    """We could not confirm whether the provider accepted it. It is not sent again automatically."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One request of a batch. ``fields`` has its values with the defaults; ``key`` identifies it in the batch."""
-
-    key: str
-    number: int
-    connection: str
-    fields: Mapping[str, Any]
-    estimate_usd: Decimal | None = None
-    state: RowState = RowState.WAITING
-    job_id: str | None = None
-    error: str | None = None
-    error_kind: str | None = None
-    finished_at: float | None = None
-    job: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Its job's state, task_id, file, submitted_at, finished_at and cost_usd."""
-    is_repeat: bool = False
-    """Whether an earlier row of the list is equal, and so the same clip. Not stored."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +167,7 @@ class Batches:
         connection.execute(batches.update().where(batches.c.id == batch).values(updated_at=now))
         connection.execute(batch_rows.update().where(in_batch).values(number=None))
         known = set(connection.execute(sa.select(batch_rows.c.key).where(in_batch)).scalars())
-        new_rows = [_row_values(batch, row) for row in rows if row.key not in known]
+        new_rows = [values_of(batch, row) for row in rows if row.key not in known]
         if new_rows:
             connection.execute(batch_rows.insert(), new_rows)
         if known_rows := [{"k": row.key, "n": row.number} for row in rows if row.key in known]:
@@ -232,7 +199,7 @@ class Batches:
         this_row = (batch_rows.c.batch == row["batch"]) & (batch_rows.c.key == row["key"])
         values = {"state": RowState.RUNNING.value, "worker": worker, "claimed_at": self._now()}
         connection.execute(batch_rows.update().where(this_row).values(values))
-        return _row_from(row)
+        return row_from(row)
 
 
 def owner_of(batch: str, key: str) -> str:
@@ -307,37 +274,4 @@ def _read_page(connection: sa.Connection, batch: str, after: int) -> list[Row]:
     table = batch_rows.outerjoin(jobs, batch_rows.c.job_id == jobs.c.id)
     query = sa.select(batch_rows, *job_columns, ended, cost).select_from(table)
     query = query.where((batch_rows.c.batch == batch) & (batch_rows.c.number > after))
-    return [_row_from(row) for row in connection.execute(query.order_by(batch_rows.c.number).limit(_PAGE)).mappings()]
-
-
-def _row_values(batch: str, row: Row) -> dict[str, Any]:
-    return {
-        "batch": batch,
-        "key": row.key,
-        "number": row.number,
-        "state": RowState.WAITING.value,
-        "connection": row.connection,
-        "fields": json.loads(json.dumps(dict(row.fields), default=_json_value)),
-        "estimate_usd": row.estimate_usd,
-    }
-
-
-def _json_value(value: Any) -> str:
-    return f"sha256:{value.sha256}" if isinstance(value, Blob) else str(value)
-
-
-def _row_from(row: Mapping[Any, Any]) -> Row:
-    names = ("key", "number", "connection", "fields", "estimate_usd", "job_id", "error", "error_kind", "finished_at")
-    job = {
-        name: row[column]
-        for name, column in (
-            ("state", "job_state"),
-            ("task_id", "task_id"),
-            ("file", "file"),
-            ("submitted_at", "submitted_at"),
-            ("finished_at", "job_finished_at"),
-            ("cost_usd", "cost_usd"),
-        )
-        if column in row
-    }
-    return Row(**{name: row[name] for name in names}, state=RowState(row["state"]), job=job)
+    return [row_from(row) for row in connection.execute(query.order_by(batch_rows.c.number).limit(_PAGE)).mappings()]

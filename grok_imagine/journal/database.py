@@ -24,9 +24,9 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import SettingsError
 from ..privacy import ensure_private
-from ..settings import private_folder
-from .recovery_hints import DamagedError
-from .schema import NEWEST_VERSION, version_table
+from ..private_files import private_folder
+from .durability.recovery_hints import DamagedError
+from .schema import NEWEST_VERSION, generation, jobs, metadata, version_table
 
 FILE_NAME = "journal.db"
 _LOCK = 0x67726F6B
@@ -169,11 +169,26 @@ def _begin_file(connection: sa.Connection) -> None:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Upgrade the tables to the newest version. Imports Alembic only if needed, as that is slow."""
-    if sa.inspect(connection).has_table(version_table.name):
-        version = connection.execute(sa.select(version_table.c.version_num)).scalar()
-        if version == NEWEST_VERSION:
+    """Create the tables of an empty database, or bring those of an older version to the newest one."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(version_table.name):
+        if not inspector.has_table(jobs.name):
+            _create_tables(connection)
             return
+    elif connection.execute(sa.select(version_table.c.version_num)).scalar() == NEWEST_VERSION:
+        return
+    migrate(connection)
+
+
+def _create_tables(connection: sa.Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(sa.insert(generation).values(journal=secrets.token_hex(16), number=0))
+    version_table.create(connection)
+    connection.execute(sa.insert(version_table).values(version_num=NEWEST_VERSION))
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run the migrations that the database lacks. Imports Alembic, which is slow. Raises ValueError."""
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..models import Job, JobState
-from .journal import job_from_row
+from .job_rows import job_from_row
 from .schema import job_users, jobs, shelved
 
 GROUPS = ("all", "open", "attention", "done", "failed")

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,31 +19,24 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import ContentRejected, JournalError
+from ..errors import JournalError
 from ..models import TRANSITIONS, Job, JobState
-from ..models.job import ABANDONED
 from ..models.money import Limits
 from . import database, ledger
 from .db_thread import DatabaseThread
 from .durability.disk_reserve import AnswerReserve, DiskReserve
 from .durability.generation import JournalGuard
+from .durability.recovery_hints import CHECK_SERVER, DamagedError, hint_for, is_full
+from .job_rows import FURTHEST, NEWEST, is_current, job_from_row, row_of
 from .ledger import Ledger
-from .recovery_hints import CHECK_SERVER, DamagedError, hint_for, is_full
 from .schema import events, jobs
 
 T = TypeVar("T")
 OnClaim = Callable[[sa.Connection, Job, bool], None]
 """Called in the transaction of :meth:`Journal.claim` with the job, and whether it is new. It may raise to undo that."""
-_NEWEST = (jobs.c.created_at.desc(), jobs.c.id.desc())
-_PROGRESS = {state.value: number for number, state in enumerate(JobState) if state is not JobState.FAILED}
-# In older journals each node has a job of its own for equal requests: a finished one is better than a newer one.
-_FURTHEST = (sa.case(_PROGRESS, value=jobs.c.state, else_=-1).desc(), *_NEWEST)
-_FINAL_ERRORS = (ABANDONED, ContentRejected.__name__)
-"""Failed jobs that an equal request still finds: abandoned ones that are billed, and those refused by moderation."""
 _PAID_STEPS = (JobState.SUBMITTING, JobState.SUBMITTED)
 _NO_ERROR = {"error": None, "error_kind": None}
 _FAULTS = (SQLAlchemyError, sqlite3.Error, OSError, ValueError, KeyError)
-_COLUMNS = tuple(each.name for each in fields(Job))
 
 
 class JobConflict(JournalError):
@@ -140,8 +133,8 @@ class Journal:
 
     async def find_by_fingerprint(self, *fingerprints: str) -> Job | None:
         """The job for the same request that has not failed, whoever asked for it, or None."""
-        where = jobs.c.fingerprint.in_(fingerprints) & _is_current()
-        rows = await self._run(self._select, where, 1, _FURTHEST)
+        where = jobs.c.fingerprint.in_(fingerprints) & is_current()
+        rows = await self._run(self._select, where, 1, FURTHEST)
         return rows[0] if rows else None
 
     async def find_segment(self, digest: str) -> Job | None:
@@ -149,8 +142,8 @@ class Journal:
 
         Its owner ends with the segment's digest. Before it stands "chain"; in older journals a node's id or "cli".
         """
-        where = jobs.c.owner.endswith(f"/{digest}", autoescape=True) & _is_current()
-        rows = await self._run(self._select, where, 1, _FURTHEST)
+        where = jobs.c.owner.endswith(f"/{digest}", autoescape=True) & is_current()
+        rows = await self._run(self._select, where, 1, FURTHEST)
         return rows[0] if rows else None
 
     async def recent(self, *, limit: int = 100, unfinished: bool = False) -> list[Job]:
@@ -225,8 +218,8 @@ class Journal:
 
     def _claim(self, job: Job, run: str | None, older: Sequence[str], on_claim: OnClaim | None) -> Job:
         with self._begin() as connection:
-            where = jobs.c.fingerprint.in_([job.fingerprint, *older]) & _is_current()
-            row = connection.execute(jobs.select().where(where).order_by(*_FURTHEST).limit(1)).mappings().first()
+            where = jobs.c.fingerprint.in_([job.fingerprint, *older]) & is_current()
+            row = connection.execute(jobs.select().where(where).order_by(*FURTHEST).limit(1)).mappings().first()
             if row is None:
                 if self._guard:
                     self._guard.check_generation(connection)
@@ -257,7 +250,7 @@ class Journal:
     def _insert(self, connection: sa.Connection, job: Job, run: str | None = None) -> Job:
         now = self._now()
         job = replace(job, created_at=now, updated_at=now)
-        connection.execute(jobs.insert().values(**_row(job)))
+        connection.execute(jobs.insert().values(**row_of(job)))
         self._write_event(connection, job.id, None, job.state, None)
         if run is not None:
             ledger.open_account(connection, job, run, self._limits, now)
@@ -319,8 +312,10 @@ class Journal:
                         changes = {"task_id": answer.task_id, "submitted_at": answer.submitted_at}
                         self._store(job, JobState.SUBMITTED, "stored later", {**changes, **_NO_ERROR})
                     answer.path.unlink(missing_ok=True)
-            except (*_FAULTS, JobConflict):
+            except (*_FAULTS, JobConflict) as error:
                 has_left = True
+                if is_full(error):
+                    break  # nor is there room for the next one
         self._has_answers = has_left
 
     def _move(
@@ -329,7 +324,7 @@ class Journal:
         if _precedes_post(job, to):
             ledger.check_batch_limit(connection, job)
         moved = replace(job, state=to, updated_at=self._now(), **changes)
-        values = {name: value for name, value in _row(moved).items() if name in {*changes, "state", "updated_at"}}
+        values = {name: value for name, value in row_of(moved).items() if name in {*changes, "state", "updated_at"}}
         where = (jobs.c.id == job.id) & (jobs.c.state == job.state.value)
         if connection.execute(jobs.update().where(where).values(**values)).rowcount != 1:
             raise JobConflict(f"job {job.id} is no longer {job.state.value}")
@@ -345,7 +340,7 @@ class Journal:
         connection.execute(events.insert().values(note=note, **row))
 
     def _select(
-        self, where: sa.ColumnElement[bool], limit: int, order: Sequence[sa.ColumnElement[Any]] = _NEWEST
+        self, where: sa.ColumnElement[bool], limit: int, order: Sequence[sa.ColumnElement[Any]] = NEWEST
     ) -> list[Job]:
         with self._begin() as connection:
             rows = connection.execute(jobs.select().where(where).order_by(*order).limit(limit)).mappings().all()
@@ -370,23 +365,6 @@ def _is_paid_step(job: Job, to: JobState, changes: Mapping[str, Any]) -> bool:
 
 def _check_index(connection: sa.Connection, fingerprints: Sequence[str]) -> None:
     """Look for an equal job without the index (20 ms for 50,000 jobs). Raises DamagedError if there is one."""
-    where = jobs.c.fingerprint.op("||")("").in_(fingerprints) & _is_current()
+    where = jobs.c.fingerprint.op("||")("").in_(fingerprints) & is_current()
     if connection.execute(sa.select(jobs.c.id).where(where).limit(1)).first() is not None:
         raise DamagedError("an index lacks a job")
-
-
-def _is_current() -> sa.ColumnElement[bool]:
-    return (jobs.c.state != JobState.FAILED.value) | jobs.c.error_kind.in_(_FINAL_ERRORS)
-
-
-def _row(job: Job) -> dict[str, Any]:
-    row = {name: getattr(job, name) for name in _COLUMNS}
-    return {**row, "state": job.state.value, "file": None if job.file is None else str(job.file)}
-
-
-def job_from_row(row: Mapping[Any, Any]) -> Job:
-    """A row of the table as a Job."""
-    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
-    values["state"] = JobState(values["state"])
-    values["file"] = Path(values["file"]) if values["file"] else None
-    return Job(**values)

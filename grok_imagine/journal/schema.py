@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator
 
 NEWEST_VERSION = "0012"
 """The newest revision in ``migrations/versions``."""
-version_table = Table("alembic_version", MetaData(), Column("version_num", String))
+version_table = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """Alembic's table: the revision of the schema."""
 metadata = MetaData()
 

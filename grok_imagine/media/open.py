@@ -29,8 +29,9 @@ SAFE_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 # This option skips it. PyAV passes it to every stream.
 SKIP_PROBING = {"skip_frame": "all"}
 
-# PyAV 17 crashes the process when streams are given options.
-_CRASHES_ON_OPTIONS = 17
+# The first bytes of containers whose header lists all streams: Matroska and WebM, AVI. MP4 and MOV have a box first.
+_LISTING_MAGIC = (b"\x1aE\xdf\xa3", b"RIFF")
+_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 # A higher rate in a header may be a time base (such as 1000 in a browser's WebM) and not a frame rate.
 MAX_RATE = 240
@@ -115,7 +116,7 @@ def open_container(file: Path, **options: str) -> InputContainer:
     """Open a file with the safe options, and with ``options`` for its streams. Raises PyAV's errors."""
     # Metadata that is not UTF-8 must not prevent reading. PyAV 19 handles it itself.
     arguments: dict[str, Any] = {"metadata_errors": "replace"} if pyav_version() < 19 else {}
-    if pyav_version() != _CRASHES_ON_OPTIONS:
+    if _takes_options(file):
         # On opening, FFmpeg decodes the first frames: without the limit a small file takes gigabytes there.
         arguments["options"] = {**_size_limit(), **options}
     arguments["container_options"] = dict(SAFE_OPTIONS)
@@ -123,8 +124,7 @@ def open_container(file: Path, **options: str) -> InputContainer:
 
 
 def _open_quickly(file: Path) -> InputContainer:
-    # PyAV accepts stream options only if the header lists the streams.
-    if not _is_mp4(file) or pyav_version() == _CRASHES_ON_OPTIONS:
+    if not _is_mp4(file) or not _takes_options(file):
         return open_container(file)
     container = open_container(file, **SKIP_PROBING)
     if all(_has_full_header(stream) for stream in container.streams.video):
@@ -133,17 +133,30 @@ def _open_quickly(file: Path) -> InputContainer:
     return open_container(file)
 
 
+def _takes_options(file: Path) -> bool:
+    """Whether PyAV can give options to the file's streams. Where it cannot, that crashes the process.
+
+    Before 17.1 PyAV writes beyond an array if a file has more streams than its header lists, as FLV and MPEG-TS do. 17
+    crashes on other files, too.
+    """
+    version, start = pyav_version(), _first_bytes(file)
+    return version >= 18 or (version < 17 and (start[:4] in _LISTING_MAGIC or start[4:8] in _BOXES))
+
+
 def _is_mp4(file: Path) -> bool:
-    try:
-        with file.open("rb") as beginning:
-            return beginning.read(8)[4:] == b"ftyp"
-    except OSError:
-        return False  # opening it reports the reason
+    return _first_bytes(file)[4:8] == b"ftyp"
 
 
 def _is_webp(file: Path) -> bool:
-    with file.open("rb") as beginning:
-        return beginning.read(12)[8:] == b"WEBP"
+    return _first_bytes(file)[8:] == b"WEBP"
+
+
+def _first_bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as beginning:
+            return beginning.read(12)
+    except OSError:
+        return b""  # opening it reports the reason
 
 
 def _has_full_header(stream: VideoStream) -> bool:

@@ -47,9 +47,9 @@ class Orientation:
         """Width by height of a pixel of the upright picture; None for square ones."""
         return 1 / pixel if pixel and self.swap else pixel
 
-    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, picture: NDArray[Any]) -> NDArray[Any]:
         """The upright view of a picture ``[H, W, C]``, without a copy."""
-        turned: NDArray[np.uint8] = np.swapaxes(picture, 0, 1) if self.swap else picture
+        turned: NDArray[Any] = np.swapaxes(picture, 0, 1) if self.swap else picture
         step_x, step_y = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
         return turned[::step_y, ::step_x]
 

@@ -1,4 +1,4 @@
-"""The words of the engine, as values: request, capability, call and reply, blob, task status, job."""
+"""The engine's data types: request, capability, call and reply, blob, task status, job."""
 
 from .blob import Blob
 from .capability import Capability, Cost, Duration, Price, SourceLimits

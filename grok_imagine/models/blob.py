@@ -1,4 +1,4 @@
-"""Bytes that must be made public before a provider can see them."""
+"""Local images and videos as bytes, which are uploaded before a provider can download them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "vi
 
 @dataclass(frozen=True)
 class Blob:
-    """An encoded image or video, with the media type that its bytes really have."""
+    """An encoded image or video, and its actual media type."""
 
     data: bytes = field(repr=False)
     media_type: str
     earlier: tuple[str | None, ...] = field(default=(), repr=False, compare=False)
-    """The SHA-256 that each earlier encoder, the newest first, gave the same picture, where it is remembered."""
+    """The SHA-256 of the same image as encoded by each earlier encoder, newest first; None if it is not stored."""
 
     @cached_property
     def sha256(self) -> str:
@@ -26,7 +26,7 @@ class Blob:
 
     @property
     def extension(self) -> str:
-        """The file name extension without a dot; ``bin`` for a type that no provider takes."""
+        """The file name extension without a dot; ``bin`` for an unknown type."""
         return EXTENSIONS.get(self.media_type, "bin")
 
     def __len__(self) -> int:
@@ -34,10 +34,10 @@ class Blob:
 
 
 class LazyBlob(Blob):
-    """A blob that was encoded before, and is encoded again only if its bytes are really needed.
+    """A blob that was encoded before, and is encoded again only if its bytes are needed.
 
-    ``load`` gives the same picture: what is remembered of it (its hash, where it was uploaded) is what the request's
-    identity is made of. ``pixels`` is how many it has, and so how much memory it takes to encode it.
+    Its stored hash, media type and size in bytes suffice for fingerprints and uploads that exist. ``load()`` encodes
+    the image; ``pixels`` is their number, which determines the memory that this needs.
     """
 
     pixels: int
@@ -52,18 +52,18 @@ class LazyBlob(Blob):
         pixels: int = 0,
         earlier: tuple[str | None, ...] = (),
     ) -> None:
-        # The dataclass is frozen; these go where its cached properties live too.
+        # The dataclass is frozen, so the fields are set as its cached properties are.
         self.__dict__.update(sha256=sha256, media_type=media_type, earlier=earlier, pixels=pixels)
         self.__dict__.update(_size=size, _load=load)
 
     @property
     def is_loaded(self) -> bool:
-        """Whether its bytes are here."""
+        """Whether its bytes are available."""
         return "data" in self.__dict__
 
     @cached_property
     def data(self) -> bytes:  # type: ignore[override]
-        """The bytes, encoded now. A newer encoder may give others than before; the picture is the same."""
+        """The bytes, encoded at the first access. A newer encoder may return others than before, of the same image."""
         blob: Blob = self.__dict__["_load"]()
         return blob.data
 

@@ -1,4 +1,4 @@
-"""What one model can do in one mode: its choices, limits and price. Data only, no behaviour of a provider."""
+"""What one model supports in one mode: its options, limits and price."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .request import Mode
 
 @dataclass(frozen=True)
 class Cost:
-    """An amount of money, in the provider's credits (None where it has none) and in US dollars."""
+    """An amount in US dollars, and in the provider's credits (None if it has none)."""
 
     credits: Decimal | None
     usd: Decimal
@@ -26,21 +26,22 @@ class Cost:
 
 
 def sum_costs(costs: list[Cost | None]) -> Cost | None:
-    """The sum; None where one of them is not known."""
-    known = [one for one in costs if one is not None]
+    """The sum; None if one of the costs is unknown, or there are none."""
+    known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None
-    credits = [one.credits for one in known if one.credits is not None]
-    whole = sum(credits, Decimal(0)) if len(credits) == len(known) else None
-    return Cost(whole, sum((one.usd for one in known), Decimal(0)), any(one.is_estimate for one in known))
+    credits = [cost.credits for cost in known if cost.credits is not None]
+    total_credits = sum(credits, Decimal(0)) if len(credits) == len(known) else None
+    total_usd = sum((cost.usd for cost in known), Decimal(0))
+    return Cost(total_credits, total_usd, any(cost.is_estimate for cost in known))
 
 
 @dataclass(frozen=True)
 class Price:
-    """A published price in credits: so much a clip, a second at each resolution, and a reference image.
+    """A published price in credits: per clip, per second at each resolution, and per reference image.
 
-    Source: the provider's own page, named beside each use. The sum is rounded up to whole credits. Where a credit is a
-    dollar, the provider has none: prices are in dollars, and nothing is rounded.
+    The provider files name the source of each price. The sum is rounded up to whole credits. A price with one USD per
+    credit is in dollars: it is not rounded, and no credits are reported.
     """
 
     usd_per_credit: Decimal = Decimal(1)
@@ -49,7 +50,7 @@ class Price:
     per_image: Decimal = Decimal(0)
 
     def cost(self, *, resolution: str | None, seconds: int, images: int = 0) -> Cost:
-        """The estimate for one clip. ``resolution`` must be one that the price knows, if it knows any."""
+        """The estimate for one clip. ``resolution`` must be a key of ``per_second``, if that has any."""
         credits = self.per_clip + self.per_image * images
         if self.per_second:
             credits += self.per_second[resolution or ""] * seconds
@@ -61,7 +62,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Duration:
-    """The whole seconds that can be asked for, both ends included; ``default`` None: a choice is required."""
+    """The durations that can be requested, in whole seconds, inclusive. ``default`` None: a choice is required."""
 
     shortest: int
     longest: int
@@ -70,10 +71,10 @@ class Duration:
 
 @dataclass(frozen=True)
 class SourceLimits:
-    """How long the source video may be, in seconds, both ends included.
+    """The limits of the source video's length, in seconds, inclusive.
 
-    ``is_warning``: the limit is upstream's, so a request beyond it is sent with a warning. ``is_billed``: the provider
-    bills by this length, and it should be known.
+    ``is_warning``: the limit is only known from xAI, so a request beyond it is sent with a warning. ``is_billed``: the
+    provider bills by this length, so it should be known.
     """
 
     shortest: float | None = None
@@ -84,12 +85,12 @@ class SourceLimits:
 
 @dataclass(frozen=True)
 class Capability:
-    """What one model can do in one mode.
+    """What one model supports in one mode.
 
-    An empty tuple, or None, for a choice means that the provider documents no such parameter in this mode:
-    it is never sent (rule C8) and asking for it is an error (C9). ``rules`` names, for each field, the rule of
-    the contract that its limit comes from. Up to ``ratio_follows_images`` references the output takes the first one's
-    ratio: asking for another is then a warning, and it is not sent. ``image_bytes`` is the documented size limit.
+    An empty tuple, or None, for an option means that the provider documents no such parameter in this mode: it is never
+    sent (rule C8), and requesting it is an error (C9). ``rules`` has, for each field, the contract's rule for its
+    limit. With up to ``ratio_follows_images`` images the output has the first image's aspect ratio: requesting another
+    is a warning, and it is not sent. ``image_bytes`` is the documented size limit of an image in bytes.
     """
 
     model: str

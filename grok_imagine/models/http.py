@@ -1,4 +1,4 @@
-"""HTTP as values: a Call that a provider wants made, and the Reply that came back."""
+"""HTTP requests and responses as values: a provider builds a Call, the transport returns its Reply."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from ..redact import redact
 
 
 class RetryPolicy(Enum):
-    """What may be sent again. The Call says it, because only the provider knows what a call costs."""
+    """Whether a call may be sent again. The provider sets it, since only it knows what a call costs."""
 
     FREELY = "freely"
-    """Reading changes nothing: repeat after a lost answer, a 429 or a 5xx."""
+    """It changes nothing: repeat after a lost answer, a 429 or a 5xx."""
     ONLY_IF_REFUSED = "only if refused"
-    """It costs money: repeat only when no byte was sent, or the server explicitly said 429."""
+    """It costs money: repeat only if no byte was sent, or the server answered 429."""
 
 
 @dataclass(frozen=True)
 class Call:
     """One HTTP request, as a value.
 
-    ``target`` is a path below the connection's base URL (``/v1/videos``), or an absolute URL for a file
-    that lives elsewhere. ``authorized`` asks for the connection's key; the transport attaches it only
-    where the target lies below the base URL.
+    ``target`` is a path below the connection's base URL (``/v1/videos``), or an absolute URL. ``authorized``: send the
+    connection's key, which the transport does only below the base URL.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     target: str
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """Not shown: the key is among them."""
+    """Not shown in representations, since the key is among them."""
     repeat: RetryPolicy = RetryPolicy.FREELY
     authorized: bool = True
 
     @classmethod
     def get(cls, target: str, *, authorized: bool = True) -> Call:
-        """A read, which may be repeated freely."""
+        """A GET, which may be repeated freely."""
         return cls("GET", target, authorized=authorized)
 
     @classmethod
@@ -55,9 +54,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP response, as a value. Header names are in lower case; the body is at most 1 MiB.
+    """One HTTP response, as a value. Header names are in lower case; the body has at most 1 MiB.
 
-    ``retry_after`` is the Retry-After header in seconds, whichever of its two forms the server used.
+    ``retry_after`` is the Retry-After header in seconds, which may also have been a date.
     """
 
     status: int
@@ -72,11 +71,11 @@ class Reply:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in the body but white space."""
+        """Whether the body is empty or only white space."""
         return not self.body.strip()
 
     def json(self) -> Any:
-        """The body as JSON. Raises UnreadableReply when it is not."""
+        """The body, parsed as JSON. Raises UnreadableReply."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:

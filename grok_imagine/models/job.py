@@ -1,4 +1,4 @@
-"""A job: one clip's walk, from the wish to the file, as the journal remembers it."""
+"""A job: one clip from the request to the file, as the journal stores it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 class JobState(str, Enum):
-    """Where a job stands. Only SAVED and FAILED are final.
+    """A job's state. Only SAVED and FAILED are final.
 
-    SUBMITTING found by anyone but the process that is posting means *outcome unknown*: the provider may have
-    accepted, and may bill, the job. It is shown as such and never posted again by itself.
+    SUBMITTING means *outcome unknown* for all but the process that sends the POST: the provider may have accepted, and
+    may bill, the job. It is never sent again automatically.
     """
 
     PREPARED = "prepared"
@@ -25,38 +25,37 @@ class JobState(str, Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more can happen to the job."""
+        """Whether the job has ended."""
         return self in (JobState.SAVED, JobState.FAILED)
 
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.PREPARED: frozenset({JobState.SUBMITTING, JobState.FAILED}),
-    # Back to PREPARED only when it is certain that nothing was accepted; to SUBMITTED also when the user
-    # attaches a task id by hand.
+    # Back to PREPARED only if certainly nothing was accepted; to SUBMITTED also when the user attaches a task id.
     JobState.SUBMITTING: frozenset({JobState.PREPARED, JobState.SUBMITTED, JobState.FAILED}),
-    # SUBMITTED to itself: the user replaces a task id that was mistaken.
+    # SUBMITTED to itself: the user replaces a wrong task id.
     JobState.SUBMITTED: frozenset({JobState.SUBMITTED, JobState.SUCCEEDED, JobState.FAILED}),
-    # SUCCEEDED to itself: a fresh URL for the same result.
+    # SUCCEEDED to itself: a new URL for the same result.
     JobState.SUCCEEDED: frozenset({JobState.SUCCEEDED, JobState.SAVED}),
-    # SAVED back to SUCCEEDED: the file was removed by the user, and can be fetched again.
+    # SAVED back to SUCCEEDED: the file is gone or damaged and can be downloaded again.
     JobState.SAVED: frozenset({JobState.SUCCEEDED}),
-    # FAILED to SUBMITTED: the user has its task asked about once more, which costs nothing.
+    # FAILED to SUBMITTED: its task is polled again, at no cost.
     JobState.FAILED: frozenset({JobState.SUBMITTED}),
 }
-"""Which state may follow which. The journal refuses every other step."""
+"""The states that may follow each state. The journal refuses every other change."""
 
 
 ABANDONED = "JobDropped"
-"""The ``error_kind`` of a job that its user gave up while it goes on at the provider."""
+"""The ``error_kind`` of a job that its user abandoned while it continues at the provider."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row of the journal, as a value. Times are Unix seconds. It never holds a key.
+    """A job as stored in the journal. Times are Unix seconds. It never contains a key.
 
-    ``request`` is :meth:`VideoRequest.as_json`; ``fingerprint`` identifies the wish; ``owner`` is the node or
-    command that asked first; ``origin`` is where it was submitted (``https://host``);
-    ``error`` is the last thing to tell the user, and stays when the job is resumable.
+    ``request`` is :meth:`VideoRequest.as_json`; ``fingerprint`` identifies the request; ``owner`` is the node or
+    command that requested it first; ``origin`` is where it was submitted (``https://host``); ``error`` is the last
+    message for the user, also of a job that can be resumed.
     """
 
     id: str
@@ -87,13 +86,15 @@ class Job:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its user gave it up while it went on, and is billed, at the provider. Wanted again, it is taken up
-        again instead of being paid twice."""
+        """Whether its user abandoned it while it continues, and is billed, at the provider.
+
+        An equal request resumes it, so that it is not paid twice.
+        """
         return self.state is JobState.FAILED and self.error_kind == ABANDONED
 
     def seconds_since_update(self, now: float) -> float:
-        """How long the job has stood as it is. An update that lies in the future was written before the clock was
-        set back, and counts as that long ago."""
+        """Seconds since the last change. An update in the future was written before the clock was set back, and counts
+        as that long ago."""
         return abs(now - self.updated_at)
 
     @property

@@ -1,4 +1,4 @@
-"""Money as values: limits, accounts, entries and sums, in exact US dollars."""
+"""Limits, accounts, ledger entries and totals, in exact US dollars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that may be spent, in US dollars; None is no limit. Days and months are those of the local clock."""
+    """Spending limits in US dollars; None is no limit. Days and months are in local time."""
 
     per_run: Decimal | None = None
     per_day: Decimal | None = None
@@ -23,7 +23,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Account:
-    """One job's money, in US dollars. ``charged_at`` is the moment that its spending counts to."""
+    """What a job has reserved (``held``) and cost (``spent``), in US dollars.
+
+    The cost counts for the day of ``charged_at`` (Unix seconds).
+    """
 
     held: Decimal = ZERO
     spent: Decimal = ZERO
@@ -33,7 +36,7 @@ class Account:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One line of the ledger: by how much it changed what is held and what is spent, in US dollars."""
+    """One entry of the ledger: the changes of what is held and spent, in US dollars. ``at`` is in Unix seconds."""
 
     job_id: str
     at: float
@@ -45,7 +48,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Totals:
-    """What one span of time, or one run, has cost: ``spent`` is settled, ``pending`` may still come back."""
+    """The cost of one span of time or one run: ``spent`` is final, ``pending`` may be refunded."""
 
     spent: Decimal
     pending: Decimal
@@ -58,7 +61,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class SpendSummary:
-    """Where the money stands. ``unpriced`` counts this month's clips whose price nobody has told yet."""
+    """The spending of today and this month. ``unpriced`` is this month's number of clips of unknown price."""
 
     today: Totals
     month: Totals
@@ -81,17 +84,17 @@ class SpendSummary:
 
 
 def money(amount: Decimal | None) -> str | None:
-    """An amount as plain decimal text; None where there is none."""
+    """An amount as decimal text, or None."""
     return None if amount is None else f"{amount.normalize():f}"
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount for people: two decimals, more where they mean something."""
-    shown = amount.quantize(Decimal("0.0001")).normalize()
-    digits = max(2, -int(shown.as_tuple().exponent))
-    return f"${shown:.{digits}f}"
+    """An amount as text for users, with two to four decimals."""
+    rounded = amount.quantize(Decimal("0.0001")).normalize()
+    digits = max(2, -int(rounded.as_tuple().exponent))
+    return f"${rounded:.{digits}f}"
 
 
-def _plain(found: Totals, limit: Decimal | None) -> dict[str, str | None]:
-    left = None if limit is None else max(ZERO, limit - found.total)
-    return {"spent": money(found.spent), "pending": money(found.pending), "left": money(left)}
+def _plain(totals: Totals, limit: Decimal | None) -> dict[str, str | None]:
+    left = None if limit is None else max(ZERO, limit - totals.total)
+    return {"spent": money(totals.spent), "pending": money(totals.pending), "left": money(left)}

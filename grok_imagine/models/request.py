@@ -1,4 +1,4 @@
-"""What the user wants: one clip, said in our own words, before any provider is asked."""
+"""A request for one clip, independent of providers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .blob import Blob
 
 
 class Mode(str, Enum):
-    """The kinds of work that a Grok Imagine provider may offer."""
+    """What a provider makes a clip from."""
 
     TEXT = "text_to_video"
     IMAGE = "image_to_video"
@@ -24,21 +24,21 @@ class Mode(str, Enum):
 
     @property
     def label(self) -> str:
-        """The mode in words, for messages."""
+        """The mode as text, for messages."""
         return self.value.replace("_", "-") if self.value.endswith("to_video") else self.value.replace("_", " ")
 
 
 MediaInput = Blob | str
-"""A local image or video that we make public, or the public URL that the user already has."""
+"""A local image or video, which is uploaded, or a public URL."""
 
 
 class VideoRequest(BaseModel):
-    """One clip, as the user wants it. ``None`` leaves a choice to the provider's documented default.
+    """A request for one clip. None selects the provider's documented default.
 
-    ``mode`` is None to let the inputs decide: no image is text-to-video, images are image-to-video or,
-    where a model takes only one there, reference-to-video. ``duration_seconds`` are whole seconds (for
-    EXTEND: the seconds added). ``seed`` never reaches a provider (none documents one): it tells two wishes
-    for the same clip apart. ``source_seconds`` is the measured length of ``source_video``.
+    If ``mode`` is None, the inputs decide: no image is text-to-video, images are image-to-video or, if the model
+    accepts only one for that, reference-to-video. ``duration_seconds`` is in whole seconds (for EXTEND: the seconds
+    to add). ``seed`` is not sent, since no provider documents one; another seed makes a new clip of the same request.
+    ``source_seconds`` is the measured length of ``source_video``.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
@@ -56,7 +56,7 @@ class VideoRequest(BaseModel):
     source_seconds: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The request for the journal: plain JSON, with the hash in place of a local file's bytes."""
+        """The request as plain JSON for the journal, with hashes in place of local media."""
         plain = self.model_dump(exclude={"reference_images", "source_video"}, exclude_none=True, mode="json")
         if self.reference_images:
             plain["reference_images"] = [_name(media) for media in self.reference_images]
@@ -65,10 +65,10 @@ class VideoRequest(BaseModel):
         return plain
 
     def fingerprint(self, known: Mapping[str, str] | None = None) -> str:
-        """The SHA-256 of all that makes this clip this clip, the seed and every pixel included.
+        """The SHA-256 of all fields, including the seed and the media's content.
 
-        ``known`` gives the content's hash for URLs that stand for a content that we know, or another hash of the same
-        content for ``sha256:HASH``.
+        ``known`` maps URLs of our uploads to their content's hash, and ``sha256:HASH`` to another hash of the same
+        content.
         """
         plain = self.as_json()
         if known:
@@ -81,7 +81,7 @@ class VideoRequest(BaseModel):
 
 def _by_content(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        return [_by_content(one, known) for one in cast("list[Any]", value)]
+        return [_by_content(item, known) for item in cast("list[Any]", value)]
     return f"sha256:{known[value]}" if value in known else value
 
 

@@ -1,4 +1,4 @@
-"""What a provider says of a task, in our own words."""
+"""A task's status, independent of providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .capability import Cost
 
 
 class TaskPhase(Enum):
-    """Where a task stands at the provider. UNKNOWN is neither success nor failure: keep polling."""
+    """A task's phase at the provider. UNKNOWN is neither success nor failure: keep polling."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -21,7 +21,7 @@ class TaskPhase(Enum):
 
 @dataclass(frozen=True)
 class TaskError:
-    """Why a task failed, as the provider tells it (redacted and shortened)."""
+    """Why a task failed, in the provider's words, redacted and shortened."""
 
     message: str
     code: str | None = None
@@ -31,10 +31,10 @@ class TaskError:
 
 @dataclass(frozen=True)
 class TaskStatus:
-    """One reading of a task.
+    """The answer to one poll.
 
-    ``word`` is the provider's own spelling; ``percent`` is 0..100 and never decides anything; ``video_url`` is
-    only read once the task is DONE; ``cost`` is what the provider says it billed, where it says so.
+    ``word`` is the provider's own name of the phase; ``percent`` (0..100) is only displayed; ``video_url`` is set only
+    when the task is DONE; ``cost`` is what the provider says it billed, or None.
     """
 
     phase: TaskPhase

@@ -1,4 +1,4 @@
-"""URLs as values: is this one public, does it lie below that one. No DNS; names are judged as written."""
+"""Checks of URLs: whether one is public, or below another. Without DNS; host names are checked as written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NO_HOST = frozenset('<>"{}|^`')
-"""Characters that no host has, as in a sample that was pasted unchanged (``https://<account>.example``)."""
+"""Characters that no host name has, as in an example that was pasted unchanged (``https://<account>.example``)."""
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa")
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of an absolute http(s) URL; None when it is not one, or when clients would disagree on what it is."""
+    """The parts of an absolute http(s) URL; None if it is not one, or if clients would read it differently."""
     if "\\" in url or any(c.isspace() or ord(c) < 0x20 or ord(c) == 0x7F for c in url):
         return None
     try:
@@ -28,12 +28,12 @@ def split(url: str) -> SplitResult | None:
     if parts.scheme not in ("http", "https") or not host or not _NO_HOST.isdisjoint(host):
         return None
     if ":" not in host and ("[" in parts.netloc or "%" in host):
-        return None  # brackets are for IPv6 alone, percent signs for its zones
-    return parts if host.isprintable() else None  # invisible characters are dropped by some
+        return None  # brackets are only for IPv6, percent signs for its zones
+    return parts if host.isprintable() else None  # some clients drop invisible characters
 
 
 def fault_of(url: str, *, allow_private: bool = False) -> str | None:
-    """Why a provider could not fetch ``url``, in words that follow "it"; None when it could."""
+    """Why a provider could not download ``url``, as text that follows "it"; None if it could."""
     scheme = url.split(":", 1)[0].lower() if ":" in url else ""
     if scheme in ("data", "file", "blob"):
         return f"is a {scheme}: URI; give a public http(s) URL"
@@ -48,31 +48,31 @@ def fault_of(url: str, *, allow_private: bool = False) -> str | None:
 
 
 def is_private_host(host: str) -> bool:
-    """Whether ``host`` (a name or an address literal) is local, private or otherwise not on the internet."""
+    """Whether ``host`` (a name or an address) is local, private or otherwise not on the internet."""
     name = _plain(host)
     address = _address(name)
     if address is not None:
         return not is_public_address(address)
     labels = name.split(".")
-    # A last label of digits makes it an address to a resolver; one that is not well-formed is nobody's on the internet.
+    # Resolvers read a name whose last label has only digits as an address; a malformed one is not on the internet.
     if len(labels) == 1 or labels[-1].isdigit() or labels[-1].startswith("0x"):
         return True
     return any(name.endswith("." + local) for local in _LOCAL_NAMES) or name in _LOCAL_NAMES
 
 
 def is_public_address(address: Address, allowed: Iterable[Network] = ()) -> bool:
-    """Whether ``address`` is on the internet, or in a network that the user allows.
+    """Whether ``address`` is on the internet, or in one of the ``allowed`` networks.
 
-    An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that.
+    An IPv6 address that contains an IPv4 address (mapped, 6to4, NAT64) is checked by the latter.
     """
     if any(address in network for network in allowed):
         return True
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public_address(address.ipv4_mapped, allowed)
-        if address in _NAT64:  # how a network that has only IPv6 reaches the rest (RFC 6052)
+        if address in _NAT64:  # how IPv6-only networks reach IPv4 addresses (RFC 6052)
             return is_public_address(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF), allowed)
-        if address.is_site_local:  # what fc00::/7 replaced
+        if address.is_site_local:  # replaced by fc00::/7
             return False
         if address.sixtofour is not None and not is_public_address(address.sixtofour, allowed):
             return False
@@ -87,7 +87,7 @@ def is_literal_in(url: str, networks: Iterable[Network]) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL names this very machine."""
+    """Whether the URL's host is this machine."""
     parts = split(url)
     if parts is None or parts.hostname is None:
         return False
@@ -97,7 +97,7 @@ def is_loopback(url: str) -> bool:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an http(s) URL; empty where it is none."""
+    """Scheme, host and port of an http(s) URL; empty if it is not one."""
     parts = split(url)
     if parts is None or parts.hostname is None:
         return ""
@@ -107,7 +107,7 @@ def origin(url: str) -> str:
 
 
 def is_below(url: str, base: str) -> bool:
-    """Whether ``url`` has the origin of ``base`` and a path below it: only there does the key travel."""
+    """Whether ``url`` has the origin of ``base`` and a path below it. The key is sent only there."""
     one, other = split(url), split(base)
     if one is None or other is None or "@" in one.netloc:
         return False
@@ -121,7 +121,7 @@ def is_below(url: str, base: str) -> bool:
 
 
 def _plain(host: str) -> str:
-    """The host as a resolver gets it: full-width letters, digits and dots are the plain ones (IDNA)."""
+    """The host as resolvers read it: full-width letters, digits and dots become plain ones (IDNA)."""
     name = unicodedata.normalize("NFKC", host).replace("\u3002", ".")
     return name.strip("[]").rstrip(".").lower()
 
@@ -131,7 +131,7 @@ def _default(parts: SplitResult) -> int:
 
 
 def _address(host: str) -> Address | None:
-    """The address that ``host`` spells, odd spellings of IPv4 (``127.1``, ``0x7f000001``) included."""
+    """The address that ``host`` is, also in unusual forms of IPv4 (``127.1``, ``0x7f000001``); None for a name."""
     try:
         return ipaddress.ip_address(host.split("%")[0])
     except ValueError:

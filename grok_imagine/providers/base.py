@@ -75,6 +75,7 @@ class Provider:
         self.key_prefix = definition.key.prefix
         """How the provider's keys begin."""
         self.pricing_url = definition.pricing_url
+        self.key_url = definition.key_url
         self.capabilities = definition.capabilities
         self.poll_schedule = PollSchedule(definition.poll_schedule)
         self.longest_job_hours = definition.longest_job_hours

@@ -151,6 +151,8 @@ class Definition(_Table):
     label: Text
     base_url: str | None = None
     pricing_url: str | None = None
+    key_url: str | None = None
+    """Where its users make their API keys."""
     prices_seen: date | None = None
     """The day on which the prices below were read."""
     key: Key
@@ -192,7 +194,7 @@ class Definition(_Table):
             table["capabilities"] = [one for several in spread for one in several]
         return table
 
-    @field_validator("base_url", "pricing_url")
+    @field_validator("base_url", "pricing_url", "key_url")
     @classmethod
     def _is_public(cls, url: str | None) -> str | None:
         fault = None if url is None else fault_of(url, allow_private=False)

@@ -1,7 +1,7 @@
-"""Buckets: S3 and all that speaks it (AWS, R2, MinIO, OSS, B2), Google Cloud Storage and Azure Blob, through obstore.
+"""Buckets: S3 and compatible (AWS, R2, MinIO, OSS, B2), Google Cloud Storage and Azure Blob, through obstore.
 
-Objects are private. Their names are unguessable and depend on the content alone, so the same picture is the same
-object; providers read them by presigned URLs that expire, or below a public base URL that the user put in front.
+Objects are private. Their names are unguessable and depend only on the content, so the same image is the same object.
+Providers download them by signed URLs that expire, or below the bucket's public base URL.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from .base import PublicFile, min_remaining_seconds
 MAX_SIGNATURE_SECONDS = 7 * 24 * 3600.0
 """S3 signatures (version 4) and Google's are valid for seven days at most."""
 
-# One slow or broken store must not hold a job for minutes: obstore's own default is ten tries.
+# With obstore's default of ten tries, a slow or broken store would delay a job for minutes.
 _RETRY: dict[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=60)}
-# As in NO_PROXY. obstore reads the variables itself, and has no other way to be told not to.
+# As in NO_PROXY. obstore reads the proxy variables itself, and this is the only way to override them.
 _DIRECT = {"proxy_url": "http://localhost", "proxy_excludes": "localhost,127.0.0.0/8,::1"}
 _HOSTS = {
     "s3": "https://s3.amazonaws.com",
@@ -53,7 +53,7 @@ class StoredObject:
 class BucketStore:
     """One bucket (S3, GCS) or container (Azure), below one prefix.
 
-    ``secret`` keys the object names of this installation; ``lifetime_seconds`` is how long a signed URL lives.
+    ``secret`` keys the object names of this installation; ``lifetime_seconds`` is that of signed URLs.
     """
 
     def __init__(
@@ -136,8 +136,8 @@ class BucketStore:
         with map_errors(self.name):
             rows: list[Any] = await _in_thread(lambda: obstore.list(self._store(), self._stated.prefix).collect())
         results = self.result_key("").rpartition("/")[0] + "/"
-        found = [StoredObject(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
-        return [one for one in found if not one.key.startswith(results)]
+        objects = [StoredObject(str(row["path"]), row["last_modified"].timestamp()) for row in rows]
+        return [each for each in objects if not each.key.startswith(results)]
 
     def key_of(self, blob: Blob) -> str:
         """The object's key. It cannot be guessed without this installation's secret."""
@@ -206,7 +206,7 @@ def _stated_values(**values: Any) -> dict[str, str]:
     }
 
 
-# What servers and obstore say, and what it means; sought in order, in lower case. Numbers are HTTP statuses.
+# Patterns of error texts in lower case, and what they mean; the first match counts. Numbers are HTTP statuses.
 _HINTS: tuple[tuple[str, str], ...] = (
     (
         r"requesttimetooskewed|requestexpired|clock skew|not yet valid",
@@ -229,8 +229,8 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (r"slowdown|too ?many ?requests|\b429\b|\b503\b", "is overloaded; try again later"),
     (r"error sending request|connect|dns|unreachable", "cannot be reached; check the endpoint and the network"),
 )
-# obstore begins with what it did: the URL (whose name holds digits that look like statuses) and its retries; and it
-# ends with the error's whole structure, which names the cause, and the URL again.
+# obstore's text begins with the URL, whose digits may look like statuses, and the retries. It ends with the error's
+# debug structure, which has the cause, and the URL again.
 _PREAMBLE = re.compile(r"^.*?Error performing \w+ \S+ in [^,\s]+(?:, after .*?)?\s+-\s+", re.DOTALL)
 _ID = re.compile(r"<AWSAccessKeyId>.*?</AWSAccessKeyId>|\bAKIA\w+|\bASIA\w+")
 _FIELD_NAMES = re.compile(
@@ -246,11 +246,11 @@ def map_errors(name: str) -> Generator[None]:
     try:
         yield
     except (BaseError, FileNotFoundError, ValueError, OSError) as error:
-        said, _, structure = _PREAMBLE.sub("", str(error)).partition("Debug source")
-        low = _FIELD_NAMES.sub("", f"{type(error).__name__} {said} {structure}".lower())
+        message, _, structure = _PREAMBLE.sub("", str(error)).partition("Debug source")
+        low = _FIELD_NAMES.sub("", f"{type(error).__name__} {message} {structure}".lower())
         if isinstance(error, FileNotFoundError):
             low = f"nosuchbucket {low}"
-        meaning = next((words for signs, words in _HINTS if re.search(signs, low)), "failed")
-        # Without its cause: obstore's text names the access key id and the object.
-        words = _ID.sub("", redact(said.strip(), limit=240))
+        meaning = next((text for pattern, text in _HINTS if re.search(pattern, low)), "failed")
+        # Not chained: obstore's text has the access key id and the object's name.
+        words = _ID.sub("", redact(message.strip(), limit=240))
         raise StorageError(f"The store {name!r} {meaning}. Nothing was sent or charged. ({words})") from None

@@ -1,7 +1,7 @@
-"""For a ComfyUI that the internet can reach already: the pack serves just the file, under an unguessable token.
+"""The store for a ComfyUI on the public internet: the pack serves each file itself, under an unguessable token.
 
-This half keeps the files; the host's HTTP server asks :meth:`Shelf.find` and serves what it gets. A token is good
-until it expires; only its hash is kept, as the file's name, so that reading the folder gives no working URL.
+This module keeps the files; the HTTP route finds them by :meth:`PublicFiles.find`. A token is valid until it expires.
+Only its hash is stored, as the file's name, so the folder's content does not reveal working URLs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import StorageError
 from ..models import Blob
-from ..settings import private_folder, write_private
+from ..private_files import private_folder, write_private
 from .base import PublicFile, min_remaining_seconds
 
 ROUTE = "/grok_imagine/public"
@@ -102,7 +102,7 @@ class ComfyUIRoute:
     ) -> None:
         self.name = name
         self._base_url = base_url
-        self._shelf = public_files
+        self._files = public_files
         self._lifetime = lifetime_seconds
         self._now = now
 
@@ -115,8 +115,8 @@ class ComfyUIRoute:
         """Copy the blob into the public folder. Raises StorageError if it cannot be written."""
         expires_at = self._now() + self._lifetime
         try:
-            self._shelf.sweep()
-            token = self._shelf.put(blob, expires_at)
+            self._files.sweep()
+            token = self._files.put(blob, expires_at)
         except OSError as error:
             raise StorageError(
                 f"The store {self.name!r} cannot keep the file: {error.strerror}. Nothing was sent or charged."
@@ -125,7 +125,7 @@ class ComfyUIRoute:
 
     async def remove(self, key: str) -> None:
         """Delete the file now."""
-        self._shelf.remove(key)
+        self._files.remove(key)
 
 
 def _name(token: str) -> str:

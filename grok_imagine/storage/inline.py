@@ -9,7 +9,7 @@ from ..models import Blob
 from .base import PublicFile
 
 LIMIT = 10 * 1024 * 1024
-"""For one file. xAI states none; its own SDK sends images of this size, and a larger body risks a bare 413."""
+"""Bytes of one file. xAI documents no limit; its SDK sends images of this size, and a larger body may get a 413."""
 
 
 class InlineStore:
@@ -21,7 +21,7 @@ class InlineStore:
         """The blob as a data URI. Raises StorageError if it is too large."""
         if len(blob) > LIMIT:
             raise StorageError(
-                f"A {blob.media_type} of {len(blob) / 2**20:.1f} MiB is too large to travel inside the request "
+                f"A {blob.media_type} of {len(blob) / 2**20:.1f} MiB is too large to send within the request "
                 f"(at most {LIMIT // 2**20} MiB). Set up a store for uploads, or give a public URL. "
                 "Nothing was sent or charged."
             )

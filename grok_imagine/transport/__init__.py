@@ -1,1 +1,1 @@
-"""HTTP: the only room of the engine that opens sockets."""
+"""HTTP: the only package of the engine that opens sockets to providers."""

@@ -1,4 +1,4 @@
-"""Sends Calls and returns Replies; maps httpx's family of errors to ours, in one place."""
+"""Sends Calls and returns Replies. Converts httpx's errors to ours."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ BODY_LIMIT = 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=60.0)
 _HEADERS = {"User-Agent": f"comfyui-grok-imagine/{__version__}"}
 
-# httpx logs the URL of every request at INFO, a result's signature and all, and ComfyUI shows that level.
+# httpx logs the URL of every request, with its signature, at INFO, and ComfyUI shows that level.
 _is_ours: ContextVar[bool] = ContextVar("grok_imagine_request", default=False)
 
-# Fewer than the pool's connections: httpcore goes over all that wait for one times all there are, at each step of each.
+# Fewer than the pool's connections: httpcore's time per step is the product of waiting requests and connections.
 _MAX_CONCURRENT_READS = 40
 
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 EXCHANGE_SECONDS = 90.0
-"""For one call as a whole: a server that drips never runs into a timeout between two bytes."""
+"""The limit for a whole call, since a slow server never exceeds the timeout between two bytes."""
 
 Refusal = Callable[[Reply], ProviderError]
 
 
 @dataclass
 class Client:
-    """One connection pool for reading; each POST that costs money gets a fresh connection.
+    """One connection pool for reading; each POST that costs money uses a new connection.
 
-    A kept-alive connection that the server has just closed would make it unknown whether a POST arrived. On a
-    fresh one, a failure to connect is certain to have sent nothing.
+    If the server has just closed a kept-alive connection, it is unknown whether a POST arrived. On a new one, a failure
+    to connect means that certainly nothing was sent.
     """
 
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     allowed_networks: Sequence[Network] = ()
-    """Networks that are not on the internet, and from which results may come all the same."""
+    """Private networks from which results may be downloaded."""
     resolve: Resolve = resolve
-    """How the names of other people's URLs are resolved."""
+    """Resolves the host names of result URLs."""
     _pool: httpx.AsyncClient | None = None
     _files: httpx.AsyncClient | None = None
     _environment: NetworkEnvironment | None = None
@@ -88,14 +88,14 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for one in (self._pool, self._files):
-            if one is not None:
-                await one.aclose()
+        for pool in (self._pool, self._files):
+            if pool is not None:
+                await pool.aclose()
         self._pool = self._files = None
 
     @property
     def environment(self) -> NetworkEnvironment:
-        """The proxies and certificates that are used. Only inside ``async with``."""
+        """The proxies and certificates. Only inside ``async with``."""
         if self._environment is None:
             raise RuntimeError("the client is not open")
         return self._environment
@@ -109,15 +109,15 @@ class Client:
 
     @property
     def files(self) -> httpx.AsyncClient:
-        """The pool for URLs that somebody else chose: it connects to the internet alone. Only inside ``async with``."""
+        """The pool for untrusted URLs, which connects only to the internet. Only inside ``async with``."""
         if self._files is None:
             raise RuntimeError("the client is not open")
         return self._files
 
     async def send(self, call: Call, endpoint: Endpoint) -> Reply:
-        """Send once. Raises ConnectFailed where no byte was sent, TimedOut or TransportError where it is unknown.
+        """Send once. Raises ConnectFailed if no byte was sent, TimedOut or TransportError if that is unknown.
 
-        A read waits for its turn; a submit has waited before it was journaled, since from then on it must be quick.
+        A read waits for the rate limiter. A submit has waited before it was journaled, so that it is sent at once.
         """
         signed = endpoint.sign(call)
         url = endpoint.url(call)
@@ -129,7 +129,7 @@ class Client:
             return await _in_time(_exchange(fresh, signed, url, endpoint.key), url)
 
     async def read(self, call: Call, endpoint: Endpoint, refusal: Refusal) -> Reply:
-        """Send a Call that may be repeated until a 2xx answer comes, the tries are used up, or the answer is final."""
+        """Send a repeatable Call until the answer is 2xx or final, or the tries are used up. Raises the last error."""
         if call.repeat is not RetryPolicy.FREELY:
             raise ValueError("a call that costs money is never repeated here")
         failures = 0
@@ -156,14 +156,14 @@ class Client:
             )
 
     async def get_public(self, url: str) -> Reply:
-        """GET a small public file without any key, as a provider would (at most 1 MiB)."""
+        """GET a public file of at most 1 MiB without a key, as a provider would."""
         with map_errors(url):
             async with self.pool.stream("GET", url, headers={"Accept": "*/*"}) as response:
                 body = await _bounded(response)
         return Reply(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
 
     async def put_public(self, url: str, data: bytes, media_type: str) -> Reply:
-        """POST bytes without any key (for the sandbox's own upload endpoint)."""
+        """POST bytes without a key (for the sandbox's upload endpoint)."""
         with map_errors(url):
             response = await self.pool.post(url, content=data, headers={"Content-Type": media_type})
         return Reply(response.status_code, response.content[:BODY_LIMIT])
@@ -177,10 +177,9 @@ async def _in_time(exchange: Coroutine[Any, Any, Reply], url: str) -> Reply:
 
 
 class _SendWatch:
-    """Notes whether bytes of a request have left, as httpcore tells it.
+    """Records whether bytes of a request were sent, from httpcore's trace events.
 
-    What an exception is called says nothing on that: httpx raises the same errors for a URL that cannot be read and
-    for a redirect that answers a request which arrived.
+    The exceptions do not tell: httpx raises the same ones for an invalid URL and for a redirect that answers a request.
     """
 
     def __init__(self, method: str) -> None:
@@ -188,7 +187,7 @@ class _SendWatch:
         self.has_sent = False
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore at each step. A proxy's CONNECT is not the request."""
+        """Called by httpcore at each step. Ignores the CONNECT to a proxy."""
         if event.endswith(".send_request_headers.started"):
             request = info.get("request")
             self.has_sent = self.has_sent or getattr(request, "method", self._method) == self._method
@@ -196,7 +195,7 @@ class _SendWatch:
 
 @contextmanager
 def _map_errors_after_send(watch: _SendWatch, url: str, secret: str) -> Generator[None]:
-    """Whatever goes wrong after the first byte has left leaves it unknown what the server did."""
+    """Convert every error after the first byte was sent to TransportError, since the server may have acted."""
     try:
         yield
     except ConnectFailed as error:
@@ -220,7 +219,7 @@ async def _exchange(client: httpx.AsyncClient, call: Call, url: str, key: Secret
             body = await _bounded(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
             delay = retry_after(headers.get("retry-after"), headers.get("date"))
-    # Should the server echo the key, it goes no further than here.
+    # The server may echo the key.
     body = conceal(body.decode("latin-1"), secret).encode("latin-1")
     headers = {name: conceal(value, secret) for name, value in headers.items()}
     return Reply(response.status_code, body, headers, delay)
@@ -238,16 +237,16 @@ async def _bounded(response: httpx.Response) -> bytes:
 
 
 def retry_after_of(error: Exception) -> float | None:
-    """What the server said of when to come back, in seconds."""
+    """The seconds that the server asked to wait, or None."""
     return error.retry_after if isinstance(error, RateLimited) else None
 
 
 @contextmanager
 def map_errors(url: str, secret: str = "") -> Generator[None]:
-    """Turn httpx's errors into ours; the text names the host and the kind of failure, no query and no ``secret``.
+    """Convert httpx's errors to ours. The text has the host and the kind of failure, but no query and no ``secret``.
 
-    Nor does httpx log what is requested meanwhile. Errors that quote the server are no causes of ours: whoever
-    prints the traceback would print what the server sent, and it may have sent the key back.
+    httpx does not log meanwhile. Errors that quote the server are not chained, so that a traceback does not show what
+    it sent, which may include the key.
     """
     try:
         host = httpx.URL(url).host
@@ -270,7 +269,7 @@ def map_errors(url: str, secret: str = "") -> Generator[None]:
 
 @contextmanager
 def _without_logging() -> Generator[None]:
-    """What httpx does meanwhile is not logged: a URL may hold a signature."""
+    """Prevent httpx from logging, since URLs may have signatures."""
     token = _is_ours.set(True)
     try:
         yield
@@ -279,7 +278,7 @@ def _without_logging() -> Generator[None]:
 
 
 def _is_foreign_record(_record: logging.LogRecord) -> bool:
-    """A filter for httpx's logger, which belongs to the whole process: only our own requests go unlogged."""
+    """A filter for httpx's loggers, which the whole process shares: drops only the records of our requests."""
     return not _is_ours.get()
 
 

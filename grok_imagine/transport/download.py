@@ -1,4 +1,4 @@
-"""Brings a finished clip home: into a part that a later try goes on from, checked, then renamed into place."""
+"""Downloads a clip into a partial file, which a later try resumes, checks it, and renames it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MAX_REDIRECTS = 3
 _HEAD = 12
 WINDOW_SECONDS = 60.0
 LEAST_RATE = 4096
-"""Bytes per second, over each window. A read timeout alone lets a server that drips hold a download for days."""
-_PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
-"""Content encodings that httpx unpacks. Other words there (``aws-chunked``, ``utf-8``) change nothing in the bytes."""
+"""Bytes per second in each window of WINDOW_SECONDS. With a read timeout alone, a slow download could take days."""
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+"""Content encodings that httpx decodes. Other values (``aws-chunked``, ``utf-8``) do not change the bytes."""
 _FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pdin"})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 OnBytes = Callable[[int, "int | None"], None]
 Check = Callable[[Path], "str | None"]
-"""What is wrong with a file, in words that follow "the result"; None when nothing is. It may read the disk."""
+"""Returns what is wrong with a file, as text that follows "the result", or None. Blocks."""
 
 
 async def download(
@@ -47,9 +47,9 @@ async def download(
 ) -> int:
     """Download ``call`` to ``target`` and return its size in bytes.
 
-    The file appears under its name only when it is whole and is a video. The key goes along only below the
-    connection's base URL, on every hop anew. With ``keep`` a try that breaks off leaves what it got, and the next
-    one asks for the rest. Raises FetchFailed, ConnectFailed or another TransportError; OSError from the disk.
+    The file gets its name only when it is complete and a video. The key is sent only below the connection's base URL,
+    which is checked at every redirect. With ``keep``, a failed try keeps what it received, and the next one requests
+    the rest. ``limit`` is in bytes. Raises FetchFailed, ConnectFailed or another TransportError; OSError.
     """
     part = await asyncio.to_thread(PartialDownload.open, target, keep=keep)
     rate = _RateWatch()
@@ -71,7 +71,7 @@ async def _receive_from(
     on_bytes: OnBytes | None,
     rate: _RateWatch,
 ) -> int:
-    """Receive the file into ``part``, over redirects, and return its size."""
+    """Receive the file into ``part``, following redirects, and return its size in bytes."""
     url = endpoint.url(call)
     for _ in range(MAX_REDIRECTS + 1):
         pool = client.files if _check_hop(url, endpoint, client.allowed_networks) else client.pool
@@ -88,10 +88,10 @@ async def _receive_from(
 
 
 def _check_hop(url: str, endpoint: Endpoint, allowed: Sequence[Network]) -> bool:
-    """Whether the URL is somebody else's, so that its addresses are to be checked too. Raises FetchFailed.
+    """Whether the URL is untrusted, so that its addresses must be checked too. Raises FetchFailed.
 
-    A provider may only send us to the public internet by https, or below its own base URL, which the user chose;
-    a sandbox on this machine may send us to its own port, and the user's ``allowed_networks`` are trusted.
+    Allowed are the public internet by https, URLs below the base URL, which the user chose, the same port of a sandbox
+    on this machine, and the user's ``allowed_networks``.
     """
     if is_below(url, endpoint.base_url) or _is_same_local_server(url, endpoint.base_url):
         fault, is_foreign = None, False
@@ -116,46 +116,46 @@ def _is_same_local_server(url: str, base_url: str) -> bool:
 
 
 def _range(part: PartialDownload) -> dict[str, str]:
-    """Ask for the rest alone, provided that it is still the same file."""
+    """Headers that request only the rest, if the file is still the same."""
     return {"Range": f"bytes={part.size}-", "If-Range": part.validator} if part.size else {}
 
 
 def _check_answer(response: httpx.Response, part: PartialDownload, limit: int) -> None:
-    """Set the part to where the answer goes on from. Raises FetchFailed for what is no part of a video."""
+    """Prepare ``part`` for the answer's body. Raises FetchFailed if the answer is not the file or its rest."""
     status = response.status_code
     if status == 416:
         part.forget()
-        raise FetchFailed("the server has no more of the result; beginning anew")
+        raise FetchFailed("the server has no more of the result; starting over")
     if status not in (200, 206):
         raise FetchFailed(f"the result's URL answers HTTP {status}", status=status)
-    is_packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
+    is_compressed = response.headers.get("content-encoding", "").strip().lower() in _COMPRESSED
     length = response.headers.get("content-length", "")
-    start, total = 0, int(length) if length.isdigit() and len(length) < 16 and not is_packed else None
+    start, total = 0, int(length) if length.isdigit() and len(length) < 16 and not is_compressed else None
     if status == 206:
         start, total = _place(response, part)
     if total is not None and total > limit:
         raise FetchFailed(f"the result is {total / 2**20:.0f} MiB; the limit is {limit / 2**20:.0f} MiB")
-    # What is unpacked on the way cannot be gone on from at some byte.
-    validator = "" if is_packed else _validator(response) or (part.validator if start else "")
+    # A compressed download cannot be resumed at a byte.
+    validator = "" if is_compressed else _validator(response) or (part.validator if start else "")
     part.begin(start, validator, total)
 
 
 def _place(response: httpx.Response, part: PartialDownload) -> tuple[int, int]:
-    """Where the rest begins, and the length of the whole. Raises FetchFailed where it does not fit what is here."""
-    found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
-    start, total = (int(found[1]), int(found[3])) if found else (-1, -1)
-    if found and not part.size and start == 0 and int(found[2]) == total - 1:
-        return start, total  # all of it, though nobody asked for a range
+    """The start of the rest and the total size, in bytes. Raises FetchFailed if it does not fit the part."""
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
+    start, total = (int(match[1]), int(match[3])) if match else (-1, -1)
+    if match and not part.size and start == 0 and int(match[2]) == total - 1:
+        return start, total  # the whole file, although no range was requested
     etag = response.headers.get("etag", part.validator)
     is_ours = etag == part.validator or not part.validator.startswith('"')
     if start != part.size or total <= start or part.total not in (None, total) or not is_ours:
         part.forget()
-        raise FetchFailed("the server goes on with another file; beginning anew")
+        raise FetchFailed("the server continues with another file; starting over")
     return start, total
 
 
 def _validator(response: httpx.Response) -> str:
-    """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a date that is old enough to be strong."""
+    """The value for If-Range (RFC 9110, 13.1.5): a strong ETag, else a date that is old enough; empty for neither."""
     etag = response.headers.get("etag", "").strip()
     if etag.startswith('"'):
         return etag
@@ -177,7 +177,7 @@ async def _receive(
 ) -> int:
     size = part.file.tell()
     head = b"" if not size else None
-    async for chunk in response.aiter_bytes():  # as they come: what a larger chunk waits for may never arrive
+    async for chunk in response.aiter_bytes():  # of any size, since the bytes for a larger chunk may never arrive
         size += len(chunk)
         rate.received += len(chunk)
         if size > limit:
@@ -200,12 +200,12 @@ async def _receive(
 
 @dataclass
 class _RateWatch:
-    """Ends a download that arrives too slowly, from its headers on."""
+    """Stops a download that is too slow, including its headers."""
 
     received: int = 0
 
     async def run(self, work: Coroutine[Any, Any, int]) -> int:
-        """What ``work`` gives. Cancels it and raises FetchFailed if fewer bytes come within a window than must."""
+        """The result of ``work``. Cancels it and raises FetchFailed if it receives too few bytes in a window."""
         task = asyncio.ensure_future(work)
         try:
             while True:
@@ -213,10 +213,10 @@ class _RateWatch:
                 await asyncio.wait({task}, timeout=WINDOW_SECONDS)
                 if task.done():
                     return task.result()
-                got = self.received - before
-                if got < LEAST_RATE * WINDOW_SECONDS:
-                    text = f"only {got / 1024:.0f} KiB of the result came within {WINDOW_SECONDS:.0f} s"
-                    raise FetchFailed(text, is_slow=got > 0)
+                size = self.received - before
+                if size < LEAST_RATE * WINDOW_SECONDS:
+                    text = f"only {size / 1024:.0f} KiB of the result came within {WINDOW_SECONDS:.0f} s"
+                    raise FetchFailed(text, is_slow=size > 0)
         finally:
             if not task.done():
                 task.cancel()
@@ -234,7 +234,7 @@ async def _check_file(part: PartialDownload, check: Check | None) -> None:
     part.file.flush()
     fault = await asyncio.to_thread(check, part.path) if check else None
     if fault is not None:
-        is_complete = part.total is not None  # as long as it was said to be, and no whole video all the same
+        is_complete = part.total is not None  # all bytes have arrived, so downloading the rest cannot help
         if is_complete:
             part.forget()
         raise FetchFailed(f"the result {fault}", is_wrong_file=is_complete)

@@ -1,4 +1,4 @@
-"""Where a connection's Calls go: the base URL, the key, and the connection's rate limiter."""
+"""A connection's base URL, key and rate limiter."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Authorize = Callable[[Call, str], Call]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a connection's Calls go, and how they are signed. The key leaves this object only in :meth:`signed`."""
+    """A connection's base URL, and how its Calls are signed. The key is used only in :meth:`sign`."""
 
     base_url: str
     key: SecretStr
     authorize: Authorize
     rate_limiter: RateLimiter | None = None
-    """What all jobs of the connection share; None where nothing limits them."""
+    """Shared by all jobs of the connection; None for no limit."""
 
     def url(self, call: Call) -> str:
         """The absolute URL of the call."""
         return self.base_url + call.target if call.target.startswith("/") else call.target
 
     def resolve(self, url: str) -> str:
-        """The absolute URL for what a provider's answer calls one: a path begins at the base URL's host."""
+        """The absolute URL of a URL in a provider's answer: a path is relative to the base URL's host."""
         return urljoin(self.base_url, url) if url.startswith("/") else url
 
     async def wait_turn(self) -> None:
-        """Wait until the connection may be asked once more."""
+        """Wait until another request may be sent."""
         if self.rate_limiter is not None:
             await self.rate_limiter.wait_turn()
 
@@ -50,11 +50,11 @@ class Endpoint:
             await sleep(seconds)
 
     def sign(self, call: Call) -> Call:
-        """The call with the key, if it asks for one and goes to nowhere but below the base URL."""
+        """The call with the key, if it is ``authorized`` and below the base URL."""
         if call.authorized and is_below(self.url(call), self.base_url):
             return self.authorize(call, self.key.get_secret_value())
         return call
 
     def conceal(self, text: str) -> str:
-        """What a server said, without the key."""
+        """A server's text without the key, at most 200 characters."""
         return redact(text, self.key.get_secret_value(), limit=200)

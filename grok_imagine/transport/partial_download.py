@@ -1,4 +1,4 @@
-"""The part of a download that is here already: what a later try goes on from, also in another process."""
+"""A partial download, which a later try can resume, also in another process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, cast
 from ..filelock import is_locked, replace_file, try_lock, unlock
 
 _MOVES_OPEN_FILES = os.name == "posix"
-"""Windows renames and removes no file that is open, here or in another process."""
+"""Windows cannot rename or delete a file that is open in any process."""
 
 
 @dataclass
 class PartialDownload:
-    """A file beside ``target``, ours alone while it is open; ``.<name>.part``, with what it is a part of beside it.
+    """The file ``.NAME.part`` beside ``target``, locked while it is open, and a note with its ETag and total size.
 
-    Where another walker has that file open, or nothing is to be kept, it is one of its own that goes in the end.
+    If another run has it open, or it is not to be kept, this is a temporary file instead.
     """
 
     target: Path
@@ -28,18 +28,18 @@ class PartialDownload:
     file: BinaryIO
     is_kept: bool
     validator: str = ""
-    """The ETag or date that tells whether the server still has the same file."""
+    """The ETag or date that shows whether the server still has the same file; empty if it cannot be resumed."""
     total: int | None = None
 
     @classmethod
     def open(cls, target: Path, *, keep: bool) -> PartialDownload:
-        """The part that an earlier try left, or an empty one. Raises OSError."""
+        """The partial download of an earlier try, or an empty one. Raises OSError."""
         if keep:
             path = target.with_name(f".{target.name}.part")
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600), "r+b")
             if try_lock(file.fileno()):
                 if _is_still(file, path):
-                    return cls(target, path, file, True)._remembered()
+                    return cls(target, path, file, True)._with_note()
                 unlock(file.fileno())
             file.close()
         path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -48,26 +48,26 @@ class PartialDownload:
 
     @property
     def size(self) -> int:
-        """Bytes that are here; only as many as can be gone on from."""
+        """The number of bytes from which the download can be resumed."""
         return os.fstat(self.file.fileno()).st_size if self.validator else 0
 
     def begin(self, at: int, validator: str, total: int | None) -> None:
-        """Write from byte ``at`` on; what lay behind it goes. Remembers what the whole will be."""
+        """Prepare to write from byte ``at`` on; truncates the rest. Stores the validator and total size."""
         self.file.seek(at)
         self.file.truncate(at)
         self.validator, self.total = validator, total
         if self.is_kept:
-            known = json.dumps({"validator": validator, "total": total}).encode()
+            content = json.dumps({"validator": validator, "total": total}).encode()
             note = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(note, "wb") as file:
-                file.write(known)
+                file.write(content)
 
     def forget(self) -> None:
-        """Nothing of it is of use: the next try begins anew."""
+        """Discard the content, so that the next try starts over."""
         self.begin(0, "", None)
 
     def finish(self) -> None:
-        """The part is whole: it takes the target's name."""
+        """Rename the complete file to the target."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if not _MOVES_OPEN_FILES:
@@ -77,14 +77,14 @@ class PartialDownload:
         self._release()
 
     def close(self) -> None:
-        """Let go of it. What another try can go on from stays."""
+        """Close and unlock the file. Deletes it unless another try can resume it."""
         if self.file.closed:
             return
         with suppress(OSError):
-            self.file.flush()  # the size is the file's own
-        is_of_use = self.is_kept and self.size > 0
+            self.file.flush()  # the size is read from the file
+        is_resumable = self.is_kept and self.size > 0
         self._release()
-        if not is_of_use:
+        if not is_resumable:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
                 self._note.unlink(missing_ok=True)
@@ -99,24 +99,25 @@ class PartialDownload:
     def _note(self) -> Path:
         return note_of(self.path)
 
-    def _remembered(self) -> PartialDownload:
+    def _with_note(self) -> PartialDownload:
+        """This object, with the validator and total size of the note."""
         with suppress(OSError, ValueError):
-            known: Any = json.loads(self._note.read_bytes())
-            if isinstance(known, dict):
-                stated = cast("dict[str, Any]", known)
-                validator, total = stated.get("validator"), stated.get("total")
+            content: Any = json.loads(self._note.read_bytes())
+            if isinstance(content, dict):
+                fields = cast("dict[str, Any]", content)
+                validator, total = fields.get("validator"), fields.get("total")
                 self.validator = validator if isinstance(validator, str) else ""
                 self.total = total if isinstance(total, int) else None
         return self
 
 
 def note_of(path: Path) -> Path:
-    """The file beside a part that says what it is a part of."""
+    """The path of a partial download's note."""
     return path.with_name(path.name + ".json")
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a download, of this process or another, is writing to that part now."""
+    """Whether a download of this or another process has that partial file open."""
     try:
         file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     except OSError:
@@ -128,10 +129,10 @@ def is_in_use(path: Path) -> bool:
 
 
 def discard(path: Path, changed_at: float) -> bool:
-    """Remove a part and its note; False where a download uses it, or has since ``changed_at``. Raises OSError."""
+    """Delete a partial download and its note. False if it is in use or has changed since. Raises OSError."""
     file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        is_ours = try_lock(file)  # whoever opens it from here on takes a part of its own
+        is_ours = try_lock(file)  # from now on other downloads use temporary files
         if (not is_ours and is_locked(file)) or os.fstat(file).st_mtime != changed_at:
             return False
         note_of(path).unlink(missing_ok=True)
@@ -147,7 +148,7 @@ def discard(path: Path, changed_at: float) -> bool:
 
 
 def _is_still(file: BinaryIO, path: Path) -> bool:
-    """Whether the open file still has that name: another walker may have finished it just before we locked it."""
+    """Whether the open file still has that name: another run may have finished it just before the lock."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except OSError:

@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 import httpx
@@ -20,7 +21,7 @@ from ..proxies import Proxies, Proxy
 
 @dataclass(frozen=True)
 class NetworkEnvironment:
-    """What the environment says of the network, read once. ``fault`` names a variable that cannot be used.
+    """The proxies and certificates of the environment, read once. ``fault`` names a variable that cannot be used.
 
     Requests to http servers on this machine need neither proxies nor certificates, so they work with a fault too.
     """
@@ -31,19 +32,19 @@ class NetworkEnvironment:
 
     @classmethod
     def read(cls) -> NetworkEnvironment:
-        """Read the variables and load the certificates, which takes tens of milliseconds."""
+        """Read the variables and load the certificates, which takes tens of milliseconds the first time."""
         try:
             return cls(_usable(Proxies.from_environment()), _trusted_certificates())
         except SettingsError as error:
-            return cls(Proxies({}), httpx.create_ssl_context(trust_env=False), str(error))
+            return cls(Proxies({}), _from_certifi(), str(error))
 
     def check(self, url: str) -> None:
-        """Raise SettingsError where the URL cannot be reached before a variable is corrected."""
+        """Raise SettingsError if the URL cannot be reached until a variable is corrected."""
         if self.fault and not (is_loopback(url) and url.startswith("http:")):
             raise SettingsError(self.fault)
 
     def transport(self, direct: httpx.AsyncBaseTransport, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
-        """A transport that sends through the proxy of each URL, and ``direct`` where there is none."""
+        """A transport that sends through the proxy of each URL, or through ``direct`` if it has none."""
         proxied = {
             proxy: httpx.AsyncHTTPTransport(verify=self.tls, limits=limits, proxy=_as_httpx(proxy, self.tls))
             for proxy in set(self.proxies.by_scheme.values())
@@ -76,7 +77,7 @@ class _ProxyTransport(httpx.AsyncBaseTransport):
         except Exception as error:
             if proxy.kind != "socks5":
                 raise
-            # socksio's errors and an assertion, which httpcore does not map.
+            # socksio's errors and an assertion, which httpcore does not convert.
             raise httpx.ProxyError(f"the proxy of {proxy.variable} does not answer as a SOCKS proxy does") from error
 
     async def aclose(self) -> None:
@@ -90,7 +91,7 @@ def _as_httpx(proxy: Proxy, tls: ssl.SSLContext) -> httpx.Proxy:
 
 
 def _usable(proxies: Proxies) -> Proxies:
-    """The proxies, each of which httpx can use. Raises SettingsError."""
+    """The proxies. Raises SettingsError if httpx cannot use one."""
     for proxy in proxies.by_scheme.values():
         if proxy.kind == "socks5" and find_spec("socksio") is None:
             raise SettingsError(
@@ -105,10 +106,10 @@ def _usable(proxies: Proxies) -> Proxies:
 
 
 def _trusted_certificates() -> ssl.SSLContext:
-    """Those of SSL_CERT_FILE, else of SSL_CERT_DIR, else of certifi. Raises SettingsError."""
+    """The certificates of SSL_CERT_FILE, else of SSL_CERT_DIR, else of certifi. Raises SettingsError."""
     if file := os.environ.get("SSL_CERT_FILE"):
         try:
-            return ssl.create_default_context(cafile=file)
+            return _from_file(file, os.stat(file).st_mtime_ns)
         except OSError as error:  # ssl.SSLError is one
             reason = "no certificates are in it" if isinstance(error, ssl.SSLError) else error.strerror
             raise SettingsError(
@@ -116,9 +117,19 @@ def _trusted_certificates() -> ssl.SSLContext:
                 "format, or unset it, and restart."
             ) from None
     if folder := os.environ.get("SSL_CERT_DIR"):
-        if not any(os.path.isdir(one) for one in folder.split(os.pathsep)):
+        if not any(os.path.isdir(path) for path in folder.split(os.pathsep)):
             raise SettingsError(
                 f"SSL_CERT_DIR names {folder}, which is no folder. Correct it, or unset it, and restart."
             )
         return ssl.create_default_context(capath=folder)
+    return _from_certifi()
+
+
+@cache
+def _from_file(file: str, _changed_at: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=file)
+
+
+@cache
+def _from_certifi() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)

@@ -1,7 +1,7 @@
-"""One pacer for each connection, shared by all its jobs: requests a second, jobs in flight, and pauses after a 429.
+"""Rate limiters, one per connection, for all its jobs: requests per second, jobs in flight, and pauses after a 429.
 
-The rate is kept by the generic cell rate algorithm (ITU-T I.371): a request may come up to a short burst before its
-theoretical time. A pause holds for everybody: that one job was told to wait means that the key was.
+The rate uses the generic cell rate algorithm (ITU-T I.371), which allows short bursts. A pause applies to all jobs of
+the connection, since the provider limits the key.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 _BURST = 5
-"""Requests that may come at once after a silence."""
+"""Requests that may be sent at once after a pause without any."""
 
 
 class RateLimiter:
-    """The pace of one connection. It lives on one event loop."""
+    """The rate limiter of one connection. It belongs to one event loop."""
 
     def __init__(
         self,
@@ -32,55 +32,55 @@ class RateLimiter:
         self._sleep = sleep
         self._monotonic = monotonic
         self._due = float("-inf")
-        self._open_at = float("-inf")
-        """When the last pause that was asked for ends."""
-        self._over = float("-inf")
-        """When the last pause that somebody sat out ended."""
+        self._pause_end = float("-inf")
+        """When the longest requested pause ends."""
+        self._waited_until = float("-inf")
+        """The end of the last pause that a caller has waited for."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.busy = 0
-        """How many jobs are in flight, as far as this process waits for them."""
+        """The number of this process's jobs in flight."""
 
     async def wait_turn(self) -> None:
-        """Wait until one more request may be sent: after every pause, and within the rate."""
+        """Wait until another request may be sent: after all pauses, and within the rate."""
         while True:
-            await self._pass_pauses()
+            await self._wait_for_pauses()
             wait = self._reserve() - self._monotonic()
             if wait > 0:
                 await self._sleep(wait)
-            if self._open_at <= self._over:
-                return  # else somebody was told to wait meanwhile, and so were we
+            if self._pause_end <= self._waited_until:
+                return  # otherwise a 429 arrived meanwhile
 
     async def pause(self, seconds: float) -> None:
-        """The server said 429: nobody sends anything for so long. Ends with the pause; a longer one goes on."""
+        """Pause all requests of the connection after a 429, and wait for the end of this pause."""
         until = self._monotonic() + seconds
-        self._open_at = max(self._open_at, until)
+        self._pause_end = max(self._pause_end, until)
         await self._sleep(seconds)
-        self._over = max(self._over, until)
+        self._waited_until = max(self._waited_until, until)
 
-    async def _pass_pauses(self) -> None:
-        while self._open_at > self._over:
-            until = self._open_at
+    async def _wait_for_pauses(self) -> None:
+        while self._pause_end > self._waited_until:
+            until = self._pause_end
             wait = until - self._monotonic()
             if wait > 0:
                 await self._sleep(wait)
-            self._over = max(self._over, until)
+            self._waited_until = max(self._waited_until, until)
 
     def slot(self) -> JobSlot:
-        """A place among the jobs in flight, not taken yet."""
+        """A slot for a job in flight. It is not taken yet."""
         return JobSlot(self)
 
     def _reserve(self) -> float:
-        """When the next request may be sent; it is taken by whoever asks."""
+        """When the caller's request may be sent. Reserves that time."""
         step = 1 / self.requests_per_second
         now = self._monotonic()
         due = max(self._due, now)
         self._due = due + step
         return max(now, due - (_BURST - 1) * step)
 
-    # -- places
+    # -- slots
 
     async def enter(self) -> None:
-        """Wait for one of the places, in the order of asking."""
+        """Wait for a free slot, first come, first served."""
         if self.busy < self.jobs_at_once and not self._waiting:
             self.busy += 1
             return
@@ -90,13 +90,13 @@ class RateLimiter:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.leave()  # it was handed over just now, and is not wanted any more
+                self.leave()  # it was assigned just before the cancellation
             else:
                 self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:
-        """Give a place back; whoever waits longest gets it."""
+        """Free a slot. The job that has waited longest gets it."""
         self.busy -= 1
         while self._waiting and self.busy < self.jobs_at_once:
             turn = self._waiting.popleft()
@@ -106,10 +106,10 @@ class RateLimiter:
 
 
 class JobSlot:
-    """One job's place, from before its submit until its task is final. ``async with pacer.place() as place: …``"""
+    """One job's slot, from before its submit until its task is final. ``async with limiter.slot() as slot: …``"""
 
-    def __init__(self, pacer: RateLimiter) -> None:
-        self._pacer = pacer
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
         self._is_taken = False
 
     async def __aenter__(self) -> JobSlot:
@@ -122,30 +122,30 @@ class JobSlot:
 
     @property
     def must_wait(self) -> bool:
-        """Whether all places are taken now."""
-        return not self._is_taken and self._pacer.busy >= self._pacer.jobs_at_once
+        """Whether all slots are taken now."""
+        return not self._is_taken and self._limiter.busy >= self._limiter.jobs_at_once
 
     async def take(self) -> None:
-        """Wait for a place, unless the job has one."""
+        """Wait for a slot, unless the job has one."""
         if not self._is_taken:
-            await self._pacer.enter()
+            await self._limiter.enter()
             self._is_taken = True
 
     def occupy(self) -> None:
-        """Take a place at once, be there one or not: the task runs at the provider already."""
+        """Take a slot without waiting, even if none is free, since the task already runs at the provider."""
         if not self._is_taken:
-            self._pacer.busy += 1
+            self._limiter.busy += 1
             self._is_taken = True
 
     def leave(self) -> None:
-        """Give the place back, if the job has one."""
+        """Free the slot, if the job has one."""
         if self._is_taken:
             self._is_taken = False
-            self._pacer.leave()
+            self._limiter.leave()
 
 
 class RateLimiters:
-    """The pacers of a process, by the names of their connections."""
+    """The rate limiters of a process, by the names of their connections."""
 
     def __init__(
         self,
@@ -157,10 +157,10 @@ class RateLimiters:
         self._known: dict[str, RateLimiter] = {}
 
     def of(self, connection: str, requests_per_second: float, jobs_at_once: int) -> RateLimiter:
-        """The connection's pacer, at the pace that the settings say now."""
-        pacer = self._known.get(connection)
-        if pacer is None:
-            pacer = RateLimiter(requests_per_second, jobs_at_once, sleep=self._sleep, monotonic=self._monotonic)
-            self._known[connection] = pacer
-        pacer.requests_per_second, pacer.jobs_at_once = requests_per_second, jobs_at_once
-        return pacer
+        """The connection's rate limiter, with these limits."""
+        limiter = self._known.get(connection)
+        if limiter is None:
+            limiter = RateLimiter(requests_per_second, jobs_at_once, sleep=self._sleep, monotonic=self._monotonic)
+            self._known[connection] = limiter
+        limiter.requests_per_second, limiter.jobs_at_once = requests_per_second, jobs_at_once
+        return limiter

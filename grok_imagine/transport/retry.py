@@ -1,4 +1,4 @@
-"""When to try again, and after how long: exponential backoff with jitter, and Retry-After in both its forms."""
+"""Delays between tries: exponential backoff with jitter, and the Retry-After header."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MAX_RETRY_AFTER = 300.0
 
 @dataclass(frozen=True)
 class Backoff:
-    """Delays that double from ``first`` to ``longest`` seconds, each somewhere in the upper half of its step.
+    """Delays that double from ``first`` to ``longest`` seconds, minus up to half of each as random jitter.
 
-    Jitter keeps many jobs that failed together from coming back together.
+    Without jitter, jobs that failed together would try again together.
     """
 
     first: float = 1.0
@@ -22,7 +22,7 @@ class Backoff:
     tries: int = 10
 
     def delay(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds to wait after the ``failures``-th failure in a row (1 is the first)."""
+        """Seconds to wait after ``failures`` consecutive failures (1 or more); ``retry_after`` seconds if given."""
         if retry_after is not None:
             return min(retry_after, MAX_RETRY_AFTER) + random.uniform(0, 0.5)
         step = min(self.longest, self.first * 2 ** min(failures - 1, 30))
@@ -30,7 +30,7 @@ class Backoff:
 
 
 def retry_after(value: str | None, date: str | None = None) -> float | None:
-    """A Retry-After header in seconds: a number, or an HTTP date (RFC 9110, 10.2.3). None when unreadable.
+    """A Retry-After header in seconds: a number, or an HTTP date (RFC 9110, 10.2.3). None if it is invalid.
 
     A date is compared with the answer's own ``date``, since this machine's clock may be wrong.
     """

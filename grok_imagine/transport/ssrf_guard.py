@@ -1,9 +1,9 @@
-"""Connects to the internet only: an address is checked after the name is resolved, and that very address is used.
+"""Connects only to the internet: checks the addresses of a host name, and connects to a checked address.
 
-For URLs that somebody else chose: a provider's result, its redirects, a URL in a workflow. A name that passes as
-written may still resolve to this machine, to the local network or to a cloud's metadata service, and may resolve to
-something else the next time it is asked (DNS rebinding); so nothing is resolved between the check and the connection.
-Behind a proxy from the environment it is the proxy that resolves; there the name is judged as it is written.
+For untrusted URLs: a provider's result, its redirects, a URL in a workflow. A harmless host name may resolve to this
+machine, to the local network or to a cloud's metadata service, and to another address the next time (DNS rebinding), so
+it is not resolved again between the check and the connection. Through a proxy from the environment, the proxy resolves
+the name; then only the name as written is checked.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from .timeouts import wait_with_timeout
 Resolve = Callable[[str, int], Coroutine[Any, Any, Sequence[str]]]
 _CONNECT_SECONDS = 15.0
 _LEAST_SECONDS = 5.0
-"""To connect to one of several addresses."""
+"""The minimum time to connect to one of several addresses."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of ``host``, in the system's order of preference."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens TCP connections to public addresses alone. TLS above it checks the certificate of the name, as ever."""
+    """Opens TCP connections only to public addresses. TLS still checks the certificate for the host name."""
 
     def __init__(self, allowed: Sequence[Network] = (), resolve: Resolve = resolve) -> None:
         self._allowed = allowed
@@ -44,7 +44,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._tcp = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def sleep(self, seconds: float) -> None:
-        """Between tries, of which the pool makes none."""
+        """Part of httpcore's interface; used between retries, which are off."""
         await asyncio.sleep(seconds)
 
     async def connect_tcp(
@@ -55,9 +55,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """A connection to the first address of ``host`` that answers. Raises FetchFailed where one is not public."""
+        """Connect to the first address of ``host`` that answers. Raises FetchFailed if any of them is not public."""
         seconds = timeout or _CONNECT_SECONDS
-        *others, last = await self._checked(host, port, seconds)
+        *others, last = await self._resolve_public(host, port, seconds)
         each = max(_LEAST_SECONDS, seconds / (len(others) + 1))
         for address in others:
             try:
@@ -66,7 +66,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 continue
         return await self._tcp.connect_tcp(last, port, each, local_address, socket_options)
 
-    async def _checked(self, host: str, port: int, seconds: float) -> Sequence[str]:
+    async def _resolve_public(self, host: str, port: int, seconds: float) -> Sequence[str]:
         try:
             addresses = await wait_with_timeout(seconds, self._resolve(host, port))
         except (OSError, UnicodeError) as error:
@@ -75,7 +75,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout("the name was not resolved in time") from error
         if not addresses:
             raise httpcore.ConnectError("the name has no address")
-        # One bad answer among good ones refuses them all: which of them is tried first is the answerer's choice.
+        # One private address refuses all, since the DNS server chooses which of them comes first.
         for address in addresses:
             if not is_public_address(ip_address(address.split("%")[0]), self._allowed):
                 raise FetchFailed(
@@ -87,7 +87,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """httpx on httpcore's connections, as its own transport is, with the guard, for which httpx has no place."""
+    """Like httpx's own transport, but with GuardedBackend, which httpx has no option for."""
 
     def __init__(self, tls: ssl.SSLContext, allowed: Sequence[Network] = (), resolve: Resolve = resolve) -> None:
         backend = GuardedBackend(allowed, resolve)
@@ -96,9 +96,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and return its answer, the body still to be read."""
+        """Send one request and return its response, with the body unread."""
         url = request.url
-        asked = httpcore.Request(
+        core_request = httpcore.Request(
             method=request.method,
             url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=request.headers.raw,
@@ -106,7 +106,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             extensions=request.extensions,
         )
         with _as_httpx():
-            answer = await self._pool.handle_async_request(asked)
+            answer = await self._pool.handle_async_request(core_request)
         extensions = cast("dict[str, Any]", answer.extensions)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=extensions)
 
@@ -130,11 +130,11 @@ class _Body(httpx.AsyncByteStream):
 
 @contextmanager
 def _as_httpx() -> Generator[None]:
-    """httpcore's errors as those of httpx, which go by the same names."""
+    """Convert httpcore's errors to httpx's, which have the same names."""
     try:
         yield
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError) as error:
-        named = next(filter(None, (getattr(httpx, kind.__name__, None) for kind in type(error).__mro__)))
-        raise named(str(error)) from error
+        error_class = next(filter(None, (getattr(httpx, kind.__name__, None) for kind in type(error).__mro__)))
+        raise error_class(str(error)) from error
     except httpcore.UnsupportedProtocol as error:
         raise httpx.UnsupportedProtocol(str(error)) from error

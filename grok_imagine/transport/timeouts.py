@@ -1,4 +1,4 @@
-"""Waiting with a limit, in a way that hears every cancellation."""
+"""A timeout that does not lose cancellations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def wait_with_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work``. Raises asyncio.TimeoutError when it takes longer, and cancels it.
+    """The result of ``work``. Cancels it and raises asyncio.TimeoutError after ``seconds``.
 
-    ``asyncio.wait_for`` drops a cancellation that comes just as the work ends, before Python 3.12
-    (https://github.com/python/cpython/issues/86296): an interrupt would go unheard, and the wait on for ever.
+    Before Python 3.12, ``asyncio.wait_for`` loses a cancellation that arrives just as the work ends
+    (https://github.com/python/cpython/issues/86296), so an interrupted wait could continue forever.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -23,7 +23,7 @@ async def wait_with_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
             await asyncio.wait({task})
         if not task.cancelled():
-            task.exception()  # seen, also where it is not the one to tell
+            task.exception()  # marks it as retrieved
     if task.cancelled():
         raise asyncio.TimeoutError
     return task.result()

@@ -81,7 +81,7 @@ def video_from_file(path: Path) -> Any:
 
 def _without_facts(path: Path) -> Path:
     from ...grok_imagine.media.mux import metadata
-    from ...grok_imagine.settings import private_folder
+    from ...grok_imagine.private_files import private_folder
 
     if metadata.read(path) is None:
         return path

@@ -57,6 +57,12 @@ def user_of(headers: Mapping[str, str]) -> str:
     return prompt_server.instance().user_manager.get_request_user_id(SimpleNamespace(headers=headers))
 
 
+def announce(event: str) -> None:
+    """Send an event without content to every page. From any thread; returns at once."""
+    for client_id in tuple(_pages):
+        prompt_server.send(event, {}, client_id)
+
+
 def publish(event: str, message: dict[str, Any]) -> None:
     """Send a message to the pages of the user for whom this task works. From any thread; returns at once."""
     from ...grok_imagine.jobs.progress import USER_ID

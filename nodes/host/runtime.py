@@ -153,9 +153,9 @@ class Runtime:
             self.home,
             settings,
             sandbox=self._sandbox[1],
-            pacers=self._limiters,
-            hints=self._callbacks,
-            heard=self._on_job,
+            rate_limiters=self._limiters,
+            callbacks=self._callbacks,
+            listener=self._on_job,
             writes_metadata=self.writes_metadata,
         )
         await session.__aenter__()

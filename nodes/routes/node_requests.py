@@ -63,6 +63,8 @@ def clips(node: NodeValues, provider_of: Callable[[str], Provider | None]) -> li
     try:
         if node.node == "GIVBatch":
             return _rows(node)
+        if node.node == "GIVFilm":
+            return _shots(node, provider_of(node.values["connection"]))
         if node.node == "GIVContinueVideo":
             return _segments(node, provider_of(node.values["connection"]))
     except RequestError:  # a list that is still being written
@@ -108,6 +110,29 @@ def _rows(node: NodeValues) -> list[ClipCount] | None:
         fields = json.loads(spelled)
         connection = fields.pop("connection", node.values["connection"])
         found.append(ClipCount(connection, parse(fields)[0], count))
+    return found
+
+
+def _shots(node: NodeValues, provider: Provider | None) -> list[ClipCount] | None:
+    """All takes of a film. Which of them the journal has is only known when it runs."""
+    from ...grok_imagine.film.read import read_text
+    from ...grok_imagine.jobs.connections import sandbox_of
+
+    text = node.values.get("shots")
+    if not isinstance(text, str):
+        return None
+    if not text.strip():
+        return []
+    is_draft = node.values.get("draft") is True
+    connection = sandbox_of(provider.name) if is_draft and provider else node.values["connection"]
+    found: list[ClipCount] = []
+    for shot in read_text(text).shots:
+        fields = {**_options(node), "prompt": shot.prompt}
+        if shot.duration_seconds:
+            fields["duration_seconds"] = shot.duration_seconds
+        if shot.continues:
+            fields |= {"mode": Mode.IMAGE.value, "reference_images": [_IMAGE], "aspect_ratio": None}
+        found.append(ClipCount(connection, parse(fields)[0], len(shot.made_takes)))
     return found
 
 

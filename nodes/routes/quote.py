@@ -147,7 +147,7 @@ def _key_violations(profile: Profile) -> Iterator[ViolationView]:
 
 def _drift_violations(node: NodeValues, profile: Profile, drifts: list[PriceDrift]) -> Iterator[ViolationView]:
     """A warning where the newest bill was not what was estimated, and the user has not stated a figure since."""
-    stated = profile.stated
+    stated = profile.settings
     has_own_figure = (stated.assumed_usd_per_second, stated.assumed_usd_per_clip) != (None, None)
     request = single_request(node)
     capability, _ = profile.provider.judge(request)
@@ -241,7 +241,7 @@ def _cost(request: VideoRequest, profile: Profile) -> Cost | None:
     from ...grok_imagine.jobs.new_job import assumed_cost
 
     capability = profile.provider.capability(request)
-    own = assumed_cost(request, profile.stated, CheckResult(capability))
+    own = assumed_cost(request, profile.settings, CheckResult(capability))
     return own or profile.provider.estimate(request, capability)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ...grok_imagine.errors import SettingsError
 from ...grok_imagine.redact import redact
+from ..host import pages
 from .security import ApiError, ApiRequest, Guard
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SettingsHandlers:
             if isinstance(key, str):
                 fields["api_key"] = _clean(key) if key.strip() else None
             settings_file.put(self._home, "connections", name, fields)
-            return self._view()
+            return self._changed()
 
         return await asyncio.to_thread(work)
 
@@ -90,7 +91,7 @@ class SettingsHandlers:
                     fields[secret] = value.strip() or None
             self._keep_secrets_at_home(name, fields)
             settings_file.put(self._home, "stores", name, fields)
-            return self._view()
+            return self._changed()
 
         return await asyncio.to_thread(work)
 
@@ -112,7 +113,7 @@ class SettingsHandlers:
             from ...grok_imagine import settings_file
 
             settings_file.put_options(self._home, _given(request, known_options()))
-            return self._view()
+            return self._changed()
 
         return await asyncio.to_thread(work)
 
@@ -124,12 +125,17 @@ class SettingsHandlers:
 
         return view(load(self._home), read_file(self._home))
 
+    def _changed(self) -> dict[str, Any]:
+        """The settings as they are now; open pages ask for new quotes."""
+        pages.announce("grok_imagine.settings")
+        return self._view()
+
     async def _removed(self, section: str, name: str) -> dict[str, Any]:
         def work() -> dict[str, Any]:
             from ...grok_imagine import settings_file
 
             settings_file.remove(self._home, section, name)
-            return self._view()
+            return self._changed()
 
         return await asyncio.to_thread(work)
 

@@ -36,9 +36,7 @@ def view(settings: Settings, stored: Mapping[str, Any]) -> dict[str, Any]:
                 "name": one.name,
                 "label": one.label,
                 "base_url": one.default_base_url,
-                "key_variable": one.key_variable,
-                "key_prefix": one.key_prefix,
-                "pricing_url": one.pricing_url,
+                "key_url": one.key_url,
             }
             for one in Providers(settings.home).values()
         ],

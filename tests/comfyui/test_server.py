@@ -27,6 +27,8 @@ NODES = {
     "GIVExtendVideo",
     "GIVContinueVideo",
     "GIVBatch",
+    "GIVFilm",
+    "GIVCast",
     "GIVWaitForTask",
     "GIVLoadVideoFrames",
     "GIVSplitVideo",
@@ -37,10 +39,11 @@ _PLAIN = (144, (848, 480))
 MAKES = {
     "batch": [_PLAIN, (8 * 24, (848, 480)), (144, (480, 848))],  # rows with a length and a ratio of their own
     "edit_and_extend": [((4 + 4) * 24, (848, 480))],
+    "film": [((6 + 6 + 4) * 24 - 1, (848, 480))],
     "long_clip": [(3 * 144 - 2, (848, 480))],  # a segment's first frame is the last one before it, and comes once
 }
 """The clips that an example saves: frames and size, where they are not one of 6 s at 480p."""
-NOT_AS_IT_CAME = {"CreateVideo", "GIVContinueVideo"}
+NOT_AS_IT_CAME = {"CreateVideo", "GIVContinueVideo", "GIVFilm"}
 """What these hand on is made anew, of frames or of several clips."""
 
 

@@ -1,4 +1,4 @@
-"""A session to try on the provider of :mod:`.server`."""
+"""A session for the provider of :mod:`.server`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def hurry(seconds: float) -> None:
     await asyncio.sleep(min(seconds, 0.01))
 
 
-def wish(dialect: str) -> VideoRequest:
+def request_of(dialect: str) -> VideoRequest:
     """A clip that each dialect can make."""
     more = {} if dialect == "apiinone" else {"duration_seconds": 6, "resolution": "480p"}
     return VideoRequest(prompt="a kite", seed=3, **more)
@@ -48,7 +48,7 @@ async def make(
     said = ""
     for _ in range(times):
         async with Session(home, settings(world, dialect), sleep=hurry) as session:
-            running = generate_with_failover(session, wish(dialect), ("mine", "other"), owner="7")
+            running = generate_with_failover(session, request_of(dialect), ("mine", "other"), owner="7")
             if error is None:
                 await running
             else:

@@ -1,4 +1,4 @@
-"""Rows by columns, as tests: the diagonal among the quick ones, the rest of the grid among the slow ones."""
+"""Rows by columns as tests: the diagonal in the quick tests, the rest in the slow ones."""
 
 from __future__ import annotations
 

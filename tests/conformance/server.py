@@ -1,4 +1,4 @@
-"""A provider, written from what real ones answer. It imports nothing of the engine and nothing of the sandbox."""
+"""A provider that answers as real ones do. Imports neither the engine nor the sandbox."""
 
 from __future__ import annotations
 

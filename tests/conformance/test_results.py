@@ -1,4 +1,4 @@
-"""What providers answer for a task that is done, and where its file lies: one row an answer."""
+"""Answers of providers for a finished task, and where the video is."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SHAPES: list[dict[str, Any]] = [
 
 
 @diagonal("dialect, fields", GENERIC, SHAPES)
-async def test_a_video_is_found_wherever_gateways_put_it(
+async def test_a_video_url_is_found_in_every_known_place(
     dialect: str, fields: dict[str, Any], world: World, tmp_path: Path
 ) -> None:
     world.submit, world.polls = id_answer(dialect, TASK), [task(dialect, "completed", **fields)]
@@ -108,13 +108,13 @@ async def test_the_gateways_own_file_is_the_second_source(reply: Any, world: Wor
 
 
 @pytest.mark.parametrize("url", REFUSED)
-async def test_so_it_is_where_the_url_is_refused(url: str, world: World, tmp_path: Path) -> None:
+async def test_the_gateways_own_file_is_used_if_the_url_is_refused(url: str, world: World, tmp_path: Path) -> None:
     world.submit, world.polls = id_answer("openai_videos", TASK), [done("openai_videos", url)]
     world.files = {"/content": (200, {}, CLIP)}
     assert (await make(world, "openai_videos", tmp_path))[0].state is JobState.SAVED
 
 
-async def test_where_both_are_dead_it_ends_and_nothing_is_bought(world: World, tmp_path: Path) -> None:
+async def test_two_dead_sources_end_the_job_without_another_submit(world: World, tmp_path: Path) -> None:
     """A provider that signs another URL for every poll, all of them dead."""
     world.submit = id_answer("openai_videos", TASK)
     world.polls = [done("openai_videos", f"{{url}}/clip.mp4?n={number}") for number in range(60)]
@@ -150,7 +150,7 @@ PARTS: list[Any] = [
 
 
 @pytest.mark.parametrize("reply", PARTS, ids=["an unasked 206 that is whole", "gzip"])
-async def test_a_whole_file_in_an_odd_answer(reply: Any, world: World, tmp_path: Path) -> None:
+async def test_a_complete_file_with_unusual_headers_is_accepted(reply: Any, world: World, tmp_path: Path) -> None:
     world.submit, world.polls, world.files = id_answer("reapi", TASK), [done("reapi")], {"/clip.mp4": reply}
     assert (await make(world, "reapi", tmp_path))[0].state is JobState.SAVED
 
@@ -162,7 +162,7 @@ async def test_a_redirect_with_a_space(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_the_key_goes_along_below_the_base_url(dialect: str, world: World, tmp_path: Path) -> None:
+async def test_the_key_is_sent_below_the_base_url(dialect: str, world: World, tmp_path: Path) -> None:
     world.submit, world.polls = id_answer(dialect, TASK), [done(dialect, "{url}/files/clip.mp4")]
     world.files = {"/files/clip.mp4": (200, {}, CLIP)}
     await make(world, dialect, tmp_path)
@@ -188,7 +188,7 @@ async def test_terminal_words_end_the_wait(dialect: str, ending: Any, world: Wor
     assert job.state is JobState.FAILED
 
 
-async def test_a_file_that_drips_leaves_the_job_paid_and_resumable(
+async def test_a_slow_download_leaves_the_job_paid_and_resumable(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait for it ends though bytes come, and also though more came than ever before."""

@@ -1,4 +1,4 @@
-"""What providers answer to the POST that costs money: one row an answer, with the state, the POSTs and the text."""
+"""Answers of providers to the submit, with the job's state, the number of POSTs and the error text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grok_imagine.errors import ContentRejected, GrokImagineError, SubmitUncerta
 from grok_imagine.jobs import Session
 from grok_imagine.models import JobState
 
-from .conftest import hurry, make, settings, wish
+from .conftest import hurry, make, request_of, settings
 from .grid import diagonal
 from .server import CLIP, DIALECTS, TASK, World, done, id_answer
 
@@ -46,7 +46,7 @@ async def test_an_unclear_answer_leaves_the_outcome_unknown(answer: Any, world: 
 
 
 @diagonal("status, place", (301, 302, 307, 308), REDIRECTS)
-async def test_so_does_a_redirect(status: int, place: str, world: World, tmp_path: Path) -> None:
+async def test_a_redirect_leaves_the_outcome_unknown(status: int, place: str, world: World, tmp_path: Path) -> None:
     await test_an_unclear_answer_leaves_the_outcome_unknown((status, {"Location": place}, b""), world, tmp_path)
 
 
@@ -98,7 +98,7 @@ IDS = [
 
 
 @diagonal("dialect, name", DIALECTS, IDS, lambda one: one[:24])
-async def test_an_id_is_taken_and_sent_as_it_is(dialect: str, name: str, world: World, tmp_path: Path) -> None:
+async def test_a_task_id_is_sent_unchanged(dialect: str, name: str, world: World, tmp_path: Path) -> None:
     from urllib.parse import quote
 
     world.submit = id_answer(dialect, name)
@@ -120,7 +120,7 @@ MODERATION = [
 
 
 @diagonal("dialect, answer", DIALECTS, MODERATION)
-async def test_refused_content_is_sent_to_nobody_else(
+async def test_refused_content_is_sent_to_no_other_connection(
     dialect: str, answer: tuple[int, Any], world: World, tmp_path: Path
 ) -> None:
     world.submit = (answer[0], {}, answer[1])
@@ -139,6 +139,6 @@ async def test_a_success_of_false_is_a_refusal(body: Any, world: World, tmp_path
     world.submit = (200, {}, body)
     async with Session(tmp_path, settings(world, "aivideoapi"), sleep=hurry) as session:
         with pytest.raises(GrokImagineError, match="no"):
-            await session.generate(wish("aivideoapi"), "mine")
+            await session.generate(request_of("aivideoapi"), "mine")
         (job,) = await session.journal.recent()
     assert (job.state, world.posts) == (JobState.FAILED, 1)

@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .matrix import AnyCase, Matrix, at_points, every_line, list_case, list_points, random_moments, turns
+from .requests import ALL
 from .verdict import Verdict
-from .wishes import ALL
 from .worker import scratch
 
 _NAMED_PART = 4
@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=5000, help="how many kills there are at least")
     parser.add_argument("--lanes", type=int, default=4, help="how many processes are killed side by side")
-    parser.add_argument("--every", action="store_true", help="kill every wish at all of its points, not at half")
+    parser.add_argument("--every", action="store_true", help="kill every request at all of its points, not at half")
     parser.add_argument("--lines", type=int, default=60, help="kills at lines of the pipeline's source")
     parser.add_argument("--seed", type=int, help="of what is chosen by chance; a new one if not given")
     parser.add_argument("--lists", action="store_true", help="kill lists only")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .clip_case import whole_clip
+from .requests import connections_of
 from .verdict import Verdict, pictures
-from .wishes import connections_of
 from .worker import KILLED, Worker
 
 PRICES = {"reapi": Decimal("0.054"), "apiinone": Decimal("0.24"), "openai_videos": Decimal("0.25")}

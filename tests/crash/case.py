@@ -1,4 +1,4 @@
-"""One case at the sandbox: kill at a point, look, come back as a user would, and judge what is left."""
+"""One case at the sandbox: kill a job at a point, continue as a user would, and check what is left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .worker import KILLED, Worker
 
 @dataclass(frozen=True)
 class Case:
-    """A wish, and where its process is killed: at these points one after the other."""
+    """A request, and where its process is killed: at these points one after the other."""
 
     dialect: str
     mode: str
@@ -35,9 +35,9 @@ class Case:
         verdict = Verdict(self.name, f"sandbox, named points | {self.dialect} {self.mode}")
         if self.fault:
             lane.ask("/_sandbox/faults", {"on": self.fault[0], "fault": self.fault[1], "dialect": self.dialect})
-        wish = {"do": "generate", "dialect": self.dialect, "mode": self.mode}
+        request = {"do": "generate", "dialect": self.dialect, "mode": self.mode}
         for point in self.points:
-            ended, told = lane.order(home, **wish, points=True, lines=self.lines, kill_at=point)
+            ended, told = lane.order(home, **request, points=True, lines=self.lines, kill_at=point)
             if ended == KILLED:
                 verdict.kills += 1
             elif ended != 0 or told.get("error") not in (None, "SubmitUncertain"):
@@ -53,11 +53,11 @@ class Case:
 
 
 def _come_back(case: Case, lane: Worker, home: Path, verdict: Verdict, before: dict[str, Any]) -> dict[str, Any]:
-    """A fresh process, the same wish; and where the outcome is unknown, what a user does about it."""
-    wish = {"do": "generate", "dialect": case.dialect, "mode": case.mode}
+    """A fresh process, the same request; and where the outcome is unknown, what a user does about it."""
+    request = {"do": "generate", "dialect": case.dialect, "mode": case.mode}
     found = read_journal(home)
     can_resume = found.state in ("submitted", "succeeded", "saved", "submitting")
-    first = {"do": "resume", "job": found.id} if case.by_id and can_resume else wish
+    first = {"do": "resume", "job": found.id} if case.by_id and can_resume else request
     ended, told = lane.order(home, **first)
     if ended != 0:
         verdict.faults.append(f"the fresh process ended {ended}")
@@ -74,7 +74,7 @@ def _come_back(case: Case, lane: Worker, home: Path, verdict: Verdict, before: d
     charged = [entry["task"] for entry in now["entries"] if entry["kind"] == "charge"]
     if charged:  # the user finds the task at the provider's dashboard
         return lane.order(home, do="attach", job=told["jobs"][0]["id"], task_id=charged[0])[1]
-    return lane.order(home, **wish, seed=1)[1]  # the user sees that it is not there, and submits anew
+    return lane.order(home, **request, seed=1)[1]  # the user sees that it is not there, and submits anew
 
 
 def _look(verdict: Verdict, told: dict[str, Any], ledger: dict[str, Any], home: Path, lane: Worker) -> None:

@@ -28,7 +28,7 @@ from grok_imagine.jobs.failover import generate_with_failover
 from grok_imagine.settings import Settings
 
 from .points import KILL, Points
-from .wishes import connection_of, connections_of, request_of
+from .requests import connection_of, connections_of, request_of
 
 OWNER = "node 7"
 

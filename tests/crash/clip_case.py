@@ -1,4 +1,4 @@
-"""One clip of the independent provider: killed at random moments, under one of its faults; its books are the judge."""
+"""One clip at the independent provider, killed at random moments with one of its faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_ROUNDS = 4
 
 @dataclass(frozen=True)
 class ClipCase:
-    """A wish, a fault of the provider, and when its processes are killed: at these parts of the usual time."""
+    """A request, a fault of the provider, and when its processes are killed: at these parts of the usual time."""
 
     dialect: str
     mode: str
@@ -68,35 +68,35 @@ def learn(lane: Worker) -> None:
     """Run a clip and a command, so that the lane's processes have what they need, and the usual time is known."""
     lane.books(dialect="reapi")
     home = lane.fresh_home()
-    wish = {"do": "generate", "dialect": "reapi", "mode": "text", "provider": lane.provider, "prompt": PROMPT}
-    lane.order(home, **wish, learn=True)
+    request = {"do": "generate", "dialect": "reapi", "mode": "text", "provider": lane.provider, "prompt": PROMPT}
+    lane.order(home, **request, learn=True)
     if sys.platform != "win32":  # there the lasting process learns, which runs no commands
         lane.order(home, do="command", arguments=["jobs", "--home", str(home)], learn=True)
-    lane.usual_seconds[""] = lane.order(lane.fresh_home(), **wish)[1]["seconds"]
+    lane.usual_seconds[""] = lane.order(lane.fresh_home(), **request)[1]["seconds"]
     lane.tidy(home)
 
 
-def _wish(case: ClipCase, lane: Worker) -> dict[str, Any]:
+def _request(case: ClipCase, lane: Worker) -> dict[str, Any]:
     return {"dialect": case.dialect, "mode": case.mode, "provider": lane.provider, "prompt": PROMPT}
 
 
 def _first(case: ClipCase, lane: Worker, job: str, state: str) -> dict[str, Any]:
     can_resume = state in ("submitted", "succeeded", "saved", "submitting")
     what = {"do": "resume", "job": job} if case.by_id and can_resume else {"do": "generate"}
-    return {**_wish(case, lane), **what}
+    return {**_request(case, lane), **what}
 
 
 def _kill(case: ClipCase, lane: Worker, home: Path, verdict: Verdict) -> None:
-    """Kill the wish's processes, one after the other."""
+    """Kill the request's processes, one after the other."""
     for moment in case.moments:
         usual = lane.usual_seconds.get(case.fault, lane.usual_seconds[""])
-        ended, told = lane.order(home, do="generate", **_wish(case, lane), kill_after=moment * usual)
+        ended, told = lane.order(home, do="generate", **_request(case, lane), kill_after=moment * usual)
         if ended == KILLED:
             verdict.kills += 1
         elif ended != 0 or told.get("error") == "crashed":
             verdict.faults.append(f"before the kill: ended {ended}, {told}")
         if told.get("error") == "JobFailed":
-            return  # its user knows; the same wish again is a new clip
+            return  # its user knows; the same request again is a new clip
 
 
 def _settle(case: ClipCase, lane: Worker, home: Path, verdict: Verdict, told: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _settle(case: ClipCase, lane: Worker, home: Path, verdict: Verdict, told: di
             what = {"do": "attach url", "url": f"{lane.provider}/files/{tasks[-1]['id']}/clip.mp4"}
         else:
             return told
-        told = lane.order(home, **_wish(case, lane), **what, job=job)[1]
+        told = lane.order(home, **_request(case, lane), **what, job=job)[1]
     return told
 
 

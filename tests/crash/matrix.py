@@ -20,8 +20,8 @@ from .case import Case
 from .clip_case import ClipCase
 from .points import chosen
 from .provider import FAULTS
+from .requests import ALL, MODES
 from .verdict import Verdict
-from .wishes import ALL, MODES
 from .worker import Worker
 
 FAULTY = [("reapi", "text", ("submit", "429=0")), ("xai", "text", ("cdn", "slow-body=0.1"))]
@@ -56,13 +56,13 @@ class Matrix:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def prepare(self, wishes: Iterable[tuple[str, str]] = ALL) -> dict[tuple[str, str], list[str]]:
-        """Walk every wish once to its end: which points it passes."""
+    def prepare(self, requests: Iterable[tuple[str, str]] = ALL) -> dict[tuple[str, str], list[str]]:
+        """Walk every request once to its end: which points it passes."""
         self._load()
         first = self.lanes[0]
         source = self._folder / "source.mp4"
         passed: dict[tuple[str, str], list[str]] = {}
-        for number, (dialect, mode) in enumerate([("xai", "text"), *wishes]):
+        for number, (dialect, mode) in enumerate([("xai", "text"), *requests]):
             home = first.fresh()
             ended, told = first.order(home, do="generate", dialect=dialect, mode=mode, points=True)
             assert ended == 0, f"{dialect} {mode} without a kill: {ended}"
@@ -87,10 +87,10 @@ class Matrix:
         home = lane.fresh()
         if case.fault:
             lane.ask("/_sandbox/faults", {"on": case.fault[0], "fault": case.fault[1], "dialect": case.dialect})
-        wish = {"do": "generate", "dialect": case.dialect, "mode": case.mode, "points": True, "lines": case.lines}
+        request = {"do": "generate", "dialect": case.dialect, "mode": case.mode, "points": True, "lines": case.lines}
         for point in case.points:
-            lane.order(home, **wish, kill_at=point)
-        ended, told = lane.order(home, **wish)
+            lane.order(home, **request, kill_at=point)
+        ended, told = lane.order(home, **request)
         assert ended == 0, case.name
         assert told.get("state") == "saved", told
         lane.tidy(home)
@@ -144,7 +144,7 @@ def _load(lane: Worker) -> None:
 def at_points(passed: dict[tuple[str, str], list[str]], *, every: bool = False) -> list[Case]:
     """Each dialect and mode, killed at its points; every other one comes back by the job's id.
 
-    The first wish is killed at all of them. The others take turns: one its odd points, the next its even ones, so
+    The first request is killed at all of them. The others take turns: one its odd points, the next its even ones, so
     that each step is met in several dialects. ``every`` leaves none out.
     """
     return [

@@ -65,7 +65,7 @@ def forget(home: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def test_killed_at_the_moments_that_count(matrix: Matrix) -> None:
+def test_killed_at_the_most_dangerous_points(matrix: Matrix) -> None:
     cases = {case.name: case for case in (Case(*WISH, (one,), by_id=n % 2 == 0) for n, one in enumerate(POINTS))}
     verdicts = matrix.run(cases.values())
     assert {one.name: one.faults for one in verdicts if one.faults} == {}
@@ -95,23 +95,23 @@ LISTS = [
 
 
 @pytest.mark.parametrize("case", LISTS, ids=lambda case: case.dialect)
-def test_a_list_that_is_killed_and_started_again(case: BatchCase, matrix: Matrix) -> None:
+def test_a_batch_that_is_killed_and_resumed(case: BatchCase, matrix: Matrix) -> None:
     assert case.judge(matrix.lanes[0]).faults == []
 
 
-def test_the_matrix_sees_a_clip_that_is_paid_twice(matrix: Matrix) -> None:
+def test_the_matrix_detects_a_clip_that_is_paid_twice(matrix: Matrix) -> None:
     case = Case(*WISH, ("journal advance submitted: after #1",))
     verdict = case.judge(matrix.lanes[0], meanwhile=forget)
     assert verdict.twice == 1
     assert verdict.faults == ["2 submits, 2 charges", "the clip is that of another task"]
 
 
-def test_the_matrix_sees_it_in_the_books_of_the_independent_provider(matrix: Matrix) -> None:
+def test_the_matrix_detects_it_in_the_independent_providers_records(matrix: Matrix) -> None:
     verdict = ClipCase("xai", "text", "slow polls", (5.0,)).judge(matrix.lanes[0], meanwhile=forget)
     assert (verdict.kills, verdict.twice, verdict.lost) == (0, 1, 0)
     assert verdict.silent == 2, "not told of the first, and a POST was sent"
 
 
-def test_the_matrix_sees_a_limit_that_is_passed(matrix: Matrix) -> None:
+def test_the_matrix_detects_an_exceeded_limit(matrix: Matrix) -> None:
     verdict = BatchCase("reapi", "no limit at all", ("",) * 5, ()).judge(matrix.lanes[0])
     assert (verdict.passed, verdict.twice, verdict.lost) == (1, 0, 0)

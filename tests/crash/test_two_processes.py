@@ -1,4 +1,4 @@
-"""Two processes on one journal at once: one wish is one submit, and two wishes are two."""
+"""Two processes on one journal at once: one request is one submit, and two requests are two."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def at_once(matrix: Matrix, home: Path, seeds: list[int]) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_one_wish_of_three_processes_is_paid_once(matrix: Matrix, round_: int) -> None:
+def test_one_request_of_three_processes_is_paid_once(matrix: Matrix, round_: int) -> None:
     home = matrix.lanes[0].fresh()
     told = at_once(matrix, home, [0, 0, 0])
     assert [one.get("state") for one in told] == ["saved"] * 3, told
@@ -50,7 +50,7 @@ def test_one_wish_of_three_processes_is_paid_once(matrix: Matrix, round_: int) -
     assert (ledger["submits"], ledger["posts"]) == (1, 1)
 
 
-def test_three_wishes_of_three_processes_are_three_clips(matrix: Matrix) -> None:
+def test_three_requests_of_three_processes_are_three_clips(matrix: Matrix) -> None:
     home = matrix.lanes[0].fresh()
     told = at_once(matrix, home, [1, 2, 3])
     assert [one.get("state") for one in told] == ["saved"] * 3, told

@@ -1,4 +1,4 @@
-"""What became of a case: how often it was killed, and what was lost, paid twice or kept silent."""
+"""The result of a case: kills, and clips that were lost, paid twice or not reported."""
 
 from __future__ import annotations
 

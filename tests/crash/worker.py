@@ -1,4 +1,4 @@
-"""One lane of the crash matrix: the sandbox and the independent provider, each a process, and those to be killed."""
+"""One worker of the crash matrix: a sandbox and an independent provider, and the processes to kill."""
 
 from __future__ import annotations
 

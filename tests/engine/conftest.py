@@ -1,4 +1,4 @@
-"""What the engine's tests share: a sandbox over real HTTP, a session on a fresh data folder, no keys from outside."""
+"""Fixtures of the engine's tests: a sandbox over HTTP, a session in a new data folder, no keys from outside."""
 
 from __future__ import annotations
 

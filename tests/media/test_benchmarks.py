@@ -1,4 +1,4 @@
-"""The program that measures decoders: it runs, and what it compares are the same frames."""
+"""The benchmark of decoders runs, and compares the same frames."""
 
 from __future__ import annotations
 

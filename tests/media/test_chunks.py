@@ -1,4 +1,4 @@
-"""Pieces that, joined, are the film again: no frame twice, none lost, the sound as it was."""
+"""Joined chunks equal the video: no frame twice or missing, and the audio unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from grok_imagine.errors import EncodeError, RequestError
 from grok_imagine.media.frames.decode import decode
 from grok_imagine.media.frames.selection import FrameSelection
-from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
+from grok_imagine.media.mux.chunks import chunk, join_chunks, write_chunk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("total", [1, 7, 48, 100])
 @pytest.mark.parametrize("size", [1, 5, 48])
 @pytest.mark.parametrize("overlap", [0, 1, 3, 60])
-def test_every_frame_is_in_one_piece(total, size, overlap):
+def test_every_frame_is_in_one_chunk(total, size, overlap):
     pieces = [chunk(index, total, size, overlap) for index in range(chunk(0, total, size, overlap).count)]
     own = [n for one in pieces for n in range(one.first + one.overlap, one.first + one.frames)]
     assert own == list(range(total))
@@ -33,7 +33,7 @@ def test_every_frame_is_in_one_piece(total, size, overlap):
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("ends_open", [True, False])
-def test_an_interpolators_pieces_meet(factor, ends_open):
+def test_interpolated_chunks_have_no_gap_and_no_repeat(factor, ends_open):
     """One that puts frames between frames, and, or not, as many after the last."""
     shown = []
     for index in range(4):
@@ -56,7 +56,7 @@ def test_fewer_frames_than_went_in_are_refused():
 
 
 @pytest.mark.parametrize("size", [(64, 48), (51, 37)])
-def test_joined_pieces_are_the_film(film, tmp_path, size):
+def test_joined_chunks_equal_the_video(film, tmp_path, size):
     source = film(frames=50, size=size, pixel_format="yuv444p", sound=50 / 24)
     whole = decode(source)
     paths = []
@@ -64,8 +64,8 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
         one = chunk(index, 50, 15, 2)
         clip = decode(source, window=one.window)
         paths.append(tmp_path / f"{index}.mp4")
-        write_piece(paths[-1], clip.frames[one.count_repeats(clip.frame_count) :], clip.rate, 4)
-    join_pieces(paths, source, tmp_path / "joined.mp4")
+        write_chunk(paths[-1], clip.frames[one.count_repeats(clip.frame_count) :], clip.rate, 4)
+    join_chunks(paths, source, tmp_path / "joined.mp4")
     joined = decode(tmp_path / "joined.mp4")
     assert joined.frames.shape == whole.frames.shape
     assert np.abs(joined.frames - whole.frames).mean() < 3 / 255
@@ -80,7 +80,7 @@ def test_joined_pieces_are_the_film(film, tmp_path, size):
 def test_colours_survive(tmp_path):
     picture = np.zeros((32, 48, 3), np.float32)
     picture[...] = np.array([200, 30, 40]) / 255
-    write_piece(tmp_path / "red.mp4", [picture] * 3, Fraction(24), 1)
+    write_chunk(tmp_path / "red.mp4", [picture] * 3, Fraction(24), 1)
     assert np.abs(decode(tmp_path / "red.mp4").frames - picture).max() < 3 / 255
     with av.open(str(tmp_path / "red.mp4")) as container:
         frame = next(container.decode(video=0))
@@ -89,27 +89,27 @@ def test_colours_survive(tmp_path):
 
 def test_nothing_and_other_sizes_are_refused(film, tmp_path):
     with pytest.raises(EncodeError, match="no frames"):
-        write_piece(tmp_path / "x.mp4", [], Fraction(24), 16)
+        write_chunk(tmp_path / "x.mp4", [], Fraction(24), 16)
     with pytest.raises(EncodeError, match="one size"):
-        write_piece(tmp_path / "x.mp4", [np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], Fraction(24), 16)
+        write_chunk(tmp_path / "x.mp4", [np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], Fraction(24), 16)
     assert not list(tmp_path.iterdir())
-    write_piece(tmp_path / "a.mp4", [np.zeros((16, 16, 3))], Fraction(24), 16)
-    write_piece(tmp_path / "b.mp4", [np.zeros((16, 32, 3))], Fraction(24), 16)
+    write_chunk(tmp_path / "a.mp4", [np.zeros((16, 16, 3))], Fraction(24), 16)
+    write_chunk(tmp_path / "b.mp4", [np.zeros((16, 32, 3))], Fraction(24), 16)
     with pytest.raises(EncodeError, match="32 × 16"):
-        join_pieces([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
+        join_chunks([tmp_path / "a.mp4", tmp_path / "b.mp4"], film(), tmp_path / "joined.mp4")
 
 
-def test_two_writers_of_one_piece_do_not_meet(tmp_path):
+def test_two_writers_of_one_chunk_do_not_interfere(tmp_path):
     """As two processes that split the same video do: the second begins and ends while the first is writing."""
     target = tmp_path / "0.mp4"
 
     def frames():
         # x264 holds back its first packet, with which the file is opened, for some 60 frames.
         yield from [np.zeros((16, 16, 3))] * 100
-        write_piece(target, [np.zeros((16, 16, 3))] * 2, Fraction(24), 16)
+        write_chunk(target, [np.zeros((16, 16, 3))] * 2, Fraction(24), 16)
         yield np.zeros((16, 16, 3))
 
-    write_piece(target, frames(), Fraction(24), 16)
+    write_chunk(target, frames(), Fraction(24), 16)
     assert decode(target).frame_count == 101
     assert [path.name for path in tmp_path.iterdir()] == ["0.mp4"]
 
@@ -117,7 +117,7 @@ def test_two_writers_of_one_piece_do_not_meet(tmp_path):
 WORK = """
 import resource, sys
 from pathlib import Path
-from grok_imagine.media.mux.chunks import chunk, join_pieces, write_piece
+from grok_imagine.media.mux.chunks import chunk, join_chunks, write_chunk
 from grok_imagine.media.frames.decode import decode
 source, folder = Path(sys.argv[1]), Path(sys.argv[2])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -126,15 +126,15 @@ before, pieces = peak(), []
 for index in range(10):
     clip = decode(source, window=chunk(index, 120, 12, 0).window)
     pieces.append(folder / f"{index}.mp4")
-    write_piece(pieces[-1], clip.frames, clip.rate, 30)
+    write_chunk(pieces[-1], clip.frames, clip.rate, 30)
     del clip
-join_pieces(pieces, source, folder / "joined.mp4")
+join_chunks(pieces, source, folder / "joined.mp4")
 print(peak() - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
-def test_memory_follows_the_piece(film, tmp_path):
+def test_memory_depends_on_the_chunk(film, tmp_path):
     source = film(frames=120, size=(480, 360))
     command = [sys.executable, "-c", WORK, str(source), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

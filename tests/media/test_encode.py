@@ -1,4 +1,4 @@
-"""A picture for upload: exact if it fits, always within the limit, and nothing but the picture."""
+"""Encoding images for upload: lossless if that fits, within the limit, without metadata."""
 
 from __future__ import annotations
 
@@ -132,14 +132,14 @@ class TestLimit:
         """Lossless WebP, and WebP with alpha, take 20 bytes for each pixel, so only pictures that are small enough."""
         pixels = noise(150, 150, channels).repeat(2, 0).repeat(2, 1)
         monkeypatch.setattr(compress, "MOST_WEBP_PIXELS", 200 * 200)
-        areas, save = list[int](), compress._saved
+        areas, save = list[int](), compress._save
 
         def watched(picture, kind, **options):
             if kind == "WEBP" and (options.get("lossless") or picture.mode == "RGBA"):
                 areas.append(picture.width * picture.height)
             return save(picture, kind, **options)
 
-        monkeypatch.setattr(compress, "_saved", watched)
+        monkeypatch.setattr(compress, "_save", watched)
         png = len(encode_image(pixels, formats=("image/png",)))
         blob = encode_image(pixels, max_bytes=png * 3 // 4)
         assert len(opened(blob).getbands()) == channels
@@ -364,7 +364,7 @@ class TestFiles:
     def test_no_picture(self, tmp_path, data):
         path = tmp_path / "picture.png"
         path.write_bytes(data)
-        with pytest.raises(EncodeError, match=r"picture\.png cannot be read as a picture"):
+        with pytest.raises(EncodeError, match=r"picture\.png cannot be read as an image"):
             read_image(path)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

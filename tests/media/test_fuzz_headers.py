@@ -1,4 +1,4 @@
-"""Spoilt MP4 headers: whatever their bytes say, probing ends with numbers or a DecodeError, and soon."""
+"""Damaged MP4 headers: probing ends soon, with numbers or a DecodeError."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_spoilt_headers_are_numbers_or_an_error(film: bytes, edits: list[tuple[i
 
 
 @given(st.binary(max_size=2000), st.sampled_from([b"", b"\0\0\0\x10ftypisom\0\0\0\0", b"\0\0\0\1ftyp"]))
-def test_any_bytes_are_walked_to_their_end(data: bytes, start: bytes) -> None:
+def test_the_check_of_any_bytes_ends(data: bytes, start: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "any.mp4"
         path.write_bytes(start + data)

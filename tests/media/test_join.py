@@ -1,4 +1,4 @@
-"""Parts joined: every frame where it belongs, no step in colour or sound, and a file that others can read."""
+"""Joining clips: every frame in place, no visible or audible seam, and a valid file."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ def clip(tmp_path: Path) -> Clip:
         rate: int = RATE,
         sound: bool = True,
         tone: float = 440.0,
+        level: float = 0.4,
     ) -> Path:
-        path = tmp_path / f"{first}-{last}-{rate}-{size[0]}-{tone}-{sound}-{change is None}.mp4"
+        path = tmp_path / f"{first}-{last}-{rate}-{size[0]}-{tone}-{level}-{sound}-{change is None}.mp4"
         with av.open(str(path), "w") as film:
             video: Any = film.add_stream("libx264", rate=rate)
             video.width, video.height, video.pix_fmt, video.options = *size, "yuv420p", {"crf": "12"}
@@ -67,7 +68,7 @@ def clip(tmp_path: Path) -> Clip:
             film.mux(video.encode())
             if sound:
                 t = np.arange(first * SOUND // RATE, last * SOUND // RATE) / SOUND
-                wave = np.tile(0.4 * np.sin(2 * np.pi * tone * t), (2, 1)).astype(np.float32)
+                wave = np.tile(level * np.sin(2 * np.pi * tone * t), (2, 1)).astype(np.float32)
                 for at in range(0, wave.shape[1], 1024):
                     piece = av.AudioFrame.from_ndarray(
                         np.ascontiguousarray(wave[:, at : at + 1024]), format="fltp", layout="stereo"
@@ -116,7 +117,7 @@ def test_a_repeated_tail_is_left_out_and_fades_long(clip: Clip, tmp_path: Path) 
     assert np.abs(film.audio.samples[0, 0] - 0.4 * np.sin(2 * np.pi * 440 * t))[2000:-2000].max() < 0.05
 
 
-def test_drifted_colours_are_brought_back(clip: Clip, tmp_path: Path) -> None:
+def test_drifted_colors_are_corrected(clip: Clip, tmp_path: Path) -> None:
     def drift(pixels: np.ndarray) -> np.ndarray:
         return (pixels - 128) * 0.9 + 128 + np.array([9.0, 0.0, -7.0])
 
@@ -131,7 +132,7 @@ def test_drifted_colours_are_brought_back(clip: Clip, tmp_path: Path) -> None:
     assert step < 1.0 / 255
 
 
-def test_equal_colours_are_left_alone_and_another_scene_too(clip: Clip, tmp_path: Path) -> None:
+def test_equal_colors_and_other_scenes_are_not_changed(clip: Clip, tmp_path: Path) -> None:
     told, _ = joined(tmp_path, Part(clip(0, 24)), Part(clip(23, 48), 1))
     assert not told.seams[0].match.is_needed
     negative = clip(23, 48, change=lambda pixels: 255 - pixels)
@@ -140,7 +141,27 @@ def test_equal_colours_are_left_alone_and_another_scene_too(clip: Clip, tmp_path
     assert np.abs(film.frames[30].mean((0, 1)) - decode(negative).frames[7].mean((0, 1))).max() < 1 / 255
 
 
-def test_another_size_rate_and_silence_fit_in(clip: Clip, tmp_path: Path) -> None:
+def test_a_quieter_clip_starts_as_loud_as_the_one_before(clip: Clip, tmp_path: Path) -> None:
+    told, film = joined(tmp_path, Part(clip(0, 48)), Part(clip(47, 144, level=0.2), 1))
+    (seam,) = told.seams
+    assert seam.delta_e is not None
+    assert seam.delta_e < 0.5
+    assert seam.loudness_step == pytest.approx(0, abs=0.3)
+    level = np.abs(film.audio.samples[0, 0])
+    assert level[2 * SOUND : 2 * SOUND + SOUND // 3].max() == pytest.approx(0.4, abs=0.02)
+    assert level[5 * SOUND :].max() == pytest.approx(0.2, abs=0.02), "and has its own loudness again"
+
+
+def test_a_cut_is_not_corrected(clip: Clip, tmp_path: Path) -> None:
+    darker = clip(24, 72, level=0.2, change=lambda pixels: pixels * 0.9)
+    told, film = joined(tmp_path, Part(clip(0, 24)), Part(darker, is_cut=True))
+    (seam,) = told.seams
+    assert (seam.match.is_needed, seam.delta_e, seam.loudness_step) == (False, None, None)
+    assert np.abs(film.frames[30].mean((0, 1)) - decode(darker).frames[6].mean((0, 1))).max() < 1 / 255
+    assert np.abs(film.audio.samples[0, 0, int(1.2 * SOUND) :]).max() == pytest.approx(0.2, abs=0.02)
+
+
+def test_clips_of_another_size_rate_or_without_audio_are_joined(clip: Clip, tmp_path: Path) -> None:
     wide, slow = clip(23, 48, size=(320, 192)), clip(47, 71, rate=12, sound=False)
     told, film = joined(tmp_path, Part(clip(0, 24)), Part(wide, 1), Part(slow, 1))
     assert film.size == SIZE
@@ -173,7 +194,7 @@ def test_the_same_parts_give_the_same_bytes(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_joined_is_named(clip: Clip, tmp_path: Path) -> None:
-    with pytest.raises(DecodeError, match="holds no frame after its first 24"):
+    with pytest.raises(DecodeError, match="has no frame after its first 24"):
         join([Part(clip(0, 24)), Part(clip(23, 47), 24)], tmp_path / "film.mp4")
     with pytest.raises(DecodeError, match=r"gone\.mp4"):
         join([Part(tmp_path / "gone.mp4")], tmp_path / "film.mp4")

@@ -1,4 +1,4 @@
-"""With PyAV's log switched on, as torchvision does for the whole process, a film may be left at any frame."""
+"""With PyAV's logging on, as torchvision sets it, a video can be closed at any frame."""
 
 from __future__ import annotations
 

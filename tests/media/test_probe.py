@@ -1,4 +1,4 @@
-"""What a file says about itself, and clear words for a file that is no video."""
+"""Properties of video files, and clear errors for files that are not videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clip at a glance, and as files."""
+"""Contact sheets, and frames as files."""
 
 from __future__ import annotations
 

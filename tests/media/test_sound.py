@@ -1,4 +1,4 @@
-"""Sound keeps its length, its pitch, and its place beside the picture."""
+"""Audio keeps its length, its pitch, and its alignment with the video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clip for upload: the same picture and sound, nothing else, and never too long or too large."""
+"""Preparing a video for upload: same content, no metadata, within the limits of length and size."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestCopies:
         assert float(after.start) == pytest.approx(float(before.start), abs=0.01)
         assert after.audio.samples.shape[2] == pytest.approx(before.audio.samples.shape[2], abs=1100)
 
-    def test_a_late_beginning_goes(self, film, saved):
+    def test_a_late_start_is_removed(self, film, saved):
         after = decode(saved(prepare_video(film("film.ts"))))
         assert after.start == 0
         assert after.frame_count == 30
@@ -114,8 +114,8 @@ class TestCopies:
         path, expected = film(rotate=90), probe(film(rotate=90))
         real = source_video._PrepareRun._make
 
-        def losing(self, plan, keeps_sound):
-            real(self, plan, keeps_sound)
+        def losing(self, plan, copies_audio):
+            real(self, plan, copies_audio)
             if plan is None:
                 self.target.write_bytes(film("unturned.mp4").read_bytes())
 
@@ -151,7 +151,7 @@ def with_secrets(source, path, size=0):
 class TestMetadata:
     @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
     @pytest.mark.parametrize("encoded", [False, True])
-    def test_nothing_leaves(self, film, tmp_path, saved, suffix, encoded):
+    def test_no_metadata_is_kept(self, film, tmp_path, saved, suffix, encoded):
         path = with_secrets(film(codec="mpeg4" if encoded else "libx264"), tmp_path / f"secret.{suffix}")
         assert SECRET.encode() in path.read_bytes()
         prepared = saved(prepare_video(path))
@@ -304,13 +304,13 @@ class TestLength:
     def test_too_long(self, film):
         with pytest.raises(
             MediaError,
-            match=r"my film\.mp4 lasts 3\.00 s, and at most 2\.5 s are taken\. Trim it first, with ComfyUI's node "
+            match=r"my film\.mp4 lasts 3\.00 s, but at most 2\.5 s are allowed\. Trim it first with ComfyUI's node "
             r'Video Slice or with: ffmpeg -i "my film\.mp4" -t 2\.5 trimmed\.mp4',
         ):
             prepare_video(film("my film.mp4", frames=72), max_seconds=2.5)
 
     def test_too_short(self, film):
-        with pytest.raises(MediaError, match=r"lasts 1\.25 s, and at least 2 s are needed"):
+        with pytest.raises(MediaError, match=r"lasts 1\.25 s, but at least 2 s are needed"):
             prepare_video(film(), min_seconds=2)
 
     def test_the_limits_themselves_are_allowed(self, film):
@@ -323,9 +323,9 @@ class TestLength:
     def test_sound_that_goes_on(self, film):
         path = film(sound=4)
         assert prepare_video(path).seconds == 1.25
-        with pytest.raises(MediaError, match=r"lasts 4\.0\d s \(its picture only 1\.25 s\), and at most 3 s"):
+        with pytest.raises(MediaError, match=r"lasts 4\.0\d s \(its video stream only 1\.25 s\), but at most 3 s"):
             prepare_video(path, max_seconds=3)
-        with pytest.raises(MediaError, match=r"lasts 1\.25 s, and at least 2 s"):
+        with pytest.raises(MediaError, match=r"lasts 1\.25 s, but at least 2 s"):
             prepare_video(path, min_seconds=2)
 
     def test_a_recording_that_does_not_tell_its_length(self, film, saved):

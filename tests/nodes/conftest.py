@@ -214,7 +214,7 @@ async def run(nodes: dict[str, Any], home: Path, sandbox: SandboxClient) -> Asyn
     home.mkdir(parents=True)
     (home / "settings.json").write_text(json.dumps({"sandbox_url": sandbox.url}))
 
-    async def run_node(name: str, node_id: str = "1", hidden: Any = None, **given: Any) -> Any:
+    async def run_node(name: str, /, node_id: str = "1", hidden: Any = None, **given: Any) -> Any:
         node = nodes[name]
         declared = node.INPUT_TYPES()
         stated = {key: (one[1] or {}).get("default") for key, one in declared["required"].items()}

@@ -53,13 +53,13 @@ def play(scene: str, options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     figures: dict[str, Any] = {"rows": options.rows}
     costs = {"connection": "quick"} if scene == "budget" else {}
-    wishes = rows(options.rows, lost_answers=LOST_ANSWERS, **costs)
+    requests = rows(options.rows, lost_answers=LOST_ANSWERS, **costs)
     with (
         tempfile.TemporaryDirectory(prefix="fleet-") as folder,
         database(scene) as url,
         Fleet(Path(folder), url, **(PAID if costs else {})) as fleet,
     ):
-        ordeal = Ordeal(fleet, wishes, every_seconds=options.every)
+        ordeal = Ordeal(fleet, requests, every_seconds=options.every)
         if scene == "budget":
             limit = QUICK_PRICE * (options.rows // 2)
             paid = ordeal.within(limit, options.workers)

@@ -1,4 +1,4 @@
-"""A fleet for the tests: a sandbox process, a database, and workers in processes of their own, which can be killed."""
+"""Processes for the tests: a sandbox, a database, and workers that can be killed."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class Fleet:
     def start_alone(self, concurrency: int = 4) -> subprocess.Popen[bytes]:
         """The list made by the machine that asks for it, whose journal is a file."""
         self._machines += 1
-        wish = ("batch", str(self.folder / "list.jsonl"), "--json", "--at-once", str(concurrency))
-        return self._start("asker", *wish)
+        command = ("batch", str(self.folder / "list.jsonl"), "--json", "--at-once", str(concurrency))
+        return self._start("asker", *command)
 
     def _start(self, home: str, *command: str) -> subprocess.Popen[bytes]:
         environment = {**self.environment, "GROK_IMAGINE_HOME": str(self.folder / home)}
@@ -132,10 +132,10 @@ class Fleet:
         with urllib.request.urlopen(f"{self.url}/_sandbox/ledger", timeout=60) as reply:
             return json.load(reply)
 
-    def fault(self, wish: dict[str, Any]) -> None:
+    def fault(self, fault: dict[str, Any]) -> None:
         """Have the provider play a fault at its next answer."""
         request = urllib.request.Request(
-            f"{self.url}/_sandbox/faults", json.dumps(wish).encode(), {"Content-Type": "application/json"}
+            f"{self.url}/_sandbox/faults", json.dumps(fault).encode(), {"Content-Type": "application/json"}
         )
         urllib.request.urlopen(request, timeout=60).close()
 
@@ -191,7 +191,7 @@ class Fleet:
 
 
 def rows(count: int, *, lost_answers: int = 0, **more: Any) -> list[dict[str, Any]]:
-    """Different wishes, as short and small as they can be. So many of them are accepted and charged, and the
+    """Different requests, as short and small as they can be. So many of them are accepted and charged, and the
     connection breaks before the answer comes: nobody can know, and each has to end as outcome unknown."""
     quick = {"duration": 1, "resolution": "480p", "connection": "sandbox-xai"}
     made = [{"prompt": f"clip {number}", **quick, **more} for number in range(1, count + 1)]

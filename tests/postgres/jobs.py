@@ -1,4 +1,4 @@
-"""A job as the journal takes it."""
+"""A job for the journal."""
 
 from __future__ import annotations
 

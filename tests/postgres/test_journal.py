@@ -1,4 +1,4 @@
-"""The journal in a PostgreSQL that machines share: the same schema, the same promises."""
+"""The journal in a shared PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic import SecretStr
 
 from grok_imagine.doctor.doctor import run_checks
 from grok_imagine.errors import JournalError, SettingsError
-from grok_imagine.journal.database import database_location
-from grok_imagine.journal.health import Health, check_health
+from grok_imagine.journal.database import database_location, migrate
+from grok_imagine.journal.durability.health import Health, check_health
 from grok_imagine.journal.journal import JobConflict, Journal
-from grok_imagine.journal.schema import metadata
+from grok_imagine.journal.schema import metadata, version_table
 from grok_imagine.models import JobState
 
 from .conftest import Server
 from .jobs import a_job
 
 
-async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_a_job_is_stored_through_all_states(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path / "one", database_url=database_url) as journal:
         job = await journal.add(a_job())
         job = await journal.advance(job, JobState.SUBMITTING)
@@ -35,10 +35,15 @@ async def test_a_job_walks_and_is_remembered(tmp_path: Path, database_url: Secre
         assert [step["after"] for step in await journal.history("j1")] == ["prepared", "submitting", "submitted"]
 
 
-async def test_the_migrations_make_the_schema(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_the_tables_are_those_of_the_schema(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path, database_url=database_url) as journal:
         engine = sa.create_engine(journal.place.url)
     with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        version_table.drop(connection)
+        migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
 
@@ -53,7 +58,7 @@ async def test_many_open_an_empty_database_at_once(tmp_path: Path, database_url:
         assert len(await journal.recent()) == 8
 
 
-async def test_of_many_with_one_wish_one_makes_the_job(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_equal_requests_at_the_same_time_make_one_job(tmp_path: Path, database_url: SecretStr) -> None:
     async def claim(number: int) -> str:
         async with Journal(tmp_path, database_url=database_url) as journal:
             return (await journal.claim(a_job(f"j{number}"))).id
@@ -61,7 +66,7 @@ async def test_of_many_with_one_wish_one_makes_the_job(tmp_path: Path, database_
     assert len(set(await asyncio.gather(*(claim(number) for number in range(8))))) == 1
 
 
-async def test_of_many_walkers_one_moves(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_only_one_of_several_runs_changes_the_state(tmp_path: Path, database_url: SecretStr) -> None:
     async with Journal(tmp_path, database_url=database_url) as journal:
         job = await journal.add(a_job())
 
@@ -76,7 +81,7 @@ async def test_of_many_walkers_one_moves(tmp_path: Path, database_url: SecretStr
     assert sorted(await asyncio.gather(*(advance() for _ in range(6)))) == [False] * 5 + [True]
 
 
-async def test_a_server_that_was_away_is_found_again(tmp_path: Path, database_url: SecretStr, server: Server) -> None:
+async def test_reconnects_after_a_server_restart(tmp_path: Path, database_url: SecretStr, server: Server) -> None:
     async with Journal(tmp_path, database_url=database_url) as journal:
         job = await journal.add(a_job())
         server.stop()
@@ -89,7 +94,7 @@ async def test_a_server_that_was_away_is_found_again(tmp_path: Path, database_ur
         assert (await journal.advance(job, JobState.SUBMITTING)).state is JobState.SUBMITTING
 
 
-async def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_a_wrong_password_is_reported_but_not_shown(tmp_path: Path, database_url: SecretStr) -> None:
     wrong = SecretStr(database_url.get_secret_value().replace("a-password", "hunter2-wrong"))
     with pytest.raises(JournalError, match="password authentication failed") as raised:
         await Journal(tmp_path, database_url=wrong).__aenter__()
@@ -103,7 +108,7 @@ def test_another_database_is_refused_by_name(tmp_path: Path, url: str) -> None:
     assert "hunter2" not in str(raised.value)
 
 
-async def test_the_doctor_looks_at_it_without_making_its_tables(
+async def test_the_doctor_does_not_create_tables(
     tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = database_location(tmp_path, database_url)

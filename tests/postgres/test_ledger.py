@@ -1,4 +1,4 @@
-"""The ledger in a PostgreSQL that machines share: the same sums, and limits that all of them together never pass."""
+"""The ledger in a shared PostgreSQL database: exact sums, and limits that machines cannot exceed together."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ async def passed(work: list[asyncio.Task[Job]]) -> list[Job]:
     return [one for one in made if isinstance(one, Job)]
 
 
-def wish(number: int) -> Job:
+def new_job(number: int) -> Job:
     return a_job(f"j{number}", fingerprint=f"{number:064}", estimate_usd=PRICE)
 
 
-async def test_of_all_that_is_claimed_at_once_only_what_fits_is_set_aside(machines: list[Journal]) -> None:
+async def test_only_jobs_within_the_limit_are_reserved(machines: list[Journal]) -> None:
     claims = [
-        asyncio.ensure_future(machine.claim(wish(number), run=""))
+        asyncio.ensure_future(machine.claim(new_job(number), run=""))
         for number, machine in enumerate(machine for _ in range(4) for machine in machines)
     ]
     made = await passed(claims)
@@ -62,11 +62,11 @@ async def test_of_all_that_is_claimed_at_once_only_what_fits_is_set_aside(machin
         assert (today.spent, today.pending) == (Decimal(0), 3 * PRICE)
 
 
-async def test_money_that_was_let_go_is_taken_again_by_as_many_as_fit(machines: list[Journal]) -> None:
+async def test_released_reservations_are_available_again(machines: list[Journal]) -> None:
     """Jobs that were left before their POST hold nothing; of all that go on at once, only three may post."""
     made: list[Job] = []
     for number, machine in enumerate(machines):
-        made.append(await machine.claim(wish(number), run=""))
+        made.append(await machine.claim(new_job(number), run=""))
         await machine.release(made[-1])
     posting = [
         asyncio.ensure_future(machine.advance(job, JobState.SUBMITTING))
@@ -80,14 +80,14 @@ async def test_money_that_was_let_go_is_taken_again_by_as_many_as_fit(machines: 
 
 async def test_an_account_from_the_estimate_to_the_refund_seen_from_elsewhere(machines: list[Journal]) -> None:
     one, other = machines[:2]
-    job = await one.claim(wish(1), run="graph")
+    job = await one.claim(new_job(1), run="graph")
     job = await other.advance(job, JobState.SUBMITTING)
     job = await one.advance(job, JobState.SUBMITTED, task_id="t")
     spend = await other.ledger.spend()
     assert (spend.today.spent, spend.today.pending, spend.month.total) == (Decimal(0), PRICE, PRICE)
     job = await other.advance(job, JobState.SUCCEEDED, billed_usd=Decimal("0.25"))
     assert (await one.ledger.spend()).today.spent == Decimal("0.25")
-    failing = await one.advance(await one.claim(wish(2), run="graph"), JobState.SUBMITTING)
+    failing = await one.advance(await one.claim(new_job(2), run="graph"), JobState.SUBMITTING)
     failing = await one.advance(failing, JobState.SUBMITTED, task_id="u")
     await other.advance(failing, JobState.FAILED, billed_usd=Decimal(0))
     assert (await one.ledger.spend()).today.total == Decimal("0.25")
@@ -95,7 +95,7 @@ async def test_an_account_from_the_estimate_to_the_refund_seen_from_elsewhere(ma
     assert kinds == [["estimate", "charge", "refund"], ["estimate", "charge", "refund"]]
 
 
-async def test_one_wish_of_many_machines_is_set_aside_once(machines: list[Journal]) -> None:
+async def test_equal_requests_of_several_machines_reserve_once(machines: list[Journal]) -> None:
     claims = [asyncio.ensure_future(machine.claim(a_job(f"j{number}", estimate_usd=PRICE), run=""))
               for number, machine in enumerate(machines)]  # fmt: skip
     assert len({job.id for job in await passed(claims)}) == 1

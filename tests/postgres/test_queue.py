@@ -1,4 +1,4 @@
-"""The queue's tables: made once, brought up to date where they are ours, left alone where another program's."""
+"""The queue's tables: created once, upgraded if they are ours, otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from procrastinate.schema import SchemaManager
 from pydantic import SecretStr
 
 from grok_imagine.errors import SettingsError
-from grok_imagine.journal.batches import Batches, Row, RowState, owner_of
+from grok_imagine.journal.batch_row import Row, RowState
+from grok_imagine.journal.batches import Batches, owner_of
 from grok_imagine.journal.journal import Journal
 from grok_imagine.journal.queue import Queue
 from grok_imagine.models import JobState
@@ -43,7 +44,7 @@ async def test_many_workers_start_on_an_empty_database(tmp_path: Path, database_
     assert mark == f"grok_imagine: {EVERY[-1].name}"
 
 
-async def test_tables_of_an_older_version_are_brought_up(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_tables_of_an_older_version_are_upgraded(tmp_path: Path, database_url: SecretStr) -> None:
     """procrastinate 3.2's tables, made by its own scripts up to then, end as those that are made anew."""
     old = [path for path in EVERY if path.name < "03.03"]
 
@@ -93,7 +94,7 @@ async def test_a_crash_before_the_commit_leaves_neither_rows_nor_tasks(tmp_path:
         assert await journal.transaction(lambda connection: connection.execute(count).scalar_one()) == 0
 
 
-async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, database_url: SecretStr) -> None:
+async def test_only_sent_rows_of_a_stopped_batch_are_claimed(tmp_path: Path, database_url: SecretStr) -> None:
     """Its worker died: a job that is paid is brought home, a row that was not sent waits again."""
     rows = [Row(f"{number}" * 64, number, "sandbox", {"prompt": f"{number}"}) for number in range(1, 5)]
     async with Journal(tmp_path, database_url=database_url) as journal:
@@ -115,14 +116,12 @@ async def test_of_a_stopped_batch_only_what_was_sent_is_taken(tmp_path: Path, da
         assert (await table.summary(batch)).counts == {RowState.RUNNING: 1, RowState.WAITING: 3}
 
 
-def test_a_file_is_no_place_for_a_queue(tmp_path: Path) -> None:
+def test_a_queue_needs_postgresql(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Set database_url"):
         Queue(Journal(tmp_path).place)
 
 
-def test_without_the_extra_it_is_named(
-    tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_extra_is_named(tmp_path: Path, database_url: SecretStr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "procrastinate", None)
     with pytest.raises(SettingsError, match=r"pip install 'grok-imagine-video\[postgres\]'"):
         Queue(Journal(tmp_path, database_url=database_url).place)

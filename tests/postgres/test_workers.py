@@ -1,4 +1,4 @@
-"""Workers that share a PostgreSQL: rows taken from its queue, and none lost or paid twice, whoever dies."""
+"""Workers with a shared PostgreSQL database: no row is lost or paid twice, whichever dies."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_worker_that_is_stopped_gives_its_rows_back(fleet: Fleet) -> None:
     assert second.wait(60) == 0, fleet.logs()
 
 
-def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> None:
+def test_workers_without_a_database_get_a_clear_error(tmp_path: Path) -> None:
     with Fleet(tmp_path, "") as fleet:
         fleet.write(rows(1))
         for command in (["worker"], ["batch", str(tmp_path / "list.jsonl"), "--defer"]):
@@ -142,7 +142,7 @@ def test_without_a_database_workers_are_told_what_they_need(tmp_path: Path) -> N
         assert fleet.submits() == 0
 
 
-def test_files_of_the_asking_machine_are_refused_by_name(fleet: Fleet) -> None:
+def test_local_files_are_refused_by_name(fleet: Fleet) -> None:
     (fleet.folder / "cat.png").write_bytes(b"no matter")
     fleet.write(rows(1, images=["cat.png"]))
     code, out, _ = fleet.run("batch", str(fleet.folder / "list.jsonl"), "--defer", "--json")

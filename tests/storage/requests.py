@@ -1,4 +1,4 @@
-"""Requests with pictures for every dialect, and the keys that the sandbox takes."""
+"""Requests with images for every dialect, and keys that the sandbox accepts."""
 
 from __future__ import annotations
 

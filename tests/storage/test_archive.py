@@ -1,4 +1,4 @@
-"""Finished clips in a shared bucket: what one machine brought home outlives that machine and the provider."""
+"""Finished clips in a shared bucket: still available when their machine or the provider has lost them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_clip_outlives_its_machine_and_its_provider(s3: S3, sandbox: San
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_what_is_spoilt_in_the_bucket_comes_from_the_provider(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_damaged_object_is_downloaded_from_the_provider(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with Session(tmp_path, settings(sandbox, s3.settings())) as session:
         made = await session.generate(A_KITE, "sandbox", owner="n")
         clip = packets(made.file)
@@ -57,7 +57,7 @@ async def test_what_is_spoilt_in_the_bucket_comes_from_the_provider(s3: S3, sand
     assert sandbox.ledger()["posts"] == 1
 
 
-async def test_a_bucket_that_fails_costs_no_clip(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_failing_bucket_loses_no_clip(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     denied = settings(sandbox, s3.settings(secret_access_key="another"))
     async with Session(tmp_path, denied) as session:
         assert (await session.generate(A_KITE, "sandbox")).file.stat().st_size > 10_000

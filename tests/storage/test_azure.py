@@ -123,6 +123,6 @@ async def test_a_signed_url_expires(azurite: str) -> None:
         ({"bucket": "nowhere"}, "does not know the bucket"),
     ],
 )
-async def test_a_store_that_does_not_take_it_says_why(change: dict[str, str], words: str, azurite: str) -> None:
+async def test_a_failing_upload_says_why(change: dict[str, str], words: str, azurite: str) -> None:
     with pytest.raises(StorageError, match=words):
         await store(azurite, **change).publish(PICTURE)

@@ -1,4 +1,4 @@
-"""Buckets against a real S3-compatible server: who may read and write, until when, and what errors say."""
+"""Buckets, against an S3-compatible server: access, expiry, and error messages."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_names_depend_on_content_and_installation_alone(s3: S3) -> None:
     assert PICTURE.sha256 not in ours.key_of(PICTURE)
 
 
-async def test_a_public_base_url_stands_in_front(s3: S3) -> None:
+async def test_a_public_base_url_is_used_without_a_signature(s3: S3) -> None:
     file = await store(s3.settings(public_base_url="https://cdn.example/refs")).publish(PICTURE)
     assert re.fullmatch(r"https://cdn\.example/refs/grok-imagine/[0-9a-f]{64}\.png", file.url)
     assert file.expires_at is None
@@ -88,7 +88,7 @@ async def test_list_and_remove(s3: S3) -> None:
         ({"endpoint": "https://no-such-host.invalid"}, "cannot be reached"),
     ],
 )
-async def test_a_store_that_does_not_take_it_says_why(change: dict[str, str], words: str, s3: S3) -> None:
+async def test_a_failing_upload_says_why(change: dict[str, str], words: str, s3: S3) -> None:
     with pytest.raises(StorageError, match=words) as caught:
         await store(s3.settings(**change)).publish(PICTURE)
     assert "Nothing was sent or charged" in str(caught.value)
@@ -109,7 +109,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("status", "code", "words"), ANSWERS)
-async def test_what_servers_answer_is_told_in_words(status: int, code: str, words: str, s3: S3) -> None:
+async def test_server_errors_become_clear_messages(status: int, code: str, words: str, s3: S3) -> None:
     async def refuse(request: web.Request) -> web.Response:
         await request.read()
         text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
@@ -132,7 +132,7 @@ def _app(handler: object) -> web.Application:
     return app
 
 
-async def test_a_slow_store_is_given_up(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_store_times_out(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 
     monkeypatch.setattr("grok_imagine.storage.bucket._TIMES", {"timeout": timedelta(seconds=1)})

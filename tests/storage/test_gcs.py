@@ -133,7 +133,7 @@ async def test_what_is_put_is_read_by_the_signed_url_alone(gcs: Gcs, key: rsa.RS
     assert (await fetch(gcs, file.url.replace(".png", ".jpg"))).text == "wrong signature"
 
 
-async def test_another_key_signs_in_vain(gcs: Gcs, key: rsa.RSAPrivateKey) -> None:
+async def test_a_signature_of_another_key_is_rejected(gcs: Gcs, key: rsa.RSAPrivateKey) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     file = await publish(gcs, other)
     assert (await fetch(gcs, file.url)).text == "wrong signature"

@@ -1,4 +1,4 @@
-"""A connected image on its way to a provider: uploaded privately, once, fetched by its signed URL, cleaned up."""
+"""Images of jobs: uploaded privately, once, downloaded by a signed URL, and deleted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_the_same_graph_again_uploads_and_submits_nothing(s3: S3, sandbox:
     assert sandbox.ledger()["submits"] == 2
 
 
-async def test_a_url_is_handed_out_again_until_half_its_life_is_over(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_url_is_reused_until_half_of_its_lifetime(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     began = time.time()
     later = 0.0
     stores = {"mine": s3.settings(url_hours=1)}
@@ -102,7 +102,7 @@ async def test_pixels_are_encoded_once(s3: S3, sandbox: Sandbox, tmp_path: Path,
     [{"secret_access_key": "wrong"}, {"bucket": "nowhere"}, {"endpoint": "http://127.0.0.1:9"}],
     ids=["denied", "no bucket", "unreachable"],
 )
-async def test_a_store_that_fails_submits_nothing_and_the_job_goes_on_later(
+async def test_a_failing_store_submits_nothing_and_the_job_resumes_later(
     change: dict[str, str], s3: S3, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     request = request_for("reapi", picture((4, 4, 4)))
@@ -119,7 +119,7 @@ async def test_a_store_that_fails_submits_nothing_and_the_job_goes_on_later(
     assert sandbox.ledger()["submits"] == 1
 
 
-async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_uploads_are_deleted_when_their_last_job_is_final(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings(delete_after=True)}) as session:
         shared, own = picture((7, 7, 7)), picture((8, 8, 8))
         waiting = session.journal
@@ -136,7 +136,7 @@ async def test_uploads_go_when_their_last_job_is_final(s3: S3, sandbox: Sandbox,
         assert len(s3.objects()) == 1
 
 
-async def test_a_sweep_takes_what_was_left_and_nothing_that_is_needed(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_sweep_deletes_only_uploads_that_are_not_needed(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     async with opened(tmp_path, sandbox, stores={"mine": s3.settings()}) as session:
         await session.generate(request_for("reapi", picture((1, 1, 1))), "my-reapi")
         job = (await session.journal.recent())[0]
@@ -151,7 +151,7 @@ async def test_a_sweep_takes_what_was_left_and_nothing_that_is_needed(s3: S3, sa
         assert len(s3.objects()) == 2
 
 
-async def test_the_check_says_what_works(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_store_check_reports_each_step(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     stores = {
         "good": s3.settings(),
         "wrongkey": s3.settings(secret_access_key="x"),
@@ -174,7 +174,7 @@ async def test_the_check_says_what_works(s3: S3, sandbox: Sandbox, tmp_path: Pat
         assert "There is no store" in (await session.check_store("nothing"))[0].fault
 
 
-async def test_choosing(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_which_store_is_chosen(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     image = picture((3, 3, 3))
     async with opened(tmp_path / "a", sandbox) as session:
         with pytest.raises(StorageError, match=r"set up a store.*Google Cloud Storage"):
@@ -203,7 +203,7 @@ async def test_urls_and_images_mix_in_their_order(s3: S3, sandbox: Sandbox, tmp_
         assert len(set(submit["body"]["image_urls"])) == 3
 
 
-async def test_what_a_user_was_given_stays_while_its_url_is_good(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_an_upload_for_the_user_is_kept_while_its_url_is_valid(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     began, later = time.time(), 0.0
     stores = {"mine": s3.settings(delete_after=True, url_hours=24)}
     async with opened(tmp_path, sandbox, lambda: began + later, stores=stores) as session:
@@ -225,7 +225,7 @@ async def test_what_a_user_was_given_stays_while_its_url_is_good(s3: S3, sandbox
         assert len(s3.objects()) == 1
 
 
-async def test_a_sweep_takes_what_a_user_was_given_if_it_is_told_to(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_sweep_with_pinned_deletes_uploads_of_the_user(s3: S3, sandbox: Sandbox, tmp_path: Path) -> None:
     stores = {"mine": s3.settings(public_base_url="https://cdn.example")}  # whose URLs never expire
     async with opened(tmp_path, sandbox, stores=stores) as session:
         await session.upload([picture((1, 2, 3))], "mine")
@@ -243,7 +243,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code", "words"), REFUSALS, ids=["full", "clock", "denying", "slow"])
-async def test_a_store_that_refuses_or_sleeps_costs_nothing(
+async def test_a_store_that_refuses_or_hangs_costs_nothing(
     status: int | None, code: str, words: str, s3: S3, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grok_imagine.storage.bucket._TIMES", {"timeout": timedelta(seconds=2)})

@@ -1,4 +1,4 @@
-"""A store's secret and the signatures of its URLs: in no error, log, clip or file, and in no journal but as its URL."""
+"""A store's secrets and signatures do not appear in errors, logs, clips or files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import ACCESS, S3, SECRET
 from .requests import KEYS, picture, request_for
 
 
-async def test_neither_uploads_nor_the_archive_leave_a_secret(
+async def test_uploads_and_shared_results_leak_no_secret(
     s3: S3, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from .worlds import NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS
+
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "web" / "docs" / "img"
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -16,6 +18,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "GIVEditVideo": {"connection": "sandbox-xai", "prompt": "Make it winter, with falling snow"},
     "GIVExtendVideo": {"connection": "sandbox-xai", "prompt": "The camera rises above the roofs"},
     "GIVContinueVideo": {"prompts": "The boat reaches the harbour\nIt is lifted out by a child"},
+    "GIVFilm": {
+        "shots": "A paper boat leaves the shore at dawn\n[continue] It drifts past a flock of ducks\n"
+        "[8s, take 2 of 4] @anna waves from the pier"
+    },
+    "GIVCast": {"name": "anna"},
     "GIVWaitForTask": {"job_id": "20261121-101500-3f9a2c7b"},
 }
 
@@ -46,3 +53,14 @@ async def test_a_picture_of_each_node(page: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         await shown.screenshot(path=str(folder / f"{kind}.png"))
         assert (folder / f"{kind}.png").stat().st_size > 2000
+
+
+@pytest.mark.parametrize("world", [OLDEST_CANVAS, NEWEST_CANVAS, NEWEST_VUE])
+async def test_the_help_in_the_page_shows_its_picture(page: Any) -> None:
+    await page.open()
+    number = await page.add("GIVTextToVideo", 120, 300)
+    await page.node(number, "node => app.canvas.selectItems([node])")
+    await page.locator("[data-testid='info-button'], button:has([class*='lucide--info'])").first.click()
+    picture = "() => document.querySelector('img[src*=\"GIVTextToVideo.png\"]')?.naturalWidth > 100"
+    await page.wait_for_function(picture)
+    await page.shot("help")

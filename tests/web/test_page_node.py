@@ -7,43 +7,13 @@ from typing import Any
 
 import pytest
 
+from .node_actions import SET, STATUS, choose, connect, price, status, until
 from .worlds import EVERYWHERE, NEWEST_CANVAS, NEWEST_VUE, OLDEST_CANVAS, OLDEST_VUE
 
-SET = """(node, name, value) => { const one = node.widgets.find(each => each.name === name);
-    one.value = value; one.callback?.(value); }"""
-STATUS = "node => node.widgets.find(one => one.name === 'grok_status').element"
 VALUES = "node => node.serialize().widgets_values"
 everywhere = pytest.mark.parametrize("world", EVERYWHERE)
 PLAIN = ["sandbox", "auto", "", "auto", "auto", 6, "auto", 0, "fixed"]
 """The first values of a new Text to Video. What comes after them is of other tests' concern."""
-
-
-async def status(page: Any, number: Any) -> str:
-    return await page.node(number, f"node => ({STATUS})(node).textContent")
-
-
-async def until(page: Any, number: Any, script: str, timeout: int = 30_000) -> None:
-    """Wait until ``script``, a function of the node and its status's text, holds."""
-    whole = f"""id => {{ const node = window.app.graph.getNodeById(id);
-        return ({script})(node, ({STATUS})(node).textContent) }}"""
-    await page.wait_for_function(whole, arg=number, timeout=timeout)
-
-
-async def choose(page: Any, number: Any, name: str, value: Any) -> None:
-    await page.node(number, SET, name, value)
-    await page.quoted()
-
-
-async def price(page: Any, number: Any) -> str:
-    """What the node says of its price: the badge, or in the oldest Nodes 2.0 the status."""
-    await page.quoted()
-    script = "node => node.badges.map(one => (typeof one === 'function' ? one() : one).text).at(-1)"
-    return await (status(page, number) if page.world == "oldest-vue" else page.node(number, script))
-
-
-async def connect(page: Any, origin: Any, target: Any, slot: Any) -> None:
-    script = "([a, b, slot]) => app.graph.getNodeById(a).connect(0, app.graph.getNodeById(b), slot)"
-    await page.evaluate(script, [origin, target, slot])
 
 
 # The oldest Nodes 2.0 tells the price elsewhere.
@@ -258,6 +228,32 @@ async def test_a_run_is_followed_on_the_node_and_its_ids_can_be_copied(page: Any
     assert job not in shown, "a copy has made no clip yet"
 
 
+async def test_a_list_and_a_chain_show_their_clips_with_ids_and_cost(page: Any) -> None:
+    await page.open()
+    batch, clip, chain = (
+        await page.add("GIVBatch"),
+        await page.add("GIVTextToVideo", 500),
+        await page.add("GIVContinueVideo", 960),
+    )
+    await choose(page, batch, "rows", f"a kite in {page.world}\na tree in {page.world}")
+    await choose(page, clip, "prompt", f"a boat in {page.world}")
+    await choose(page, chain, "prompts", "it sinks")
+    await connect(page, clip, chain, "video")
+    for number, origin in enumerate((batch, chain)):
+        await connect(page, origin, await page.add("SaveVideo", 500 + 920 * number, 800), 0)
+    await page.evaluate("() => app.queuePrompt(0)")
+    for number, count in ((batch, 2), (chain, 1)):
+        await until(page, number, f"node => node.properties.grok_imagine?.jobs.length === {count}", 120_000)
+        told = await status(page, number)
+        for job in await page.node(number, "node => node.properties.grok_imagine.jobs"):
+            assert job in told
+        assert told.count("free, about 54 credits") == count
+    videos = "() => [...document.querySelectorAll('.giv-node video')].filter(one => one.readyState >= 2).length"
+    await page.wait_for_function(f"({videos})() >= 4 || null", timeout=30_000)
+    await page.fit()
+    await page.shot("many-done")
+
+
 ERRORS = {
     "en": ("Out of credit at the provider.", "You were not charged.", "Top up"),
     "zh": ("服务商余额不足。", "未产生费用。", "请充值"),
@@ -287,9 +283,6 @@ async def test_an_error_says_what_happened_what_it_cost_and_what_to_do(fresh_pag
     told = await status(page, number)
     assert charged in told
     assert then in told
-    words = page.get_by_text(what, exact=True)
-    await words.nth(1).wait_for(timeout=10_000)  # at the node, and as a toast
-    assert await words.count() == 2
     await page.shot(f"error-{language}")
 
 

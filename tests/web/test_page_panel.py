@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,26 @@ async def test_a_clip_appears_by_itself_plays_and_gives_its_workflow_back(page: 
     job = await shown.evaluate("() => navigator.clipboard.readText()")
     assert job == await shown.locator(".giv-facts code").first.inner_text()
     await shown.get_by_text("Compare prices").click()
-    reapi = shown.get_by_role("row", name="reapi")
-    await reapi.get_by_text("6 to 30 whole seconds").wait_for()
-    assert await shown.locator(".giv-prices tbody th").all_inner_texts() == ["xai", "reapi", "aivideoapi", "apiinone"]
+    await shown.locator(".giv-prices tbody th").first.wait_for()
+    assert await shown.locator(".giv-prices tbody th").all_inner_texts() == ["xai"], "no other makes one second"
     await page.shot("panel-detail")
     await shown.get_by_role("button", name="Load frames").click()
     sources = "() => window.app.graph._nodes.map(n => [n.type, n.widgets?.find(w => w.name === 'source')?.value])"
     assert await shown.evaluate(sources) == [["GIVLoadVideoFrames", job]]
+    await shown.get_by_role("button", name="Use these settings").click()
+    values = "() => Object.fromEntries(app.graph._nodes[1].widgets.map(one => [one.name, one.value]))"
+    used = await shown.evaluate(values)
+    wanted = {"connection": "sandbox-xai", "prompt": "a lighthouse in the rain", "duration": 1}
+    assert {name: used[name] for name in wanted} == wanted
+    await shown.get_by_role("button", name="Load frames").click()
+    boxes = await shown.evaluate("() => app.graph._nodes.map(({pos, size}) => [...pos, ...size])")
+    assert len(boxes) == 3
+    for (x, y, w, h), (left, top, wide, high) in combinations(boxes, 2):
+        assert x + w <= left or left + wide <= x or y + h <= top or top + high <= y, "none covers another"
+    async with shown.expect_download() as download:
+        await shown.get_by_role("link", name="Download").click()
+    saved = await (await download.value).path()
+    assert saved.read_bytes()[4:8] == b"ftyp"
     await shown.get_by_role("button", name="Open workflow").click()
     await shown.wait_for_function(
         "() => window.app.graph.extra?.mark === 'a lighthouse in the rain' || "
@@ -157,6 +171,31 @@ async def test_it_is_filtered_searched_and_used_by_keyboard(page: Any, host: Any
     focused = "() => document.activeElement.classList.contains('giv-list')"
     assert await shown.evaluate(focused), "Escape leads back to the list"
     assert await shown.evaluate("() => window.app.graph._nodes.length") == before
+
+
+async def test_rows_of_one_prompt_can_be_told_apart(page: Any, host: Any) -> None:
+    await emptied(host)
+    estimate = {"estimate_usd": Decimal("0.054"), "estimate_credits": Decimal(54)}
+    lighthouse = {"prompt": "a lighthouse", "duration_seconds": 6, "resolution": "480p"}
+    failed = {"state": JobState.FAILED, "error": "HTTP 401", "error_kind": "AuthRejected"}
+    refused = {"state": JobState.FAILED, "error_kind": "ContentRejected", "task_id": "t-1", "error": "violence"}
+    await journaled(
+        host,
+        {"request": lighthouse, **failed, **estimate},
+        {"request": {**lighthouse, "duration_seconds": 10}, "connection": "xai", **refused, "billed_usd": Decimal(0)},
+        {"request": lighthouse, **refused, "billed_usd": Decimal("0.05")},
+    )
+    shown = await opened(page)
+    await shown.locator(".giv-row .giv-text").nth(2).wait_for()
+    rows = await shown.locator(".giv-row .giv-text").all_inner_texts()
+    assert [row.split("\n")[1:] for row in rows] == [
+        ["Refused by moderation", "reapi · 6 s · $0.05 · just now"],
+        ["Refused by moderation", "xai · 10 s · not charged · just now"],
+        ["The provider rejected the API key.", "reapi · 6 s · not charged · just now"],
+    ]
+    await page.shot("panel-rows")
+    await shown.locator(".giv-row").nth(1).click()
+    assert "$0.00" not in await shown.locator(".giv-facts").inner_text()
 
 
 async def test_an_unknown_outcome_is_dealt_with_by_its_user(page: Any, host: Any) -> None:

@@ -1,4 +1,4 @@
-"""Does a connection work: is it reached, and does it take the key? Found out without submitting anything."""
+"""Tests whether a connection can be reached and accepts its key, without submitting anything."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..connections import Connection
 from .store import CheckStep
 
 _NO_SUCH_TASK = "00000000-0000-4000-8000-000000000000"
-"""A well-formed id that no provider has given out: whoever answers that it is unknown has let the key in."""
+"""A well-formed id of no task. A not-found answer proves that the key was accepted."""
 
 
 async def try_connection(connection: Connection, client: Client) -> list[CheckStep]:
-    """Ask for a task that does not exist. The first fault ends the trial; it costs nothing."""
+    """Poll a task that does not exist, at no cost. Returns the steps, up to the first that failed."""
     provider = connection.provider
     try:
         reply = await client.send(provider.poll(_NO_SUCH_TASK), connection.endpoint)
@@ -42,7 +42,7 @@ async def try_connection(connection: Connection, client: Client) -> list[CheckSt
     except UnreadableReply as error:
         return [CheckStep("reach", f"{error}. Something answers there, but it is not this API: check the base URL")]
     except ProviderError:
-        pass  # "there is no such task", in the provider's words: the key was taken
+        pass  # there is no such task, so the key was accepted
     except GrokImagineError as error:
         return [CheckStep("reach", str(error))]
     return [CheckStep("reach"), CheckStep("key")]

@@ -1,4 +1,4 @@
-"""Looking after stores: does one really work, and what was left in it."""
+"""Tests a store with a real upload, and deletes old uploads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIXEL = bytes.fromhex(
 
 @dataclass(frozen=True)
 class CheckStep:
-    """One step of a check: what was tried, and what came of it (empty: it worked)."""
+    """One step of a check. ``fault`` says what went wrong; empty if it worked."""
 
     step: str
     fault: str = ""
@@ -36,24 +36,24 @@ class CheckStep:
 
 
 async def check_store(name: str, stores: Stores, client: Client) -> list[CheckStep]:
-    """Put a picture, fetch it over its URL as a provider would, and delete it. The first fault ends the check."""
+    """Upload an image, download it from its URL as a provider would, and delete it. Ends at the first fault."""
     try:
         store = stores.open(name, hours=0.25)
     except SettingsError as error:
         return [CheckStep("settings", str(error))]
-    # Bytes after the end of a PNG are no part of the picture; they make this upload unlike any other.
+    # Random bytes after the end of the PNG make this upload unique, and do not change the image.
     blob = Blob(_PIXEL + secrets.token_bytes(8), "image/png")
     try:
         file = await store.publish(blob)
     except (StorageError, SettingsError) as error:
         return [CheckStep("put", str(error))]
-    found = [CheckStep("put"), await _fetch(file.url, blob, client)]
+    steps = [CheckStep("put"), await _fetch(file.url, blob, client)]
     try:
         await store.remove(file.key)
-        found.append(CheckStep("delete"))
+        steps.append(CheckStep("delete"))
     except StorageError as error:
-        found.append(CheckStep("delete", str(error)))
-    return found
+        steps.append(CheckStep("delete", str(error)))
+    return steps
 
 
 async def _fetch(url: str, blob: Blob, client: Client) -> CheckStep:
@@ -77,18 +77,18 @@ async def _fetch(url: str, blob: Blob, client: Client) -> CheckStep:
 async def sweep(
     name: str, stores: Stores, uploads: Uploads, *, older_than_hours: float, pinned: bool = False
 ) -> list[str]:
-    """Remove what was left in a store: files older than that, which no unfinished job needs. Returns their keys.
+    """Delete a store's old uploads that no unfinished job needs. Returns their keys. Raises StorageError.
 
-    Those whose URLs were given to users go only with ``pinned``, or when their URLs are good no longer.
+    Uploads whose URLs users have are deleted only with ``pinned``, or when the URLs have expired.
 
-    For a bucket it goes through what really lies below the store's prefix, so that also files of a lost journal
-    go. Two installations that share a bucket need a prefix each.
+    In a bucket all objects below the store's prefix are considered, so that uploads of a lost journal are deleted too.
+    Two installations that share a bucket need different prefixes.
     """
     store = stores.open(name)
     limit = time.time() - older_than_hours * 3600
     if isinstance(store, BucketStore):
         busy = await uploads.used_keys(name, pinned=not pinned)
-        keys = [one.key for one in await store.list() if one.written_at < limit and one.key not in busy]
+        keys = [stored.key for stored in await store.list() if stored.written_at < limit and stored.key not in busy]
     else:
         keys = [upload.key for upload in await uploads.find_unused(name, older_than=limit, pinned=not pinned)]
         stores.public_files().sweep()

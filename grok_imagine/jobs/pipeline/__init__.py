@@ -1,1 +1,1 @@
-"""What happens to one job: submit, poll, download."""
+"""The steps of one job: submit, poll, download."""

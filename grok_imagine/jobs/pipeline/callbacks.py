@@ -1,8 +1,8 @@
-"""Callbacks as hints: a provider may say that a task has ended, and all that comes of it is an earlier poll.
+"""Callbacks: when a provider calls that a task has ended, the job's next poll is sent earlier. Nothing else changes.
 
-Nobody who calls is believed. AI Video API documents no signature (contract, part 4), so what a caller sends is never
-read: the next poll, with our key, asks the provider itself. A token in the address says which job is meant. It is
-derived from the job's id by a secret of the data folder, so that nothing has to be stored and it outlives a restart.
+The calls are unauthenticated, as AI Video API documents no signature (contract, part 4), so their bodies are never
+read: the next poll asks the provider itself. A token in the address names the job. It is derived from the job's id
+with a secret of the data folder, so nothing has to be stored, and it is still valid after a restart.
 """
 
 from __future__ import annotations
@@ -16,80 +16,80 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...settings import private_folder, write_private
+from ...private_files import private_folder, write_private
 
 ROUTE = "/grok_imagine/callback"
 KEY_FILE = "callback.key"
 MIN_POLL_GAP = 2.0
-"""Seconds between a poll and the one that a first call brings forward. It doubles with each call, so that calls that
-come without end soon bring nothing forward any more."""
+"""The minimum seconds between a poll and the next one after a call. It doubles with each call, so that endless calls
+soon have no effect."""
 _KEY_BYTES = 32
 
 
 class WakeSignal:
-    """Whether somebody called, for one wait. Any thread may set it; the wait looks at it at each of its ticks."""
+    """Whether a callback has arrived for a waiting job. Any thread may set it; the wait checks it every second."""
 
     def __init__(self) -> None:
-        self._is_rung = False
+        self._is_set = False
         self._gap = MIN_POLL_GAP
 
     def set(self) -> None:
-        """Somebody called."""
-        self._is_rung = True
+        """A callback has arrived."""
+        self._is_set = True
 
-    def next_poll_at(self, asked: float, usual: float) -> float:
-        """When the next poll is due, after the one at ``asked``: at its usual time, or earlier after a call."""
-        return min(usual, asked + self._gap) if self._is_rung else usual
+    def next_poll_at(self, last: float, scheduled: float) -> float:
+        """When the next poll is due, after the one at ``last``: at ``scheduled``, or earlier after a callback."""
+        return min(scheduled, last + self._gap) if self._is_set else scheduled
 
     def clear(self) -> None:
-        """A poll goes out now: it answers every call up to here."""
-        if self._is_rung:
-            self._is_rung = False
+        """Call this when a poll is sent, which covers all earlier callbacks."""
+        if self._is_set:
+            self._is_set = False
             self._gap *= 2
 
 
 class CallbackRegistry:
-    """Who waits for whose call, in one process. Outlives its sessions, and is used from any thread.
+    """The jobs that wait for a callback, in one process, across sessions. Can be used from any thread.
 
-    ``base`` is where the internet reaches this process, as the settings say it now; None: nobody is asked to call.
+    ``base`` is the public base URL of the callback route, as in the settings now; None: no callbacks are requested.
     """
 
     def __init__(self, home: Path, base: str | None = None) -> None:
         self.base = base
         self._home = home
         self._lock = threading.Lock()
-        self._key_lock = threading.Lock()  # its own: whoever calls must not wait for a disk
+        self._key_lock = threading.Lock()  # separate, so that a callback does not wait for the disk
         self._key: bytes | None = None
         self._waiting: dict[bytes, list[WakeSignal]] = {}
 
     def token(self, job_id: str) -> str:
-        """The token that stands for the job. Reads a file once; OSError where that can neither be read nor made."""
+        """The job's token. Reads the secret's file once. Raises OSError if it can neither be read nor created."""
         digest = hmac.new(self._secret(), job_id.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def address(self, job_id: str) -> str:
-        """Where the provider may call when the job's task has ended. Raises OSError as :meth:`token` does."""
+        """The URL for the provider to call when the job's task has ended. Raises OSError as :meth:`token` does."""
         return f"{self.base}{ROUTE}/{self.token(job_id)}"
 
     @contextmanager
-    def register(self, token: str, hint: WakeSignal) -> Generator[None]:
-        """Ring ``hint`` for each call with the token, as long as the context lasts."""
+    def register(self, token: str, signal: WakeSignal) -> Generator[None]:
+        """Set ``signal`` at each callback with the token, until the context ends."""
         name = _name(token)
         with self._lock:
-            self._waiting.setdefault(name, []).append(hint)
+            self._waiting.setdefault(name, []).append(signal)
         try:
             yield
         finally:
             with self._lock:
-                self._waiting[name].remove(hint)
+                self._waiting[name].remove(signal)
                 if not self._waiting[name]:
                     del self._waiting[name]
 
     def wake(self, token: str) -> None:
-        """Somebody called with this token. It returns at once, and tells nobody whether anybody listens."""
+        """Handle a callback with this token. Returns at once, without saying whether a job waits for it."""
         with self._lock:
-            for hint in self._waiting.get(_name(token), ()):
-                hint.set()
+            for signal in self._waiting.get(_name(token), ()):
+                signal.set()
 
     def _secret(self) -> bytes:
         with self._key_lock:
@@ -98,19 +98,19 @@ class CallbackRegistry:
             return self._key
 
     def _load_or_create_secret(self) -> bytes:
-        """The secret of the data folder, made where there is none.
+        """The secret of the data folder. Creates it if there is none.
 
-        Should two processes make one at the same moment, the calls for one of them find nobody after its restart.
+        If two processes create it at the same moment, callbacks for one of them have no effect after its restart.
         """
         path = self._home / KEY_FILE
-        found = path.read_bytes() if path.is_file() else b""
-        if len(found) != _KEY_BYTES:
-            found = secrets.token_bytes(_KEY_BYTES)
+        secret = path.read_bytes() if path.is_file() else b""
+        if len(secret) != _KEY_BYTES:
+            secret = secrets.token_bytes(_KEY_BYTES)
             private_folder(self._home)
-            write_private(path, found)
-        return found
+            write_private(path, secret)
+        return secret
 
 
 def _name(token: str) -> bytes:
-    # Looked up by its hash: how long a look-up takes says nothing of how near a guess was.
+    # A look-up by the hash takes a time that does not depend on how close a guess was.
     return hashlib.sha256(token.encode()).digest()

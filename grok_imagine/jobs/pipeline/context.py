@@ -1,9 +1,10 @@
-"""What the steps of a job share: services, connection, request, and how progress is reported."""
+"""What the steps of a job share: services, connection, request and progress."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,34 @@ from ..uploads.publish import Publisher
 from .callbacks import CallbackRegistry
 from .shared_results import SharedResults
 
+JOBS_AT_FULL_PACE = 200
+
+
+@dataclass
+class PollLoad:
+    """How many jobs of a session wait for their provider. Polls take about 2 ms of CPU each, so that a thousand jobs
+    at their provider's pace would take most of a core."""
+
+    jobs: int = 0
+
+    @property
+    def stretch(self) -> float:
+        """By which factor polls and progress reports are further apart; 1 up to ``JOBS_AT_FULL_PACE`` jobs."""
+        return max(1.0, self.jobs / JOBS_AT_FULL_PACE)
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """Count one more job within the block."""
+        self.jobs += 1
+        try:
+            yield
+        finally:
+            self.jobs -= 1
+
 
 @dataclass(frozen=True)
 class SessionServices:
-    """What every job of a session shares."""
+    """What all jobs of a session share."""
 
     journal: Journal
     client: Client
@@ -30,32 +55,33 @@ class SessionServices:
     results: Path
     sleep: Callable[[float], Awaitable[None]]
     run_in_flight: Callable[[str, Coroutine[Any, Any, Job]], Awaitable[Job]]
-    """Runs a job's step to its end even when whoever awaits it is canceled."""
+    """Runs a job's step to its end, even if the caller is canceled."""
     in_flight: Callable[[str], Awaitable[Job] | None]
-    """The step of that job that is being run to its end now, if there is one."""
+    """The step of that job that runs now, if there is one."""
     deadline_seconds: float
     answer_seconds: float
-    """How long a POST may take to be answered, before its outcome counts as unknown."""
+    """How long to wait for the answer to another process's POST before its outcome counts as unknown."""
     max_download_bytes: int
     writes_metadata: bool = True
-    """Whether a finished clip says inside how it was made."""
+    """Whether finished clips get metadata that says how they were made."""
     shared_results: SharedResults | None = None
-    """Where finished clips go too, for the other machines that share the journal."""
+    """Where finished clips are copied for the other machines that share the journal."""
     callbacks: CallbackRegistry | None = None
-    """Who waits for a provider's call; None in a process that no call reaches."""
+    """The jobs that wait for a callback; None in a process that receives none."""
     submit_backoff: Backoff = field(default_factory=lambda: Backoff(first=2, longest=60, tries=5))
+    poll_load: PollLoad = field(default_factory=PollLoad)
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
 
 
 @dataclass
 class JobContext:
-    """One job on its way. ``request`` is None when the job was found in the journal."""
+    """One running job. ``request`` is None for a job that was resumed by its id."""
 
     services: SessionServices
     connection: Connection
     store: Callable[[], Store]
-    """Chooses the store, when there is something to upload; raises SettingsError or StorageError."""
+    """Chooses the store for uploads. Raises SettingsError."""
     request: VideoRequest | None = None
     progress: Progress = field(default_factory=SilentProgress)
     notes: tuple[str, ...] = ()
@@ -70,7 +96,7 @@ class JobContext:
         return now - self._began
 
     def report(self, job: Job, step: str, *, percent: float | None = None, note: str = "") -> None:
-        """Tell the host where the job is."""
+        """Report the job's progress to the host."""
         self.progress.update(
             ProgressUpdate(
                 job, step, self.elapsed, percent, note, cost_of(job), self.connection.sandbox_url is not None
@@ -79,7 +105,7 @@ class JobContext:
 
 
 def cost_of(job: Job) -> Cost | None:
-    """What the job was billed, else what it was estimated at, else None."""
+    """The job's billed cost, else its estimate, else None."""
     if job.billed_usd is not None:
         return Cost(None, job.billed_usd, is_estimate=False)
     if job.estimate_usd is not None:

@@ -17,8 +17,8 @@ from ...errors import (
 )
 from ...media.mux.mp4_check import fault_of_file
 from ...models import Call, Job, JobState, TaskPhase
+from ...private_files import private_folder
 from ...providers.envelope import plain
-from ...settings import private_folder
 from ...transport.download import download
 from ...transport.retry import Backoff
 from .context import JobContext
@@ -27,34 +27,34 @@ from .provenance import write_provenance
 from .result_file import measure
 
 _SCHEDULE = Backoff(first=1, longest=30, tries=8)
-"""About a minute and a half, each time that nothing more comes. What came is kept, and gone on from."""
+"""About a minute and a half without new bytes. What was received is kept, and the download resumes from there."""
 
 _DISK_TRIES = 3
 _SLOW_TRIES = 3
-"""A server that drips is not waited for any longer, whatever it has sent: the part is kept for a later run."""
+"""A server this slow is given up on, whatever it has sent. The partial download is kept for a later run."""
 _PROGRESS = 1 << 16
-"""Bytes more than ever before, so that the schedule begins anew."""
+"""This many new bytes reset the count of failures."""
 
 
 @dataclass
 class _DownloadState:
-    """What one fetch remembers between its tries."""
+    """The state of one download between its tries."""
 
     failures: int = 0
     slow: int = 0
     received: int = 0
     is_forgotten: bool = False
-    """The provider knows neither a good URL nor the task any longer."""
+    """The provider no longer knows the task, or says that it has expired."""
     is_stale: bool = False
-    """Asked for another URL, the provider names the dead one again."""
+    """The provider answered with the same URL again, which failed."""
     uses_content: bool = False
-    """The result's URL is of no use, so the provider's own endpoint for the file is asked."""
+    """The result's URL failed for good, so the provider's endpoint for the file is used."""
     answer: str = ""
-    """What the provider answered when it was last asked about the task, redacted."""
+    """The provider's last status answer, redacted."""
 
 
 async def download_result(job: Job, context: JobContext) -> Job:
-    """Download the clip. Raises ResultNotFetched, which leaves the job SUCCEEDED, ready to be fetched again."""
+    """Download the clip. Raises ResultNotFetched; the job is then still SUCCEEDED and can be downloaded later."""
     services = context.services
     target = private_folder(services.results) / f"{job.id}.mp4"
     state = _DownloadState()
@@ -81,7 +81,7 @@ async def download_result(job: Job, context: JobContext) -> Job:
             break
         except (TransportError, OSError) as error:
             job = await _after_failure(error, job, context, state)
-    finished_at = job.finished_at or services.now()  # downloaded again, the file is the same
+    finished_at = job.finished_at or services.now()  # kept if the clip is downloaded again
     if services.writes_metadata:
         await write_provenance(replace(job, finished_at=finished_at), context, target)
     size, sha256 = await asyncio.to_thread(measure, target)
@@ -98,16 +98,16 @@ async def download_result(job: Job, context: JobContext) -> Job:
 
 
 async def _after_failure(error: TransportError | OSError, job: Job, context: JobContext, state: _DownloadState) -> Job:
-    """The job, to be fetched once more, maybe from a fresh URL. Raises ResultNotFetched when that is of no use."""
+    """The job, to be downloaded once more, maybe from a new URL. Raises ResultNotFetched if that cannot help."""
     state.failures += 1
     state.slow += isinstance(error, FetchFailed) and error.is_slow
     most = _DISK_TRIES if isinstance(error, OSError) else _SCHEDULE.tries
     if state.failures >= most or state.slow >= _SLOW_TRIES:
         raise await _download_error(job, context, error, is_stale=state.is_stale) from error
     if isinstance(error, FetchFailed) and error.is_useless and _has_other_source(job, context, state):
-        state.uses_content = True  # still a failure: a provider that signs a fresh, dead URL each time is left one day
+        state.uses_content = True  # counts as a failure, since a provider may send new dead URLs forever
         context.report(
-            job, "downloading", note=f"{error}; asking {context.connection.provider.label} for the file itself"
+            job, "downloading", note=f"{error}; downloading it from {context.connection.provider.label} itself"
         )
         return job
     is_refused = isinstance(error, FetchFailed) and error.is_refused
@@ -129,9 +129,9 @@ async def _after_failure(error: TransportError | OSError, job: Job, context: Job
 
 
 def _source(job: Job, context: JobContext, state: _DownloadState) -> Call:
-    """Where the file is: at the result's URL, else at the provider's endpoint for the file.
+    """The request for the file: to the result's URL, else to the provider's endpoint for the file.
 
-    The transport attaches the key below the connection's base URL alone, so a CDN does not get it.
+    The transport sends the key only below the connection's base URL, so a CDN does not get it.
     """
     content = context.connection.provider.content(job.task_id or "", job.model)
     if content is not None and (state.uses_content or not job.result_url):
@@ -145,7 +145,7 @@ def _has_other_source(job: Job, context: JobContext, state: _DownloadState) -> b
 
 
 async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
-    """Ask once more about a task that is done without a URL. Raises ResultNotFetched where there still is none."""
+    """Poll once more for a task that is done without a URL. Raises ResultNotFetched if there still is none."""
     job = await _refresh_url(job, context, state)
     if job.result_url:
         return job
@@ -161,7 +161,7 @@ async def _find_url(job: Job, context: JobContext, state: _DownloadState) -> Job
 
 
 async def _refresh_url(job: Job, context: JobContext, state: _DownloadState) -> Job:
-    """A fresh URL for the same result, where the provider still has one."""
+    """The job with a new URL for the same result, if the provider has one; else unchanged."""
     services = context.services
     try:
         status, answer = await read_status(job.task_id or "", job.model, context.connection, services)
@@ -170,18 +170,18 @@ async def _refresh_url(job: Job, context: JobContext, state: _DownloadState) -> 
         state.is_forgotten = True
         return job
     except (ProviderError, TransportError):
-        return job  # The download's own error is the one to tell.
+        return job  # the caller reports the download's own error
     state.is_forgotten = status.phase is TaskPhase.FAILED and status.error is not None and status.error.is_expired
     is_done = status.phase is TaskPhase.DONE
     url = context.connection.endpoint.resolve(status.video_url) if status.video_url else None
     state.is_stale = is_done and url == job.result_url
     if is_done and url and not state.is_stale:
-        return await services.journal.advance(job, JobState.SUCCEEDED, note="a fresh URL", result_url=url)
+        return await services.journal.advance(job, JobState.SUCCEEDED, note="a new URL", result_url=url)
     return job
 
 
 def _is_expired(job: Job, context: JobContext) -> bool:
-    """Whether the time is over for which the provider says that it keeps results."""
+    """Whether the provider's documented lifetime of results is over."""
     until = (job.submitted_at or job.created_at) + context.connection.provider.result_lifetime_hours * 3600
     return context.services.now() > until
 
@@ -198,6 +198,6 @@ async def _download_error(
         text += f"To download it, run the same graph again, or: grok-imagine resume {job.id}. It is not charged again"
         if is_stale:
             text += f". Or copy the video's URL from the provider's dashboard: grok-imagine attach {job.id} --url URL"
-    with suppress(JournalError):  # on a full disk not even this can be written; the job stands where it stood
+    with suppress(JournalError):  # the disk may be full; the job's state is unchanged
         await context.services.journal.update_fields(job, error=text, error_kind=ResultNotFetched.__name__)
     return ResultNotFetched(text, job_id=job.id, task_id=job.task_id)

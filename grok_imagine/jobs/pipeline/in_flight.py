@@ -1,4 +1,4 @@
-"""Keeps a paid step running to its end, also when whoever waits for it is interrupted: its answer is not lost."""
+"""Runs a paid step to its end, even if the caller is interrupted, so that its answer is not lost."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from ...models import Job
 
 
 class InFlightSteps:
-    """The steps of one session that are being run to their end now, by their jobs' ids."""
+    """The running steps of one session, by job id."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, asyncio.Task[Job]] = {}
+        self._tasks: dict[str, asyncio.Task[Job]] = {}
 
     async def run(self, job_id: str, step: Coroutine[Any, Any, Job]) -> Job:
-        """The step's outcome. A second walker on the same job shares the first one's."""
-        task = self._kept.get(job_id)
+        """Run the step and return its result. A second run of the same job shares the first one's step."""
+        task = self._tasks.get(job_id)
         if task is not None:
             step.close()
             return await asyncio.shield(task)
         task = asyncio.ensure_future(step)
-        self._kept[job_id] = task
+        self._tasks[job_id] = task
         task.add_done_callback(lambda done: self._forget(job_id, done))
         return await asyncio.shield(task)
 
     def get(self, job_id: str) -> Awaitable[Job] | None:
-        """The step of that job that is under way; None where there is none."""
-        task = self._kept.get(job_id)
+        """The running step of that job, or None."""
+        task = self._tasks.get(job_id)
         return asyncio.shield(task) if task else None
 
     @property
     def tasks(self) -> frozenset[asyncio.Task[Job]]:
-        """What is in flight now."""
-        return frozenset(self._kept.values())
+        """The steps that run now."""
+        return frozenset(self._tasks.values())
 
     async def finish(self) -> None:
-        """Wait for what is in flight: the answer to a POST is worth the wait, it names a paid task."""
-        if self._kept:
-            await asyncio.wait(self._kept.values())
+        """Wait for all running steps: the answer to a POST names a paid task."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
 
     def _forget(self, job_id: str, done: asyncio.Task[Job]) -> None:
-        self._kept.pop(job_id, None)
+        self._tasks.pop(job_id, None)
         if not done.cancelled():
-            done.exception()  # seen: the journal has what it means, even when nobody waits for it any more
+            done.exception()  # marks it as retrieved; the journal has its outcome, even if nobody awaits it

@@ -1,4 +1,4 @@
-"""SUBMITTED to SUCCEEDED: ask at the provider's documented pace until the task is done, failed, or too late for us."""
+"""SUBMITTED to SUCCEEDED: poll at the provider's documented rate until the task has ended or the deadline passes."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from .context import JobContext, SessionServices
 # Right after a submit some providers answer 404 for a moment, until their replicas have caught up.
 _REPLICATION_SECONDS = 30.0
 _CONFIRM_PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the questions about a task that was found by hand, and so submitted some time ago."""
+"""Seconds between polls for a task id that the user entered. It was submitted some time ago, so these are few."""
 _RECHECKS_WITHOUT_URL = 3
 _TICK = 1.0
 
 
 @dataclass
 class _PollState:
-    """What one wait remembers between its polls."""
+    """The state of one wait between its polls."""
 
     submitted_at: float
-    """By the monotonic clock: the system's may be set back meanwhile."""
+    """In monotonic seconds, since the system's clock may be set back meanwhile."""
     unknown_words: set[str] = field(default_factory=set[str])
-    hint: WakeSignal = field(default_factory=WakeSignal)
+    wake_signal: WakeSignal = field(default_factory=WakeSignal)
     done_without_url: int = 0
     unreadable: int = 0
 
@@ -53,17 +53,18 @@ class _PollState:
 async def poll(job: Job, context: JobContext) -> Job:
     """Poll until the task is final. Raises JobTimedOut, JobFailed, ContentRejected, JobExpired or JobCanceled.
 
-    The deadline leaves the job SUBMITTED: it goes on at the provider, and can be resumed. A callback changes nothing
-    but when the next poll goes out.
+    After the deadline the job is still SUBMITTED: it continues at the provider and can be resumed. A callback only
+    makes the next poll earlier.
     """
     services = context.services
     age = max(0.0, services.now() - job.submitted_at) if job.submitted_at else _REPLICATION_SECONDS
-    state, hints = _PollState(services.monotonic() - age), services.callbacks
-    with ExitStack() as listening:
-        if hints is not None and context.connection.provider.takes_callbacks:
-            with suppress(OSError):  # no secret, no callback
-                token = await asyncio.to_thread(hints.token, job.id)
-                listening.enter_context(hints.register(token, state.hint))
+    state, callbacks = _PollState(services.monotonic() - age), services.callbacks
+    with ExitStack() as registration:
+        if callbacks is not None and context.connection.provider.takes_callbacks:
+            with suppress(OSError):  # without the secret there are no callbacks
+                token = await asyncio.to_thread(callbacks.token, job.id)
+                registration.enter_context(callbacks.register(token, state.wake_signal))
+        registration.enter_context(services.poll_load.one_more())
         return await _until_final(job, context, state)
 
 
@@ -135,9 +136,9 @@ async def read_status(
 
 
 async def confirm_task(task_id: str, connection: Connection, services: SessionServices, model: str = "") -> None:
-    """Ask the provider about a task whose id was typed by hand, before anything is written of it.
+    """Check with the provider that a task exists whose id the user entered, before it is stored.
 
-    Raises TaskNotFound if the provider does not know it, also after the seconds that its replicas may need.
+    Raises TaskNotFound if the provider still does not know it after 15 s, which its replicas may need.
     """
     provider = connection.provider
     for pause in (*_CONFIRM_PAUSES, None):
@@ -156,7 +157,7 @@ async def confirm_task(task_id: str, connection: Connection, services: SessionSe
 
 
 async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobError:
-    """Waiting is over, the job is not: it stays SUBMITTED."""
+    """The error that ends the wait. The job is still SUBMITTED."""
     await context.services.journal.update_fields(job, error=str(error), error_kind=type(error).__name__)
     label = context.connection.label
     if isinstance(error, TaskNotFound):
@@ -173,8 +174,8 @@ async def _stop(job: Job, context: JobContext, error: GrokImagineError) -> JobEr
 
 
 async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus, state: _PollState) -> None:
-    """Wait until the next poll is due, telling the host each second."""
-    services = context.services
+    """Wait until the next poll is due, reporting progress each second; less often while very many jobs wait."""
+    services, stretch = context.services, context.services.poll_load.stretch
     note = ""
     if status.phase is TaskPhase.UNKNOWN and status.word and status.word not in state.unknown_words:
         state.unknown_words.add(status.word)
@@ -182,19 +183,19 @@ async def _wait_for_next_poll(job: Job, context: JobContext, status: TaskStatus,
     seconds = context.connection.provider.poll_schedule.interval(services.monotonic() - state.submitted_at)
     if status.phase is TaskPhase.DONE:
         seconds = 2.0
-    asked = services.monotonic()
-    usual = asked + seconds * context.connection.pace
+    last = services.monotonic()
+    scheduled = last + seconds * context.connection.pace * stretch
     step = "queued" if status.phase is TaskPhase.QUEUED else "generating"
     while True:
         context.report(job, step, percent=status.percent, note=note)
-        left = state.hint.next_poll_at(asked, usual) - services.monotonic()
+        left = state.wake_signal.next_poll_at(last, scheduled) - services.monotonic()
         if left <= 0:
-            return state.hint.clear()
-        await services.sleep(min(_TICK, left))
+            return state.wake_signal.clear()
+        await services.sleep(min(_TICK * stretch, left))
 
 
 async def _succeeded(job: Job, context: JobContext, status: TaskStatus) -> Job:
-    """The task is done, and paid, also where its answer holds no URL that is understood: the download looks again."""
+    """The task is done and paid, even if no URL was found in the answer: the download polls again for one."""
     url = context.connection.endpoint.resolve(status.video_url) if status.video_url else None
     changes: dict[str, Any] = {"result_url": url, "error": None, "error_kind": None}
     if status.cost is not None:
@@ -227,7 +228,7 @@ async def _failed(job: Job, context: JobContext, status: TaskStatus) -> None:
 
 
 def _bill(provider: Provider, billed: Decimal | None) -> str:
-    """What a failure cost, as far as anybody says."""
+    """Whether a failure was charged, as text."""
     if billed is None:
         return f"Whether {provider.label} charges for it is not documented: it counts as spent, look at your balance"
     return f"It was charged: ${billed.normalize():f}" if billed else "It is not charged"

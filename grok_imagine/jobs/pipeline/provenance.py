@@ -1,4 +1,4 @@
-"""How a clip was made, as facts for people and programs: in the node's info, in the command line, inside the MP4."""
+"""How a clip was made, as JSON: for the node's info output, the command line and the MP4's metadata."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .context import JobContext, cost_of
 
 MADE_WITH = f"comfyui-grok-imagine {__version__}"
 _LONGEST = 100_000
-"""Characters: longer than any prompt may be. A text is only redacted here, never cut."""
+"""Characters, more than any prompt may have: texts are redacted here, but not cut."""
 
 
 def facts_of(job: Job) -> dict[str, Any]:
-    """What is known of the clip, as JSON. It holds no key, and no URL's query, where signatures live."""
-    stated = {name: value for name, value in job.request.items() if name not in ("prompt", "seed", "mode", "model")}
+    """How the clip was made, as JSON, without keys and without URL queries, which may have signatures."""
+    parameters = {name: value for name, value in job.request.items() if name not in ("prompt", "seed", "mode", "model")}
     return {
         "dialect": job.provider,
         "model": job.model,
         "mode": job.mode,
         "prompt": clean(job.request.get("prompt", "")),
         "seed": job.request.get("seed"),
-        "parameters": clean(stated),
+        "parameters": clean(parameters),
         "cost": _cost(job),
         "times": _timestamps(job),
         "job_id": job.id,
@@ -48,19 +48,19 @@ def clean(value: Any) -> Any:
             value = value.split("?", 1)[0].split("#", 1)[0]
         return redact(value, limit=_LONGEST)
     if isinstance(value, Mapping):
-        return {name: clean(one) for name, one in cast("Mapping[str, Any]", value).items()}
+        return {name: clean(item) for name, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [clean(one) for one in cast("list[Any]", value)]
+        return [clean(item) for item in cast("list[Any]", value)]
     return value
 
 
 async def write_provenance(job: Job, context: JobContext, file: Path) -> None:
-    """Write the facts into the downloaded clip. Should that fail, the clip is kept as it came, and the host is told."""
+    """Write the facts into the downloaded clip. If that fails, report it and leave the clip as it is."""
     facts = facts_of(job)
     try:
         await asyncio.to_thread(_stamp, file, facts)
     except MediaError as error:
-        context.report(job, "downloading", note=f"the clip is here, without its metadata: {error}")
+        context.report(job, "downloading", note=f"the clip is saved without metadata: {error}")
 
 
 def _stamp(file: Path, facts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A saved clip's size and SHA-256, by which a damaged file is noticed."""
+"""A saved clip's size and SHA-256, which show whether the file is damaged."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ Step = Callable[[Job, JobContext], Awaitable[Job]]
 
 
 async def _download_and_finish(job: Job, context: JobContext) -> Job:
-    """Fetch the clip: from the bucket that machines share, where it is kept there, else from the provider."""
-    archive = context.services.shared_results
-    if archive is None:
+    """Download the clip: from the shared store if it is there, else from the provider."""
+    shared_results = context.services.shared_results
+    if shared_results is None:
         return await download_result(job, context)
     target = context.services.results / f"{job.id}.mp4"
     with suppress(StorageError):  # the provider may still have it
-        if await archive.restore(job, target):
+        if await shared_results.restore(job, target):
             size, sha256 = await asyncio.to_thread(measure, target)
             return await context.services.journal.advance(
                 job,
@@ -40,10 +40,10 @@ async def _download_and_finish(job: Job, context: JobContext) -> Job:
             )
     job = await download_result(job, context)
     try:
-        await archive.save(job)
+        await shared_results.save(job)
     except (StorageError, JournalError, OSError) as error:
-        # The clip is here; only the other machines lack it.
-        context.report(job, "downloading", note=f"not kept in the shared store: {error}")
+        # The clip is saved here; only the other machines lack it.
+        context.report(job, "downloading", note=f"not copied to the shared store: {error}")
     return job
 
 
@@ -64,7 +64,7 @@ async def run(job: Job, context: JobContext) -> Job:
     except GrokImagineError as error:
         if isinstance(error, (ProviderError, TransportError)):
             error.source = context.connection.label
-        with suppress(JournalError):  # the error under way is the one to tell: it may name a paid task
+        with suppress(JournalError):  # the first error matters more: it may name a paid task
             ended = await context.services.journal.get(job.id)
             if ended is not None and ended.state.is_final:
                 await _release(ended, context)
@@ -79,13 +79,13 @@ async def run(job: Job, context: JobContext) -> Job:
 
 
 async def _release(job: Job, context: JobContext) -> None:
-    """The job's uploads are needed no longer. A fault of the store is no fault of a clip that is here."""
+    """Delete the job's uploads, if the store is set to. Errors are ignored: the clip is what matters."""
     with suppress(SettingsError, StorageError):
         await context.services.publisher.release(job, context.store())
 
 
 async def _release_slot(job: Job, context: JobContext) -> None:
-    """A job that is left before its POST holds nothing of the budget; it asks for it again when it goes on."""
+    """Release the budget of a job that stops before its POST. It is reserved again when the job is resumed."""
     with suppress(JournalError):
         await context.services.journal.release(job)
 
@@ -96,7 +96,7 @@ async def _run_to_end(job: Job, context: JobContext) -> Job:
 
 
 async def _occupy_slot(job: Job, context: JobContext, slot: JobSlot) -> None:
-    """A job is in flight from before its submit until its task is final; its download is not counted."""
+    """Take or leave the slot: a job is in flight from its submit until its task is final, without the download."""
     if job.state is JobState.PREPARED:
         if slot.must_wait:
             context.report(job, "preparing", note="waiting for other jobs of this connection to end")
@@ -114,9 +114,9 @@ async def _advance(job: Job, context: JobContext, slot: JobSlot) -> Job:
             await _occupy_slot(job, context, slot)
             job = await STEPS[job.state](job, context)
         except JobConflict:
-            # Somebody else took this very step (the same job, waited for twice). Go on from where it stands now.
-            moved = await context.services.journal.get(job.id)
-            if moved is None or moved.state is job.state:
+            # Another run of the same job was faster. Continue from the state in the journal.
+            current = await context.services.journal.get(job.id)
+            if current is None or current.state is job.state:
                 raise
-            job = moved
+            job = current
     return job

@@ -1,4 +1,4 @@
-"""Finished clips in a bucket that machines share: what one of them brought home, the others need not ask for again."""
+"""Finished clips in a shared bucket, so that machines with the same journal download each only once."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ...filelock import replace_file
 from ...journal.journal import Journal
 from ...journal.schema import archived
 from ...models import Job
-from ...settings import private_folder
+from ...private_files import private_folder
 from ...storage.bucket import BucketStore
 from .result_file import file_digest
 
 
 @dataclass(frozen=True)
 class SharedResults:
-    """The bucket of the setting ``results_store``, and what the journal remembers to lie there."""
+    """The bucket of the setting ``results_store``, and the journal's records of the clips in it."""
 
     journal: Journal
     store: BucketStore
 
     async def save(self, job: Job) -> None:
-        """Put the job's file into the bucket, once. Raises StorageError, and OSError if the file cannot be read."""
+        """Upload the job's file, once. Raises StorageError, or OSError if the file cannot be read."""
         if job.file is None or await self._row(job.id) is not None:
             return
         key = self.store.result_key(secrets.token_hex(16))
         await self.store.put_file(key, job.file, "video/mp4")
         values = {"job_id": job.id, "store": self.store.name, "key": key, "sha256": file_digest(job.file)}
-        await self.journal.transaction(lambda connection: _remember(connection, values))
+        await self.journal.transaction(lambda connection: _record(connection, values))
 
     async def restore(self, job: Job, target: Path) -> bool:
-        """Fetch the job's file to ``target``; False where none was kept. Raises StorageError if it is gone or wrong."""
+        """Download the job's file to ``target``. False if it was not uploaded. Raises StorageError if it differs."""
         row = await self._row(job.id)
         if row is None:
             return False
@@ -46,7 +46,7 @@ class SharedResults:
             await self.store.get_file(str(row["key"]), part)
             if file_digest(part) != row["sha256"]:
                 raise StorageError(
-                    f"The clip of job {job.id} in the store {self.store.name!r} is not what was put there."
+                    f"The clip of job {job.id} in the store {self.store.name!r} is not the file that was uploaded."
                 )
             replace_file(part, target)
         finally:
@@ -63,8 +63,8 @@ class SharedResults:
         return await self.journal.transaction(work)
 
 
-def _remember(connection: sa.Connection, values: dict[str, Any]) -> None:
-    """Two machines may have put the same clip; the first one's stays."""
+def _record(connection: sa.Connection, values: dict[str, Any]) -> None:
+    """Store the record, unless another machine has uploaded the same clip first."""
     known = sa.select(archived.c.key).where(archived.c.job_id == values["job_id"])
     if connection.execute(known).first() is None:
         connection.execute(archived.insert().values(**values))

@@ -1,9 +1,9 @@
-"""PREPARED to SUBMITTED: make the references public, then the one POST that costs money.
+"""PREPARED to SUBMITTED: upload the media, then send the one POST that costs money.
 
-The POST is journaled before it leaves and after its answer. It is sent again only when it is certain that nothing
-was accepted: no byte was sent, or the provider said 429. Everything else leaves the job SUBMITTING, *outcome
-unknown*, which only the user can resolve; except where the provider remembers submits by an idempotency key: there the
-same POST with the same key asks what became of the first, and is charged once.
+The POST is journaled before it is sent and after its answer. It is sent again only if certainly nothing was accepted:
+no byte was sent, or the provider answered 429. Any other failure leaves the job SUBMITTING, *outcome unknown*, which
+only the user can resolve. A provider that remembers submits by an idempotency key is the exception: the same POST with
+the same key is charged once, and its answer resolves the job.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MARGIN = 600.0
 
 
 class _NotAccepted(Exception):
-    """The job is back at PREPARED, and why."""
+    """The job was certainly not accepted and is PREPARED again."""
 
     def __init__(self, job: Job, cause: GrokImagineError) -> None:
         self.job = job
@@ -68,7 +68,7 @@ async def submit(job: Job, context: JobContext) -> Job:
         )
     failures = 0
     while True:
-        urls = await _publish(job, context, context.request)  # anew at each try: a URL may have expired while waiting
+        urls = await _publish(job, context, context.request)  # at each try, since a URL may have expired while waiting
         context.report(job, "submitting")
         await context.connection.endpoint.wait_turn()
         try:
@@ -84,15 +84,15 @@ async def submit(job: Job, context: JobContext) -> Job:
 
 
 async def handle_uncertain(job: Job, context: JobContext) -> Job:
-    """What happens to a job that is found SUBMITTING: nothing, and the user is told.
+    """Handle a job that is already SUBMITTING. Raises SubmitUncertain; nothing is sent.
 
-    Unless it is being posted right now: by this session (an interrupted node, queued again at once), whose answer
-    is awaited, or by another session or process, whose POST may still be answered within its time limit.
+    If its POST is in flight, wait for the answer first: in this session (an interrupted node that was queued again), or
+    in another session or process until ``answer_seconds`` have passed.
     """
-    flying = context.services.in_flight(job.id)
-    if flying is not None:
+    running = context.services.in_flight(job.id)
+    if running is not None:
         try:
-            return await flying
+            return await running
         except _NotAccepted as refused:
             return refused.job
     if job.error_kind is None:
@@ -101,9 +101,9 @@ async def handle_uncertain(job: Job, context: JobContext) -> Job:
         while services.monotonic() - sent_at < services.answer_seconds:
             context.report(job, "submitting", note="sent by another run; waiting for its answer")
             await context.services.sleep(1.0)
-            found = await context.services.journal.get(job.id)
-            if found is None or found.state is not JobState.SUBMITTING or found.error_kind:
-                job = found or job
+            current = await context.services.journal.get(job.id)
+            if current is None or current.state is not JobState.SUBMITTING or current.error_kind:
+                job = current or job
                 break
         if job.state is not JobState.SUBMITTING:
             return job
@@ -148,10 +148,10 @@ def _idempotency_key(job: Job) -> str:
 
 
 async def _publish(job: Job, context: JobContext, request: VideoRequest) -> PublicUrls:
-    """Public URLs for the request's media, in its order."""
+    """Upload the request's media. Returns their URLs in the request's order, and the callback's URL."""
     video = request.source_video
     media: list[MediaInput] = [*request.reference_images, *([video] if video is not None else [])]
-    if any(isinstance(one, Blob) for one in media):
+    if any(isinstance(item, Blob) for item in media):
         context.report(job, "uploading")
     try:
         urls = await context.services.publisher.publish(job, context.store(), media)
@@ -163,19 +163,19 @@ async def _publish(job: Job, context: JobContext, request: VideoRequest) -> Publ
 
 
 async def _callback(job: Job, context: JobContext) -> str | None:
-    """Where the provider may call when the task has ended; None where it takes no address, or could not reach ours."""
-    hints = context.services.callbacks
-    if hints is None or hints.base is None or not context.connection.provider.takes_callbacks:
+    """The callback's URL; None if the provider supports none or could not reach it."""
+    callbacks = context.services.callbacks
+    if callbacks is None or callbacks.base is None or not context.connection.provider.takes_callbacks:
         return None
-    if is_loopback(hints.base) and not context.connection.is_local:
+    if is_loopback(callbacks.base) and not context.connection.is_local:
         return None
-    with suppress(OSError):  # no secret, no callback; the polls need none
-        return await asyncio.to_thread(hints.address, job.id)
+    with suppress(OSError):  # without the secret there are no callbacks; polling works without them
+        return await asyncio.to_thread(callbacks.address, job.id)
     return None
 
 
 async def _post(job: Job, context: JobContext, request: VideoRequest, urls: PublicUrls) -> Job:
-    """The POST itself, between its two lines in the journal."""
+    """Journal the POST, send it, and journal its outcome."""
     journal, provider = context.services.journal, context.connection.provider
     call = provider.submit(request, urls, _idempotency_key(job))
     job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=context.connection.origin)
@@ -194,37 +194,37 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
     except ContentRefused as error:
         await _end_rejected(job, context, error)
     except ProviderError as error:
-        ended: dict[str, Any] = {
-            "finished_at": context.services.now(),
-            "billed_usd": Decimal(0),
-        }  # it was never accepted
-        await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **ended)
+        await journal.advance(job, JobState.FAILED, error=str(error), error_kind=_kind(error), **_not_charged(context))
         raise
     return await _save_task_id(job, context, task_id)
 
 
 async def _end_rejected(job: Job, context: JobContext, error: ContentRefused) -> NoReturn:
-    """Moderation refused the request itself: nothing was made or charged, and the same is not sent anywhere again."""
+    """Fail a job whose request moderation refused. Nothing was charged, and it is not sent to any provider again."""
     text = (
         f"{context.connection.label} refused the request: {error}. No job was created, so nothing is charged. Change "
         "the prompt or the images"
     )
-    ended: dict[str, Any] = {"finished_at": context.services.now(), "billed_usd": Decimal(0)}
     await context.services.journal.advance(
-        job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **ended
+        job, JobState.FAILED, error=text, error_kind=ContentRejected.__name__, **_not_charged(context)
     )
     raise ContentRejected(text, job_id=job.id) from error
 
 
+def _not_charged(context: JobContext) -> dict[str, Any]:
+    """The fields of a job that ends now without having been accepted."""
+    return {"finished_at": context.services.now(), "billed_usd": Decimal(0)}
+
+
 _UNKNOWN_STATUSES = frozenset({408, 409, 421, 499})
-"""Client errors that a server or a proxy also answers after it has taken the request."""
+"""Client errors that a server or a proxy may also answer after it has accepted the request."""
 
 
 def _accepted_task_id(provider: Provider, reply: Reply) -> str:
-    """The task id in a submit's answer. Only an explicit 429 says that nothing was accepted, whatever the words."""
+    """The task id in a submit's answer. Only the status 429 means that nothing was accepted, whatever the text says."""
     is_refusal = 400 <= reply.status < 500 and reply.status not in _UNKNOWN_STATUSES
     if not (reply.is_success or is_refusal):
-        # Also a redirect: it is not followed, and whoever sent it may have acted before.
+        # Also a redirect: it is not followed, and its sender may have accepted the job.
         raise ProviderDown(str(provider.refusal(reply)), status=reply.status)
     try:
         if not reply.is_success:
@@ -237,7 +237,7 @@ def _accepted_task_id(provider: Provider, reply: Reply) -> str:
 
 
 async def _save_task_id(job: Job, context: JobContext, task_id: str) -> Job:
-    """Write the id of a paid task into the journal; should that fail, it is at least said and logged."""
+    """Store the id of a paid task. If that fails, log it and raise SubmitUncertain with the id."""
     changes: dict[str, Any] = {
         "task_id": task_id,
         "submitted_at": context.services.now(),
@@ -248,11 +248,11 @@ async def _save_task_id(job: Job, context: JobContext, task_id: str) -> Job:
         try:
             return await context.services.journal.advance(job, JobState.SUBMITTED, **changes)
         except JournalError as error:
-            # A commit whose answer was lost with its connection was done all the same: then the id stands there.
+            # The commit may have succeeded although its connection was lost: then the id is stored.
             if isinstance(error, JobConflict):
-                stands = await context.services.journal.get(job.id)
-                if stands is not None and stands.task_id == task_id:
-                    return stands
+                current = await context.services.journal.get(job.id)
+                if current is not None and current.task_id == task_id:
+                    return current
             if tries_left:
                 await context.services.sleep(2.0)
                 continue
@@ -261,7 +261,7 @@ async def _save_task_id(job: Job, context: JobContext, task_id: str) -> Job:
                 f"not be written ({error}). The id is kept beside the journal and stored as soon as that works. If the "
                 f"job is then still of unknown outcome: grok-imagine attach {job.id} {task_id}"
             )
-            logging.getLogger(__name__).error("%s", text)  # nobody may be waiting any more
+            logging.getLogger(__name__).error("%s", text)  # the caller may be gone
             raise SubmitUncertain(text, job_id=job.id, task_id=task_id) from error
     raise AssertionError("unreachable")
 

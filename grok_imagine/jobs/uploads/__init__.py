@@ -1,1 +1,1 @@
-"""How images and videos get a URL that the provider can fetch."""
+"""Encodes images, and uploads images and videos to a URL that the provider can download."""

@@ -1,4 +1,4 @@
-"""From local media to public URLs: each content is encoded and uploaded once, and forgotten when nobody needs it."""
+"""Uploads local media to public URLs, each content once, and deletes uploads that are no longer needed."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class Publisher:
 
     uploads: Uploads
     delete_after: Callable[[str], bool]
-    """Whether a store's uploads are to be removed once their jobs are final."""
+    """Whether a store's uploads are to be deleted when their jobs are final."""
     encoder: Encoder
 
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """One for each content: an upload is not removed for one job while it is being handed to another."""
+    """By content, so that an upload is not deleted for one job while another starts to use it."""
 
     async def publish(self, job: Job | None, store: Store, media: list[MediaInput]) -> list[str]:
-        """Public URLs for ``media``, in order; every different blob once, all side by side. Raises StorageError.
+        """Public URLs of ``media``, in order. Uploads each content once, concurrently. Raises StorageError.
 
-        Without a job they are for a user, who may have put them anywhere: they stay while they are good.
+        Without a job the URLs are for the user, who may use them anywhere, so the uploads are kept until they expire.
         """
-        blobs = {one.sha256: one for one in media if isinstance(one, Blob)}
-        found = await asyncio.gather(*(self._one(job, store, blob) for blob in blobs.values()))
-        urls = dict(zip(blobs, found, strict=True))
-        return [one if isinstance(one, str) else urls[one.sha256] for one in media]
+        blobs = {blob.sha256: blob for blob in media if isinstance(blob, Blob)}
+        published = await asyncio.gather(*(self._publish_blob(job, store, blob) for blob in blobs.values()))
+        urls = dict(zip(blobs, published, strict=True))
+        return [item if isinstance(item, str) else urls[item.sha256] for item in media]
 
     async def images(self, pictures: Sequence[NDArray[np.float32]]) -> list[Blob]:
-        """Images, each [H, W, C], as Blobs, encoded side by side. Raises EncodeError."""
+        """Encode images, each [H, W, C], concurrently. Raises EncodeError."""
         return await self.encoder.images(pictures)
 
     async def release(self, job: Job, store: Store) -> None:
-        """After a final job: remove its uploads, where the store is set to, unless another job or a user needs them."""
+        """Delete a final job's uploads, if the store is set to, unless another job or the user needs them."""
         if not isinstance(store, PersistentStore) or not self.delete_after(store.name):
             return
         for sha256 in {upload.sha256 for upload in await self.uploads.find_unused(store.name, job_id=job.id)}:
@@ -56,11 +56,11 @@ class Publisher:
                 keys = {upload.key for upload in idle if upload.sha256 == sha256}
                 await self.uploads.mark_removed(store.name, keys)
                 for key in keys:
-                    with suppress(StorageError):  # the clip is safe; what is left in the store, the sweep takes
+                    with suppress(StorageError):  # the clip is saved; the sweep deletes what is left
                         await store.remove(key)
 
-    async def _one(self, job: Job | None, store: Store, blob: Blob) -> str:
-        """The URL of one blob: that of an earlier upload while it is good, else a fresh one."""
+    async def _publish_blob(self, job: Job | None, store: Store, blob: Blob) -> str:
+        """The URL of one blob: of an earlier upload if that is still valid, else of a new one."""
         if not isinstance(store, PersistentStore):
             await self.encoder.load(blob)
             return (await store.publish(blob)).url

@@ -1,4 +1,4 @@
-"""Which store serves a connection: the user's choice, else the only one that can, else an error that helps."""
+"""Chooses and opens the store for a connection's uploads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import SettingsError
-from ...settings import Settings, StoreSettings, private_folder, write_private
+from ...private_files import private_folder, write_private
+from ...settings import Settings, StoreSettings
 from ...storage.base import NoStore, Store
 from ...storage.bucket import BucketStore
 from ...storage.comfyui_route import ComfyUIRoute, PublicFiles
@@ -21,7 +22,7 @@ _SECRET_FILE = "uploads.secret"  # noqa: S105 - a file's name
 
 
 class Stores:
-    """The stores of the settings, opened when they are first used."""
+    """The stores of the settings."""
 
     def __init__(self, home: Path, settings: Settings, post: Post, now: Callable[[], float] = time.time) -> None:
         self._home = home
@@ -30,13 +31,13 @@ class Stores:
         self._now = now
 
     def choose(self, connection: Connection) -> Store:
-        """The store for a connection's uploads. Raises SettingsError for a choice that is not there.
+        """The store for a connection's uploads. Raises SettingsError for an unknown name.
 
-        In order: the connection's own choice, the settings' choice, the only store that is set up; for a sandbox
-        its own upload; the request itself where the dialect takes data URIs. There is no public host by default.
+        In order: the connection's store, the settings' store, the only store that is set up; the sandbox's own upload
+        for a sandbox; data URIs within the request if the dialect accepts them. No public host is used by default.
         """
-        stated = self._settings.connections.get(connection.name)
-        name = (stated.store if stated else None) or (None if connection.sandbox_url else self._settings.store)
+        settings = self._settings.connections.get(connection.name)
+        name = (settings.store if settings else None) or (None if connection.sandbox_url else self._settings.store)
         if name:
             return self.open(name, hours=connection.provider.longest_job_hours)
         if connection.sandbox_url:
@@ -48,7 +49,7 @@ class Stores:
         return NoStore(several=tuple(self._settings.stores))
 
     def default(self) -> Store:
-        """The store of the settings, for an upload without a connection. Raises SettingsError where none is chosen."""
+        """The settings' store, for an upload without a connection. Raises SettingsError if none is chosen."""
         name = self._settings.store
         if name is None and len(self._settings.stores) == 1:
             name = next(iter(self._settings.stores))
@@ -60,26 +61,26 @@ class Stores:
         return self.open(name)
 
     def open(self, name: str, *, hours: float = 24) -> BucketStore | ComfyUIRoute:
-        """The store of that name. ``hours`` is how long its URLs live where the settings do not say."""
-        stated = self._settings.stores.get(name)
-        if stated is None:
+        """The store of that name. ``hours``: its URLs' lifetime if the settings have none. Raises SettingsError."""
+        settings = self._settings.stores.get(name)
+        if settings is None:
             known = ", ".join(self._settings.stores) or "none yet"
             raise SettingsError(f"There is no store {name!r}. Set up: {known}. Nothing was sent or charged.")
-        lifetime = (stated.url_hours or hours) * 3600
-        if stated.kind == "comfyui":
-            if not stated.public_base_url:
+        lifetime = (settings.url_hours or hours) * 3600
+        if settings.kind == "comfyui":
+            if not settings.public_base_url:
                 raise SettingsError(
                     f"The store {name!r} needs public_base_url, the URL at which the internet reaches this ComfyUI."
                 )
             return ComfyUIRoute(
-                name, stated.public_base_url, self.public_files(), lifetime_seconds=lifetime, now=self._now
+                name, settings.public_base_url, self.public_files(), lifetime_seconds=lifetime, now=self._now
             )
-        if not stated.bucket:
+        if not settings.bucket:
             raise SettingsError(f"The store {name!r} has no bucket. Set one in the settings.")
-        return BucketStore(name, stated, secret=self._secret(), lifetime_seconds=lifetime, now=self._now)
+        return BucketStore(name, settings, secret=self._secret(), lifetime_seconds=lifetime, now=self._now)
 
     def for_results(self) -> BucketStore | None:
-        """The bucket where finished clips are kept too; None where none is set. Raises SettingsError for no bucket."""
+        """The bucket to which finished clips are copied, or None. Raises SettingsError if it is not a bucket."""
         if self._settings.results_store is None:
             return None
         store = self.open(self._settings.results_store)
@@ -88,20 +89,20 @@ class Stores:
         return store
 
     def settings_of(self, name: str) -> StoreSettings | None:
-        """What the settings say of a store."""
+        """The settings of a store, or None."""
         return self._settings.stores.get(name)
 
     def deletes_after(self, name: str) -> bool:
         """Whether an upload to that store is deleted when every job that used it is final."""
-        stated = self.settings_of(name)
-        return stated is not None and stated.delete_after
+        settings = self.settings_of(name)
+        return settings is not None and settings.delete_after
 
     def public_files(self) -> PublicFiles:
-        """The files that this host serves itself."""
+        """The files that this ComfyUI serves itself."""
         return PublicFiles(self._home / PUBLIC_FILES, self._now)
 
     def _secret(self) -> bytes:
-        """What keys the object names of this installation; made once, readable by its owner alone."""
+        """The secret from which this installation derives object names. Creates it once, readable only by its owner."""
         path = private_folder(self._home) / _SECRET_FILE
         if not path.exists():
             write_private(path, secrets.token_bytes(32))

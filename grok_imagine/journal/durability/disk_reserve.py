@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...settings import private_folder
+from ...private_files import private_folder
 
 SIZE = 256 * 1024
 """Bytes: about 60 pages of the write-ahead log; storing one job's answer takes fewer than ten."""

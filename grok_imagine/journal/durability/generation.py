@@ -15,8 +15,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..recovery_hints import OlderCopyError, ReplacedError
 from ..schema import generation
+from .recovery_hints import OlderCopyError, ReplacedError
 
 _BUSY_MS = 100
 """How long a checkpoint waits for readers. If one reads longer, the next paid step's checkpoint catches up."""

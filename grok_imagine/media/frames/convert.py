@@ -11,12 +11,13 @@ from typing import Any, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from ...errors import DecodeError
 from ..orientation import Orientation
 from .resize import Geometry
-from .scale import Scaler, new_scaler
+from .scale import RGB_BYTES, RGB_FLOATS, Scaler, new_scaler, white_of
 
 # A single thread stalls at each page fault, which dominates on virtual machines: two threads made a decode 1.4 to 1.9
 # times as fast. More than eight are limited by memory bandwidth.
@@ -97,19 +98,36 @@ def convert(scaler: Scaler, frame: VideoFrame, geometry: Geometry, orientation: 
     """Write ``frame``, scaled and upright, into each of ``targets`` as RGB in 0..1."""
     # Scaling happens before rotation, so a quarter turn swaps the sides.
     width, height = orientation.size(*geometry.scaled)
-    rgb = scaler(frame, width, height)
-    plane = rgb.planes[0]
-    # A plane is a buffer, although PyAV's stubs do not say so. Each line may end in padding.
-    lines: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(height, plane.line_size)
-    picture = orientation.apply(lines[:, : width * 3].reshape(height, width, 3))
+    made = scaler(frame, width, height)
+    parts, white = _parts(made, height, width), 255.0 if made.format.name == RGB_BYTES else white_of(frame)
     for target in targets:
         if geometry.is_padded:
             target[...] = 0
-        here, there = _overlap(picture, target)
-        np.divide(here, np.float32(255), out=there, dtype=np.float32)
+        for channels, part in parts:
+            here, there = _overlap(orientation.apply(part), target[..., channels])
+            np.divide(here, np.float32(white), out=there, dtype=np.float32)
+        if made.format.name == RGB_FLOATS:
+            # What is brighter than white is not clipped by swscale.
+            np.minimum(target, np.float32(1), out=target)
 
 
-def _overlap(picture: NDArray[np.uint8], target: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _parts(made: VideoFrame, height: int, width: int) -> list[tuple[slice, NDArray[Any]]]:
+    """The channels of a target, and views of the frame with these. Each line of a plane may end in padding."""
+    if made.format.name == RGB_BYTES:
+        return [(slice(0, 3), _lines(made.planes[0], np.uint8, height)[:, : width * 3].reshape(height, width, 3))]
+    # The planes are green, blue and red.
+    return [
+        (slice(channel, channel + 1), _lines(plane, np.float32, height)[:, :width, np.newaxis])
+        for plane, channel in zip(made.planes, (1, 2, 0), strict=True)
+    ]
+
+
+def _lines(plane: VideoPlane, kind: type[np.generic], height: int) -> NDArray[Any]:
+    # A plane is a buffer, although PyAV's stubs do not say so.
+    return np.frombuffer(cast(Any, plane), dtype=kind).reshape(height, -1)
+
+
+def _overlap(picture: NDArray[Any], target: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Centered views of both arrays, with the smaller one's height and width."""
     height, width = min(picture.shape[0], target.shape[0]), min(picture.shape[1], target.shape[1])
     return _crop_center(picture, height, width), _crop_center(target, height, width)

@@ -1,4 +1,4 @@
-"""Decodes the wanted frames of a film and as few others as can be: seeks over what nobody asked for."""
+"""Decodes selected frames of a video, and as few others as possible, by seeking."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ..stop import ShouldStop, check_stop
 from .index import FrameIndex, UnreferencedPackets
 
 Picked = tuple[VideoFrame, int]
-"""A frame, and how often it is wanted."""
+"""A frame, and how often it is selected."""
 
 
 @dataclass(frozen=True)
 class _SeekRange:
-    """Frames that are decoded in one go, from the key frame at ``key`` on."""
+    """Frames that are decoded in one pass, from the key frame number ``key`` on. ``wanted`` counts them by pts."""
 
     key: int
     wanted: dict[int, int]
 
 
 class FrameReader:
-    """Yields the frames at ``positions`` of the index, in order. One that is damaged is left out.
+    """Iterates over the frames at ``positions`` of the index, in order, without damaged ones.
 
-    With ``or_before``, a damaged last one is replaced by the one that was decoded before it.
+    With ``or_before``, a damaged last one is replaced by the frame decoded before it.
     """
 
     def __init__(
@@ -50,60 +50,60 @@ class FrameReader:
         self._counts = Counter(positions)
         self._should_stop = should_stop
         self._or_before = or_before
-        self._is_disposable = UnreferencedPackets(source.video)
+        self._is_unreferenced = UnreferencedPackets(source.video)
 
     def __iter__(self) -> Iterator[Picked]:
         if not self._index.is_timed:
             yield from self._by_order()
             return
-        for stretch in self._stretches():
-            yield from self._by_time(stretch)
+        for seek_range in self._seek_ranges():
+            yield from self._by_time(seek_range)
 
-    def _stretches(self) -> list[_SeekRange]:
-        """A new one begins where at least one whole group of frames can be jumped over."""
-        index, made, last = self._index, list[_SeekRange](), -2
+    def _seek_ranges(self) -> list[_SeekRange]:
+        """A new range begins where at least one key frame can be skipped."""
+        index, ranges, last = self._index, list[_SeekRange](), -2
         for position, count in sorted(self._counts.items()):
             pts = int(index.pts[position])
             key = max(int(np.searchsorted(index.keys, pts, side="right")) - 1, 0)
             if key > last + 1:
-                made.append(_SeekRange(key, {}))
-            made[-1].wanted[pts] = count
+                ranges.append(_SeekRange(key, {}))
+            ranges[-1].wanted[pts] = count
             last = key
-        return made
+        return ranges
 
-    def _by_time(self, stretch: _SeekRange) -> Iterator[Picked]:
-        missing, spare = dict(stretch.wanted), cast("VideoFrame | None", None)
-        for frame in self._decoded(self._fed(stretch)):
+    def _by_time(self, seek_range: _SeekRange) -> Iterator[Picked]:
+        missing, previous = dict(seek_range.wanted), cast("VideoFrame | None", None)
+        for frame in self._decode(self._needed_packets(seek_range)):
             count = missing.pop(cast(int, frame.pts), 0)
             if count:
                 yield frame, count
-            spare = frame
+            previous = frame
             if not missing:
                 return
-        if self._or_before and spare is not None and len(missing) == len(stretch.wanted):
-            yield spare, 1
+        if self._or_before and previous is not None and len(missing) == len(seek_range.wanted):
+            yield previous, 1
 
-    def _fed(self, stretch: _SeekRange) -> Iterator[Packet[VideoStream]]:
-        """The packets to decode: to the last one that is wanted, without those that nothing is built on."""
-        ahead = len(stretch.wanted)
-        for packet in self._from(stretch.key):
+    def _needed_packets(self, seek_range: _SeekRange) -> Iterator[Packet[VideoStream]]:
+        """The packets up to the last wanted frame, without unwanted ones that no other frame refers to."""
+        left = len(seek_range.wanted)
+        for packet in self._packets_from(seek_range.key):
             check_stop(self._should_stop)
-            is_wanted = packet.pts in stretch.wanted and not packet.is_discard
-            if is_wanted or not self._is_disposable(packet):
+            is_wanted = packet.pts in seek_range.wanted and not packet.is_discard
+            if is_wanted or not self._is_unreferenced(packet):
                 yield packet
-            ahead -= is_wanted
-            if not ahead:
+            left -= is_wanted
+            if not left:
                 return
 
-    def _from(self, key: int) -> Iterator[Packet[VideoStream]]:
-        """The packets from a key frame on. A file can only be seeked roughly, and some land behind the aim."""
+    def _packets_from(self, key: int) -> Iterator[Packet[VideoStream]]:
+        """The packets from key frame number ``key`` on. Tries earlier ones if seeking ends up behind it."""
         keys = self._index.keys
         for back in () if is_read_in_order(self._source) else (0, 1, 2, 4, 8):
-            aim = key - back
-            if aim <= 0:
+            start = key - back
+            if start <= 0:
                 break
-            packets = self._seek(int(keys[aim]))
-            first = next((one for one in packets if one.is_keyframe), None)
+            packets = self._seek(int(keys[start]))
+            first = next((packet for packet in packets if packet.is_keyframe), None)
             if first is not None and first.pts is not None and first.pts <= keys[key]:
                 yield first
                 yield from packets
@@ -111,36 +111,34 @@ class FrameReader:
         yield from self._seek(None)
 
     def _seek(self, pts: int | None) -> Iterator[Packet[VideoStream]]:
-        """The packets from about ``pts`` on, or from the beginning, which not every format calls by the same time."""
+        """The packets from about ``pts`` on; None: from the beginning, whose time depends on the format."""
         container, video = self._source.container, self._source.video
-        aims: list[tuple[int, VideoStream | None]] = [(aim, video) for aim in self._index.keys[:1].tolist()]
-        aims = (
-            [(-(2**62), None), (0, None), (container.start_time or 0, None), *aims] if pts is None else [(pts, video)]
-        )
-        for aim, stream in aims:
+        first_key: list[tuple[int, VideoStream | None]] = [(key, video) for key in self._index.keys[:1].tolist()]
+        beginnings = [(-(2**62), None), (0, None), (container.start_time or 0, None), *first_key]
+        for time, stream in beginnings if pts is None else [(pts, video)]:
             with suppress(FFmpegError):
-                container.seek(aim, stream=stream, backward=True)
+                container.seek(time, stream=stream, backward=True)
                 return (packet for packet in container.demux(video) if packet.size)
         if pts is not None:
             return self._seek(None)
-        raise DecodeError(f"{self._source.name} cannot be wound back after it was looked through.")
+        raise DecodeError(f"{self._source.name} cannot be read again from its beginning: it does not support seeking.")
 
     def _by_order(self) -> Iterator[Picked]:
-        """A film without times is decoded from its beginning, and its frames are counted."""
+        """For a video without times: decodes it from its beginning and counts the frames."""
         last = max(self._counts)
-        for position, frame in enumerate(self._decoded(self._all())):
+        for position, frame in enumerate(self._decode(self._all_packets())):
             if self._counts[position]:
                 yield frame, self._counts[position]
             if position == last:
                 return
 
-    def _all(self) -> Iterator[Packet[VideoStream]]:
+    def _all_packets(self) -> Iterator[Packet[VideoStream]]:
         for packet in self._seek(None):
             check_stop(self._should_stop)
             yield packet
 
-    def _decoded(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
-        """The frames of ``packets``, in the end also those that the decoder has held back."""
+    def _decode(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+        """The frames of ``packets``, including those that the decoder returns only at the end."""
         context = cast(Any, self._source.video.codec_context)
         for packet in packets:
             yield from decode_packet(packet)

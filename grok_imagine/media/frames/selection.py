@@ -1,4 +1,4 @@
-"""Which frames of a film are wanted, in the words that ComfyUI's users know."""
+"""Selects frames of a video, with the option names that ComfyUI's users know."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ...errors import RequestError
 
 HIGHEST_RATE = 1000
 # In seconds: the error of times as floats.
-_NEARLY = 1e-6
+_TOLERANCE = 1e-6
 
 Which = Literal["all", "first", "last"]
 _Shown = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""Positions of frames, and when each is shown."""
+"""Positions of frames, and the time at which each is shown in seconds."""
 
 
 @dataclass(frozen=True)
 class SelectedFrames:
-    """What a window chooses.
+    """The result of a selection.
 
-    ``positions`` of the frames, growing, the same one repeatedly where the rate is raised. ``rate`` is in frames
-    per second; ``start`` and ``duration`` in seconds from the film's first frame on are the sound that belongs to it.
+    ``positions`` are those of the frames, int64 ``[N]``, ascending; a higher rate repeats some. ``rate`` is in frames
+    per second. ``start`` (after the video's first frame) and ``duration``, in seconds, are the range of its audio.
     """
 
     positions: NDArray[np.int64]
@@ -37,10 +37,10 @@ class SelectedFrames:
 
 @dataclass(frozen=True)
 class FrameSelection:
-    """A part of a film. Everything is off by default; each step works on what the one before has left.
+    """A selection of frames. Everything is off by default. Each step applies to the result of the previous one.
 
-    1. ``start_seconds`` and ``duration_seconds`` (0: to the end) cut out a span of time.
-    2. ``force_rate`` (0: off) repeats and drops frames so that there are so many in a second.
+    1. ``start_seconds`` and ``duration_seconds`` (0: to the end) select a time span.
+    2. ``force_rate`` (0: off) repeats and drops frames to get this frame rate.
     3. ``skip_first_frames``, then 4. ``select_every_nth``, then 5. at most ``frame_load_cap`` frames (0: all).
     6. ``which``: all of these, or only the first or the last of them.
     """
@@ -54,40 +54,41 @@ class FrameSelection:
     which: Which = "all"
 
     def __post_init__(self) -> None:
-        """Raises RequestError, naming every number that cannot be meant."""
+        """Raises RequestError that lists every invalid value."""
         numbers = ("start_seconds", "duration_seconds", "force_rate", "skip_first_frames", "frame_load_cap")
         faults = [
-            f"- {name}: {getattr(self, name)} is not a number from 0 on."
+            f"- {name}: {getattr(self, name)} is not a number of 0 or more."
             for name in numbers
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0)
         ]
         if self.force_rate > HIGHEST_RATE:
-            faults.append(f"- force_rate: {self.force_rate} is more than {HIGHEST_RATE} frames a second.")
+            faults.append(f"- force_rate: {self.force_rate} is more than {HIGHEST_RATE} frames per second.")
         if self.select_every_nth < 1:
-            faults.append(f"- select_every_nth: {self.select_every_nth} is not a number from 1 on.")
+            faults.append(f"- select_every_nth: {self.select_every_nth} is not a number of 1 or more.")
         if faults:
             raise RequestError("These frames cannot be loaded:\n" + "\n".join(faults))
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole film as it is."""
+        """Whether all frames are selected, unchanged."""
         return self == FrameSelection()
 
     def choose(self, times: NDArray[np.float64], end: float, rate: Fraction, rounding: float = 0) -> SelectedFrames:
-        """Chooses from frames shown at ``times``, in seconds from the first one on; the last one ends at ``end``.
+        """Select from frames shown at ``times``, in seconds after the first one; the last one ends at ``end``.
 
-        ``rounding`` is by how many seconds the times may be rounded. Raises RequestError if nothing is left, naming the
-        setting that is to blame.
+        The times may be rounded by up to ``rounding`` seconds. Raises RequestError, which names the option, if no frame
+        is left.
         """
-        nearly = max(_NEARLY, rounding)
+        tolerance = max(_TOLERANCE, rounding)
         stop = min(end, self.start_seconds + self.duration_seconds) if self.duration_seconds else end
-        if self.start_seconds > end - _NEARLY:
+        if self.start_seconds > end - _TOLERANCE:
             raise RequestError(f"start_seconds is {self.start_seconds:g}, but the video ends at {end:.2f} s.")
-        positions, shown = self._forced(times, stop, nearly) if self.force_rate else self._between(times, stop, nearly)
+        select = self._at_rate if self.force_rate else self._between
+        positions, shown = select(times, stop, tolerance)
         if self.skip_first_frames >= len(positions):
             raise RequestError(
                 f"skip_first_frames is {self.skip_first_frames}, but there are only {len(positions)} frames"
-                + (" in that span of time." if self.start_seconds or self.duration_seconds else ".")
+                + (" in that time span." if self.start_seconds or self.duration_seconds else ".")
             )
         steps = slice(self.skip_first_frames, None, self.select_every_nth)
         positions, shown = positions[steps], shown[steps]
@@ -99,28 +100,28 @@ class FrameSelection:
             positions, shown = positions[:1], shown[:1]
         elif self.which == "last":
             positions, shown = positions[-1:], shown[-1:]
-        forced = Fraction(self.force_rate).limit_denominator(1001) if self.force_rate else rate
+        new_rate = Fraction(self.force_rate).limit_denominator(1001) if self.force_rate else rate
         start = float(shown[0])
-        return SelectedFrames(positions, forced / self.select_every_nth, start, max(stop - start, 0.0))
+        return SelectedFrames(positions, new_rate / self.select_every_nth, start, max(stop - start, 0.0))
 
-    def _between(self, times: NDArray[np.float64], stop: float, nearly: float) -> _Shown:
-        """The frames that begin in the span; if none does, the one that is seen then."""
-        inside = np.flatnonzero((times >= self.start_seconds - nearly) & (times < stop - nearly))
+    def _between(self, times: NDArray[np.float64], stop: float, tolerance: float) -> _Shown:
+        """The frames that begin in the time span; if none does, the one that is visible at its start."""
+        inside = np.flatnonzero((times >= self.start_seconds - tolerance) & (times < stop - tolerance))
         if not len(inside):
-            inside = _seen_at(times, np.array([self.start_seconds]), nearly)
+            inside = _visible_at(times, np.array([self.start_seconds]), tolerance)
         return inside, times[inside]
 
-    def _forced(self, times: NDArray[np.float64], stop: float, nearly: float) -> _Shown:
-        """The frame that is seen at each tick of the new rate."""
+    def _at_rate(self, times: NDArray[np.float64], stop: float, tolerance: float) -> _Shown:
+        """The frame that is visible at each tick of the new rate."""
         count = max(1, round((stop - self.start_seconds) * self.force_rate))
         ticks = self.start_seconds + np.arange(count) / self.force_rate
-        return _seen_at(times, ticks, nearly), ticks
+        return _visible_at(times, ticks, tolerance), ticks
 
 
 def moments(count: int, rate: Fraction) -> tuple[NDArray[np.float64], float]:
-    """When so many frames at an even rate are shown, and when the last one is over, in seconds."""
+    """The times at which ``count`` frames of a constant rate are shown, and the end of the last one, in seconds."""
     return np.arange(count) / float(rate), count / float(rate)
 
 
-def _seen_at(times: NDArray[np.float64], moments: NDArray[np.float64], nearly: float) -> NDArray[np.int64]:
-    return np.maximum(np.searchsorted(times, moments + nearly, side="right") - 1, 0)
+def _visible_at(times: NDArray[np.float64], moments: NDArray[np.float64], tolerance: float) -> NDArray[np.int64]:
+    return np.maximum(np.searchsorted(times, moments + tolerance, side="right") - 1, 0)

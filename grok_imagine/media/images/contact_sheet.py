@@ -1,4 +1,4 @@
-"""A clip at a glance: a contact sheet with time stamps, and the frames as numbered PNG files."""
+"""A contact sheet with time stamps, and frames as numbered PNG files."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ FONT_SIZE = 14
 NARROWEST_CELL = 32
 GROUND, INK = (24, 24, 27), (212, 212, 216)
 
-# zlib's first level is several times faster than its default, for files that are about a tenth larger.
+# zlib's level 1 is several times faster than its default; the files are about a tenth larger.
 COMPRESS_LEVEL = 1
 
 
 def contact_sheet(
     clip_or_frames: Clip | NDArray[Any], columns: int = 4, count: int = 12, width: int = 1280
 ) -> Image.Image:
-    """At most ``count`` frames, evenly spread from the first to the last, on one RGB picture ``width`` pixels wide.
+    """At most ``count`` frames, evenly spaced from the first to the last, on one RGB image ``width`` pixels wide.
 
-    Takes a clip, whose frames are labelled with their times, or frames ``[N, H, W, C]``, which get their numbers.
-    Raises EncodeError if there are no frames, or no room for the columns.
+    Frames of a clip are labeled with their times, those of an array ``[N, H, W, C]`` with their numbers. Raises
+    EncodeError if there are no frames, or too many columns for the width.
     """
     frames, rate = _frames(clip_or_frames)
     chosen = sorted({round(index) for index in np.linspace(0, len(frames) - 1, max(1, min(count, len(frames))))})
@@ -58,10 +58,10 @@ def contact_sheet(
 def save_frames(
     clip: Clip | NDArray[Any], folder: str | os.PathLike[str], pattern: str = "frame_{:05d}.png"
 ) -> list[Path]:
-    """Writes each frame as a PNG into ``folder``, which is made if need be, and gives the paths in order.
+    """Write each frame as a PNG into ``folder``, which is created if missing, and return the paths in order.
 
-    ``pattern`` is filled with the frame's number, from 0 on. Files of the same name are replaced. Raises
-    EncodeError if the pattern does not give each frame a name of its own, or a file cannot be written.
+    ``pattern`` is formatted with the frame's number, counted from 0. Replaces files of the same name. Raises
+    EncodeError if two frames would get the same name, or a file cannot be written.
     """
     frames, _ = _frames(clip)
     target = Path(folder)
@@ -74,7 +74,7 @@ def save_frames(
     paths = [target / name for name in names]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        # Pillow compresses outside of Python's lock, so threads are enough.
+        # Pillow releases the GIL while it compresses, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             list(pool.map(_write, frames, paths))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pictures for upload: exact if they fit under the provider's limit, else as good as fits, and without metadata."""
+"""Encodes images for upload without metadata: lossless if that fits the size limit, else as good as fits."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .pixels import plain, to_picture
 
 __all__ = ["FORMATS", "MAX_BYTES", "encode_image", "read_image", "sniff"]
 
-# The strictest documented limit of a provider is 10 MB, which may mean 10,000,000 bytes or 10 MiB.
+# The strictest documented limit is 10 MB, which may mean 10,000,000 bytes or 10 MiB.
 MAX_BYTES = 9_999_999
 
-# More than 8,192 × 8,192, and what Pillow itself warns of. Each step of reading takes 3 to 4 bytes for each pixel.
+# More than 8,192 × 8,192, and where Pillow warns too. Each step of reading takes 3 to 4 bytes per pixel.
 MAX_PIXELS = 89_478_485
 
-# Pillow knows more, but among them are kinds that start other programs (EPS) or are no pictures.
+# Pillow reads more formats, but some start other programs (EPS) or are not images.
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "TGA", "PPM")
 SENDABLE_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 
@@ -34,29 +34,27 @@ SENDABLE_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 def encode_image(pixels: NDArray[Any], *, max_bytes: int = MAX_BYTES, formats: tuple[str, ...] = FORMATS) -> Blob:
     """``pixels``, ``[H, W, C]`` with 1, 3 or 4 channels, floats in 0..1 or uint8, as a file of at most ``max_bytes``.
 
-    Exact, as PNG or lossless WebP, if that fits; else WebP or JPEG, whichever comes nearer to the picture, of the
-    highest quality that fits; else the picture shrinks until one of them does. Only the media types in ``formats`` are
-    used. Gray becomes RGB. Alpha is kept unless all is opaque; JPEG, which has none, gets a white ground. NaN becomes
-    0, and values out of range are clamped.
+    See :func:`.compress.compress` for the choice among the media types in ``formats``. Gray becomes RGB. Alpha is kept
+    unless all pixels are opaque. NaN becomes 0, and values out of range are clamped.
 
-    Raises EncodeError for another shape or type of array, and if nothing at all fits.
+    Raises EncodeError for another shape or type of array, or if nothing fits.
     """
     return compress(to_picture(pixels), max_bytes, formats)
 
 
 def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, formats: tuple[str, ...] = FORMATS) -> Blob:
-    """The picture file at ``path``, ready for upload.
+    """The image file at ``path``, ready for upload.
 
-    Its own bytes if they are one of ``formats``, at most ``max_bytes``, and hold no metadata; else it is turned
-    upright, converted to sRGB, and encoded as by :func:`encode_image`. Of an animation, the first picture is taken.
+    Its own bytes if they are one of ``formats``, at most ``max_bytes``, and have no metadata; else it is made upright,
+    converted to sRGB, and encoded as by :func:`encode_image`. Of an animation, the first image is used.
 
-    Raises EncodeError if the file cannot be read as a picture, or has more than ``MAX_PIXELS``.
+    Raises EncodeError if the file cannot be read as an image, or has more than ``MAX_PIXELS``.
     """
     name = Path(path).name
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise EncodeError(f"The picture {name} cannot be read: {error.strerror or error}.") from error
+        raise EncodeError(f"The image {name} cannot be read: {error.strerror or error}.") from error
     try:
         picture = _open(data)
         media_type = sniff(data)
@@ -65,9 +63,9 @@ def read_image(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, form
         picture = plain(_to_srgb(_upright(picture)))
     except EncodeError as error:
         raise EncodeError(f"{name} {error}") from None
-    # Pillow's readers raise nearly anything for a damaged file.
+    # Pillow raises nearly anything for a damaged file.
     except Exception as error:
-        raise EncodeError(f"{name} cannot be read as a picture. Use a JPEG, PNG or WebP file.") from error
+        raise EncodeError(f"{name} cannot be read as an image. Use a JPEG, PNG or WebP file.") from error
     return compress(picture, max_bytes, formats)
 
 
@@ -86,14 +84,14 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    # Damaged EXIF does not make the picture useless.
+    # Damaged EXIF is ignored.
     with suppress(Exception):
         return ImageOps.exif_transpose(picture)
     return picture
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:
-    """Without its profile a picture is taken for sRGB, so its values must be. A broken profile is ignored."""
+    """Convert the image by its color profile, since without one it counts as sRGB. A broken profile is ignored."""
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return picture

@@ -1,4 +1,4 @@
-"""What bytes really are, by their own structure: the kind of file, and whether a picture carries metadata."""
+"""Detects the format of image and video bytes, and whether an image contains metadata."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ PNG, JPEG, WEBP, MP4 = "image/png", "image/jpeg", "image/webp", "video/mp4"
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
-# Brands of ISO files that are MP4 videos; pictures (avif, heic), sound (M4A) and QuickTime use the same container.
-# Source: the register of brands at mp4ra.org.
+# Brands of ISO files that are MP4 videos; images (avif, heic), audio (M4A) and QuickTime use the same container.
+# Source: the registered brands at mp4ra.org.
 MP4_BRANDS = (b"iso", b"mp4", b"avc1", b"M4V", b"dash", b"MSNV", b"cmf", b"hvc1", b"av01")
 
-# What is left out: text, EXIF, time, animation, and kinds nobody knows. Source: the PNG specification, table 5.3.
+# The chunks without metadata; others are text, EXIF, time, animation or unknown. Source: PNG specification, table 5.3.
 PNG_PLAIN = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
-# What is left out: EXIF, XMP, animation. Source: RFC 9649.
+# The chunks without EXIF, XMP or animation. Source: RFC 9649.
 WEBP_PLAIN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP"}
 
 JPEG_SCAN, JPEG_END, JPEG_COMMENT = 0xDA, 0xD9, 0xFE
@@ -36,10 +36,10 @@ def sniff(data: bytes) -> str | None:
 
 
 def is_bare(data: bytes) -> bool:
-    """Whether a PNG, JPEG or WebP file holds a single picture and nothing else.
+    """Whether a PNG, JPEG or WebP file contains a single image and nothing else.
 
-    A colour profile belongs to the picture. EXIF, XMP, texts, thumbnails, a second picture, bytes after the end,
-    and anything unknown do not: they may tell where a photo was taken, or hold a whole workflow.
+    A color profile is allowed. EXIF, XMP, texts, thumbnails, a second image, bytes after the end, and anything unknown
+    are not: they may reveal where a photo was taken, or contain a workflow.
     """
     try:
         return {PNG: _png_is_bare, JPEG: _jpeg_is_bare, WEBP: _webp_is_bare}[sniff(data) or ""](data)
@@ -79,14 +79,14 @@ def _jpeg_is_bare(data: bytes) -> bool:
 
 
 def _is_plain_app(marker: int, body: bytes) -> bool:
-    """JFIF without a thumbnail, a colour profile, or Adobe's note on the colour model."""
+    """JFIF without a thumbnail, a color profile, or Adobe's segment on the color model."""
     if marker == 0xE0:
         return body.startswith(b"JFIF\0") and len(body) == 14
     return (marker == 0xE2 and body.startswith(b"ICC_PROFILE\0")) or (marker == 0xEE and body.startswith(b"Adobe"))
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each marker with its body; the end's body is what follows it. Source: ITU T.81, annex B."""
+    """Each marker with its body; for the end marker, the bytes after it. Source: ITU T.81, annex B."""
     at = 2
     while True:
         if data[at] != 0xFF:

@@ -1,4 +1,4 @@
-"""A clip that stands in for one that was refused: plainly no result, of the size and length that were asked for."""
+"""A placeholder clip for one that moderation refused, of the requested size and length, and marked as such."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...filelock import partial_file
-from ...settings import private_folder
+from ...private_files import private_folder
 
 RATE = Fraction(24)
 _SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080}
@@ -21,22 +21,22 @@ _DARK, _STRIPE, _INK = (28, 28, 32), (58, 40, 40), (235, 225, 220)
 
 
 def placeholder(folder: Path, words: str, *, ratio: str | None, resolution: str | None, seconds: int) -> Path:
-    """The stand-in's file, made once for each text, size and length. 24 frames a second, silent."""
+    """The placeholder's file with the text ``words``, made once per text, size and length. Silent, 24 fps."""
     size = _size(ratio, resolution)
     name = f"placeholder-{zlib.crc32(words.encode()):08x}-{size[0]}x{size[1]}-{seconds}s.mp4"
     target = private_folder(folder) / name
     if not target.is_file():
         with partial_file(target) as part:
-            _film(part, np.asarray(_picture(words, size)), max(1, seconds) * int(RATE))
+            _write_video(part, np.asarray(_picture(words, size)), max(1, seconds) * int(RATE))
     return target
 
 
 def _size(ratio: str | None, resolution: str | None) -> tuple[int, int]:
-    """Width and height, even, as H.264 needs them; 16:9 where the provider would have chosen."""
+    """Width and height, even as H.264 requires; 16:9 if no ratio was requested."""
     short = _SHORT_SIDES.get(resolution or "", 480)
     wide, _, high = (ratio or "16:9").partition(":")
-    shape = Fraction(int(wide), int(high)) if wide.isdigit() and high.isdigit() and int(high) else Fraction(16, 9)
-    width, height = (short * shape, short) if shape >= 1 else (short, short / shape)
+    aspect = Fraction(int(wide), int(high)) if wide.isdigit() and high.isdigit() and int(high) else Fraction(16, 9)
+    width, height = (short * aspect, short) if aspect >= 1 else (short, short / aspect)
     return round(width / 2) * 2, round(height / 2) * 2
 
 
@@ -45,7 +45,7 @@ def _picture(words: str, size: tuple[int, int]) -> Image.Image:
     image = Image.new("RGB", size, _DARK)
     draw = ImageDraw.Draw(image)
     step = max(24, min(size) // 8)
-    for start in range(-height, width, 2 * step):  # slanted stripes: nobody takes this for a result
+    for start in range(-height, width, 2 * step):  # diagonal stripes, so that nobody mistakes it for a result
         draw.polygon(
             [(start, height), (start + step, height), (start + step + height, 0), (start + height, 0)], _STRIPE
         )
@@ -61,7 +61,7 @@ def _picture(words: str, size: tuple[int, int]) -> Image.Image:
     return image
 
 
-def _film(path: Path, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], frames: int) -> None:
+def _write_video(path: Path, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], frames: int) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
     try:

@@ -1,4 +1,4 @@
-"""A small picture of a clip, for lists: one frame from its middle, as a JPEG."""
+"""A thumbnail of a video, for lists: one frame from its middle, as a JPEG."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...errors import DecodeError
 from ...filelock import partial_file
-from ...settings import private_folder
+from ...private_files import private_folder
 from ..open import OpenVideo, open_video, stream_duration
 from ..orientation import Orientation
 from ..probe import first_frame
@@ -19,17 +19,17 @@ LONGEST_SIDE = 256
 _QUALITY = 80
 
 
-def thumbnail(film: Path, picture: Path) -> Path:
-    """Write the JPEG of ``film`` to ``picture``, unless a newer one than the film is there, and return its path.
+def thumbnail(video: Path, picture: Path) -> Path:
+    """Write the JPEG of ``video`` to ``picture``, unless one newer than the video exists, and return its path.
 
-    Blocks for about as long as decoding from one key frame to the middle takes. Raises DecodeError.
+    Blocks while it decodes one key frame. Raises DecodeError.
     """
     try:
-        if picture.stat().st_mtime_ns >= film.stat().st_mtime_ns:
+        if picture.stat().st_mtime_ns >= video.stat().st_mtime_ns:
             return picture
     except OSError:
         pass
-    with open_video(film) as source:
+    with open_video(video) as source:
         frame = _middle(source)
         pixels = Orientation.from_frame(frame).apply(cast(Any, frame.to_ndarray(format="rgb24")))
     small = Image.fromarray(pixels)
@@ -39,12 +39,12 @@ def thumbnail(film: Path, picture: Path) -> Path:
         with partial_file(picture) as part:
             small.save(part, format="JPEG", quality=_QUALITY, optimize=True)
     except OSError as error:
-        raise DecodeError(f"The picture of {film.name} cannot be written: {error.strerror or error}.") from error
+        raise DecodeError(f"The thumbnail of {video.name} cannot be written: {error.strerror or error}.") from error
     return picture
 
 
 def _middle(source: OpenVideo) -> VideoFrame:
-    """The last key frame up to the middle: it shows the clip in motion, and nothing before it needs decoding."""
+    """The last key frame up to the middle, which can be decoded without others."""
     length = stream_duration(source)
     if length and source.video.time_base:
         source.container.seek(int(length / 2 / source.video.time_base), stream=source.video, backward=True)

@@ -1,9 +1,9 @@
-"""Parts become one film without a visible seam: repeated frames dropped, colours matched, sound cross-faded."""
+"""Joins clips into one video without visible seams: drops repeated frames, matches colors and loudness, fades audio."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,37 +19,49 @@ from ..mux.metadata import KEEPS_METADATA, read_all
 from ..mux.mp4_writer import new_mp4
 from ..mux.transcode import BEST_SOUND, THREADS, X264, AacEncoder, add_h264
 from ..stop import ShouldStop, check_stop
-from .color_match import ColorMatch, Ending, fade, match
+from .color_match import ColorMatch, Ending, fade, match, match_loudness
+from .seam_figures import WINDOW, delta_e, loudness_step
 from .segments import Packed, VideoFormat, pictures, read_format, sound, sound_rate
 
 RATE_FACTOR = 16
-"""x264's: the eye sees no loss. See source_video.py."""
+"""x264's, without visible loss. See source_video.py."""
 LONGEST_FADE = Fraction(1, 4)
-"""In seconds. A fade needs what the later part repeats of the earlier one; of one repeated frame it is 1/24 s."""
+"""In seconds. A cross-fade is limited to what the later clip repeats of the earlier one: 1/24 s for one frame."""
 
 OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A clip of the film. Its first ``skip`` frames repeat the end of the part before, and are left out."""
+    """A clip to join. Its first ``skip`` frames repeat the end of the previous clip and are dropped.
+
+    ``is_cut``: it is another shot, whose colors are kept however similar the two look.
+    """
 
     path: Path
     skip: int = 0
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
 class Seam:
-    """Where a part begins, in frames of the film; how its colours differed there, and what was done about it."""
+    """Where a clip begins, in frames of the joined video, how its colors differed there, and how they were corrected.
+
+    ``delta_e`` is the color difference that is left where a clip repeats the one before, ``delta_e_before`` that of the
+    clips themselves; None at a cut. ``loudness_step`` is in LU; None at a cut, or if either side is silent.
+    """
 
     frame: int
     match: ColorMatch
     fade_seconds: float
+    delta_e: float | None = None
+    delta_e_before: float | None = None
+    loudness_step: float | None = None
 
 
 @dataclass(frozen=True)
 class Joined:
-    """The film in numbers, counted while it was written."""
+    """The joined video's number of frames, format and seams."""
 
     frames: int
     shape: VideoFormat
@@ -57,8 +69,28 @@ class Joined:
 
     @property
     def seconds(self) -> float:
-        """The length."""
+        """The length in seconds."""
         return float(self.frames / self.shape.rate)
+
+    @property
+    def seams_as_json(self) -> list[dict[str, object]]:
+        """The seams, for people and programs."""
+        return [
+            {
+                "frame": seam.frame,
+                "seconds": round(float(seam.frame / self.shape.rate), 3),
+                "colours_matched": seam.match.is_needed,
+                "fade_seconds": round(seam.fade_seconds, 4),
+                "delta_e": _rounded(seam.delta_e),
+                "delta_e_before": _rounded(seam.delta_e_before),
+                "loudness_step_lu": _rounded(seam.loudness_step),
+            }
+            for seam in self.seams
+        ]
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 2)
 
 
 def join(
@@ -68,144 +100,154 @@ def join(
     on_frame: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Joined:
-    """Write the film of ``parts`` to ``target``, an MP4 of H.264 and AAC, in the size and rate of the first.
+    """Join ``parts`` into the MP4 ``target`` (H.264 and AAC), in the size and rate of the first, with its metadata.
 
-    It has the metadata of the first part.
+    Blocks: call it in a thread. Keeps one frame and the audio of two clips in memory. Each clip is decoded and encoded
+    once, since H.264 of different encoders cannot share a track, and the dropped first frame is the key frame that all
+    others refer to. The same clips give the same bytes. ``on_frame(count)`` is called after each frame.
 
-    Blocks: call it in a thread. Holds one picture and the sound of two parts at a time. Each part is decoded and
-    encoded once: H.264 of different encoders cannot share a track as it is, and its first frame, which every other
-    one builds on, is the one that must go. The same parts give the same bytes.
-
-    Raises DecodeError for a part that cannot be read or that holds no frame after its ``skip``, and DecodeStopped.
+    Raises DecodeError for a clip that cannot be read or has no frame after its ``skip``, and DecodeStopped.
     """
     shape = read_format(parts[0].path)
-    rate = next((found for part in parts if (found := sound_rate(part.path))), None)
-    with new_mp4(target, {**KEEPS_METADATA, "max_interleave_delta": "0"}) as film:
-        film.metadata.update(read_all(parts[0].path))
-        work = _JoinRun(film, shape, rate, on_frame, should_stop)
+    rate = next((rate for part in parts if (rate := sound_rate(part.path))), None)
+    with new_mp4(target, {**KEEPS_METADATA, "max_interleave_delta": "0"}) as output:
+        output.metadata.update(read_all(parts[0].path))
+        work = _JoinRun(output, shape, rate, on_frame, should_stop)
         for part in parts:
             work.add(part)
         work.finish()
-    return Joined(work.frames, shape, tuple(work.seams))
+    seams = [
+        seam if seam.delta_e is None else replace(seam, loudness_step=loudness_step(target, seam.frame / shape.rate))
+        for seam in work.seams
+    ]
+    return Joined(work.frames, shape, tuple(seams))
 
 
 class _JoinRun:
-    """A film on its way to the disk."""
+    """Writes one joined video."""
 
     def __init__(
         self,
-        film: OutputContainer,
+        output: OutputContainer,
         shape: VideoFormat,
         sound_rate: int | None,
         on_frame: OnProgress | None,
         should_stop: ShouldStop | None,
     ) -> None:
-        self._film, self._shape = film, shape
+        self._output, self._shape = output, shape
         self._on_frame, self._should_stop = on_frame, should_stop
-        self._video = _video(film, shape)
-        self._sound = SoundLine(film, sound_rate) if sound_rate else None
+        self._video = _video(output, shape)
+        self._sound = SoundLine(output, sound_rate) if sound_rate else None
         self._ending: Ending | None = None
         self.frames = 0
         self.seams: list[Seam] = []
 
     def add(self, part: Part) -> None:
-        """All of one part, its pictures first: only they tell how long it is."""
+        """Append one clip: its frames, which determine its length, then its audio."""
         before = self.frames
-        found = self._matched(part, pictures(part.path, self._shape))
-        for picture in found:
+        for picture in self._match_colors(part, pictures(part.path, self._shape)):
             check_stop(self._should_stop)
             self._write(picture)
         if self.frames == before:
-            raise DecodeError(f"{part.path.name} holds no frame after its first {part.skip}.")
+            raise DecodeError(f"{part.path.name} has no frame after its first {part.skip}.")
         if self._sound is None:
             return
         faded = self._sound.add(part, self._moment(before), self._moment(self.frames), float(self._shape.rate))
         if before:
-            self.seams[-1] = Seam(self.seams[-1].frame, self.seams[-1].match, faded)
+            self.seams[-1] = replace(self.seams[-1], fade_seconds=faded)
 
     def finish(self) -> None:
-        """What the encoders hold back."""
-        self._film.mux(self._video.encode())
+        """Write the remaining packets of the encoders."""
+        self._output.mux(self._video.encode())
         if self._sound is not None:
             self._sound.finish()
 
     def _moment(self, frames: int) -> int:
-        """A time in samples of sound."""
+        """The time of a frame, in audio samples."""
         return round(frames / self._shape.rate * (self._sound.rate if self._sound else 0))
 
-    def _matched(self, part: Part, found: Iterator[Packed]) -> Iterator[Packed]:
-        """The pictures after the skipped ones, their colours matched where this part meets the one before."""
+    def _match_colors(self, part: Part, frames: Iterator[Packed]) -> Iterator[Packed]:
+        """The frames after the skipped ones, with their colors matched to the previous clip's."""
         change: ColorMatch | None = None
         repeated: Packed | None = None
         before = self._ending
-        for number, picture in enumerate(found):
+        for number, picture in enumerate(frames):
             if number < part.skip:
                 repeated = picture
                 continue
             if change is None:
-                # The last repeated frame and the film's last one show the same; else two neighbours nearly do.
-                meets = picture if repeated is None else repeated
-                change = match(before, meets, is_repeated=repeated is not None)
+                # The last repeated frame equals the last one written; without one, use the next frame.
+                reference = picture if repeated is None else repeated
+                change = match(None if part.is_cut else before, reference, is_repeated=repeated is not None)
                 if before is not None:
-                    self.seams.append(Seam(self.frames, change, 0.0))
+                    self.seams.append(self._seam(before, repeated, change))
             shown = change.apply(picture, number - part.skip)
             self._ending = Ending(picture, shown, change)
             yield shown
 
+    def _seam(self, before: Ending, repeated: Packed | None, change: ColorMatch) -> Seam:
+        """The seam that begins with the next frame. Its colours can be compared where a frame is repeated."""
+        if repeated is None:
+            return Seam(self.frames, change, 0.0)
+        matrix = self._shape.color.matrix
+        left = delta_e(before.shown, change.apply(repeated, 0), matrix)
+        return Seam(self.frames, change, 0.0, left, delta_e(before.raw, repeated, matrix))
+
     def _write(self, picture: Packed) -> None:
         frame = VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts, frame.time_base = self.frames, 1 / self._shape.rate
-        self._film.mux(self._video.encode(frame))
+        self._output.mux(self._video.encode(frame))
         self.frames += 1
         if self._on_frame is not None:
             self._on_frame(self.frames)
 
 
 class SoundLine:
-    """The film's track of sound. What could still be faded into the next part is held back."""
+    """The audio track. Holds back the samples that may be cross-faded with the next clip."""
 
-    def __init__(self, film: OutputContainer, rate: int) -> None:
+    def __init__(self, output: OutputContainer, rate: int) -> None:
         self.rate = rate
-        self._film = film
-        self._encoder = AacEncoder(film, rate, "stereo", BEST_SOUND)
+        self._output = output
+        self._encoder = AacEncoder(output, rate, "stereo", BEST_SOUND)
         self._held: NDArray[np.float32] = np.zeros((2, 0), np.float32)
 
     def add(self, part: Part, begin: int, end: int, frame_rate: float) -> float:
-        """The sound of a part that the film shows from ``begin`` to ``end``, in samples. Gives the fade's seconds."""
-        found = sound(part.path, self.rate)
+        """Append a clip's audio from ``begin`` to ``end``, in samples. Returns the cross-fade's length in seconds."""
         skipped = round(part.skip / frame_rate * self.rate)
-        whole = _padded(found, skipped + end - begin)
+        whole = _pad(sound(part.path, self.rate), skipped + end - begin)
+        if not part.is_cut:
+            match_loudness(self._held, whole, skipped, self.rate)
         length = min(self._held.shape[1], skipped, round(LONGEST_FADE * self.rate))
         if length:
             self._held[:, -length:] = fade(self._held[:, -length:], whole[:, skipped - length : skipped])
         line = np.concatenate([self._held, whole[:, skipped:]], axis=1)
-        keep = min(line.shape[1], round(LONGEST_FADE * self.rate))
+        keep = min(line.shape[1], round(max(LONGEST_FADE, WINDOW) * self.rate))
         self._write(line[:, : line.shape[1] - keep])
         self._held = line[:, line.shape[1] - keep :].copy()
         return length / self.rate
 
     def finish(self) -> None:
-        """All that is held back."""
+        """Write the remaining audio."""
         self._write(self._held)
         for packet in self._encoder.finish():
-            self._film.mux_one(packet)
+            self._output.mux_one(packet)
 
     def _write(self, samples: NDArray[np.float32]) -> None:
         for packet in self._encoder.encode(samples):
-            self._film.mux_one(packet)
+            self._output.mux_one(packet)
 
 
-def _padded(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.float32]:
-    """Cut, or filled up with silence, to ``length``."""
-    made = np.zeros((2, length), np.float32)
+def _pad(samples: NDArray[np.float32] | None, length: int) -> NDArray[np.float32]:
+    """The samples, cut or padded with silence to ``length``."""
+    padded = np.zeros((2, length), np.float32)
     if samples is not None:
         known = min(length, samples.shape[1])
-        made[:, :known] = samples[:, :known]
-    return made
+        padded[:, :known] = samples[:, :known]
+    return padded
 
 
-def _video(film: OutputContainer, shape: VideoFormat) -> Any:
-    stream: Any = add_h264(film, shape.rate)
+def _video(output: OutputContainer, shape: VideoFormat) -> Any:
+    stream: Any = add_h264(output, shape.rate)
     stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, "yuv420p"
     context = stream.codec_context
     context.time_base = 1 / shape.rate

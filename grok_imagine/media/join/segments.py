@@ -1,4 +1,4 @@
-"""One part of a longer film: its pictures in the film's size, rate and matrix, its sound, and its last frame."""
+"""Reads one clip of a joined video: its frames in the video's format, its audio, and its last frame."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ..open import decode_packet, fraction, open_video, pixel_aspect
 from ..orientation import Orientation
 
 MOST_RATE = Fraction(60)
-"""Frames per second of a film that is made of a variable rate."""
+"""The maximum frame rate that a clip of variable rate is converted to."""
 
 Packed = NDArray[np.uint8]
-"""A picture as FFmpeg packs 4:2:0: ``[H * 3 / 2, W]``, all of Y, then U, then V."""
+"""A frame in yuv420p, as FFmpeg packs it: uint8 ``[H * 3 / 2, W]``, all of Y, then U, then V."""
 
 
 @dataclass(frozen=True)
 class ColorInfo:
-    """What a film says of its colours, in FFmpeg's numbers (AVColorSpace and its kin). The range is always limited."""
+    """A video's colors, as FFmpeg's numbers (AVColorSpace etc.). The range is always limited."""
 
     space: int
     primaries: int
@@ -44,7 +44,7 @@ class ColorInfo:
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What all pictures of a film have in common: even sides in pixels, upright, frames per second, and colours.
+    """The format of a joined video: even sides of the upright frame in pixels, frames per second, and colors.
 
     ``aspect`` is width by height of a pixel; None for square ones.
     """
@@ -57,26 +57,26 @@ class VideoFormat:
 
 
 def read_format(path: Path) -> VideoFormat:
-    """The shape of the film that begins with the clip at ``path``. Raises DecodeError."""
+    """The format of a joined video that begins with the clip at ``path``. Raises DecodeError."""
     frame = next(_frames(path), None)
     if frame is None:
         raise DecodeError(f"{path.name} has no frame that can be decoded.")
     with open_video(path) as source:
         aspect = pixel_aspect(source.video)
         given: Any = source.video.codec_context
-        colours = ColorInfo(
+        colors = ColorInfo(
             int(given.colorspace), int(given.color_primaries), int(given.color_trc), source_colours(frame)[0]
         )
     if frame.format.is_rgb:
-        colours = ColorInfo(BT709, BT709, BT709, BT709)
+        colors = ColorInfo(BT709, BT709, BT709, BT709)
     orientation = Orientation.from_frame(frame)
     width, height = orientation.size(frame.width, frame.height)
     rate = _even_rate(index_of_file(path))
-    return VideoFormat(width - width % 2, height - height % 2, rate, colours, orientation.aspect(aspect))
+    return VideoFormat(width - width % 2, height - height % 2, rate, colors, orientation.aspect(aspect))
 
 
 def _even_rate(index: FrameIndex) -> Fraction:
-    """Frames per second, in which a variable rate loses little: that of most of its frames."""
+    """Frames per second. For a variable rate, that of most frames, up to MOST_RATE."""
     if index.is_constant:
         return index.rate
     usual = Fraction(1 / float(np.median(np.diff(index.times)))).limit_denominator(1001)
@@ -84,7 +84,7 @@ def _even_rate(index: FrameIndex) -> Fraction:
 
 
 def last_frame(path: Path) -> NDArray[np.float32]:
-    """The last picture of the clip at ``path``, upright, ``[H, W, 3]``, RGB in 0..1. Raises DecodeError."""
+    """The last frame of the clip at ``path``, upright, float32 ``[H, W, 3]``, RGB in 0..1. Raises DecodeError."""
     last: VideoFrame | None = None
     for frame in _frames(path):
         last = frame
@@ -98,16 +98,16 @@ def last_frame(path: Path) -> NDArray[np.float32]:
 
 
 def count_frames(path: Path) -> int:
-    """How many pictures :func:`pictures` gives at the clip's own rate."""
+    """The number of frames that :func:`pictures` returns at the clip's own rate."""
     index = index_of_file(path)
     return sum(1 for _ in _frames(path)) if index.is_constant else max(1, round(index.end * _even_rate(index)))
 
 
 def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
-    """Every picture in the film's size and colours, upright. What has these already stays as it is, to the last bit.
+    """The clip's frames in the format ``shape``. A frame that has this format already is unchanged.
 
-    At the film's own rate each comes once; of another rate, each moment of the film shows the picture nearest to it.
-    A picture of another ratio is cut at its longer side, in the middle.
+    A clip of another rate is resampled to the nearest frames. Frames of another aspect ratio are cropped around their
+    center.
     """
     index = index_of_file(path)
     fit, reformatter = _Fit(shape), VideoReformatter()
@@ -118,25 +118,25 @@ def pictures(path: Path, shape: VideoFormat) -> Iterator[Packed]:
         (_time(frame) if index.is_timed else number / index.rate, fit.picture(frame, reformatter))
         for number, frame in enumerate(_frames(path))
     )
-    yield from _paced(timed, shape.rate, _even_rate(index))
+    yield from _resample(timed, shape.rate, _even_rate(index))
 
 
-def _paced(timed: Iterator[tuple[Fraction, Packed]], wanted: Fraction, given: Fraction) -> Iterator[Packed]:
-    """Pictures at the ``wanted`` rate: each is shown until half-way to the next, the last for its usual time."""
-    made, start = 0, Fraction(0)
+def _resample(timed: Iterator[tuple[Fraction, Packed]], wanted: Fraction, given: Fraction) -> Iterator[Packed]:
+    """Frames at the ``wanted`` rate: each is shown until half-way to the next, the last for one frame of ``given``."""
+    count, start = 0, Fraction(0)
     waiting: tuple[Fraction, Packed] | None = None
     for at, picture in timed:
         if waiting is None:
             start = at
         else:
             until = (waiting[0] + at) / 2 - start
-            while made / wanted < until:
+            while count / wanted < until:
                 yield waiting[1]
-                made += 1
+                count += 1
         waiting = at, picture
     if waiting is not None:
         whole = max(1, round((waiting[0] - start + 1 / given) * wanted))
-        yield from (waiting[1] for _ in range(whole - made))
+        yield from (waiting[1] for _ in range(whole - count))
 
 
 def _time(frame: VideoFrame) -> Fraction:
@@ -144,7 +144,7 @@ def _time(frame: VideoFrame) -> Fraction:
 
 
 def sound_rate(path: Path) -> int | None:
-    """The rate at which a film that begins so has its sound; None for a silent clip."""
+    """The audio rate of a joined video that begins with this clip; None for a clip without audio."""
     with open_video(path) as source:
         if source.audio is None:
             return None
@@ -153,7 +153,7 @@ def sound_rate(path: Path) -> int | None:
 
 
 def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
-    """The sound from the first picture on as stereo, ``[2, N]`` in -1..1; None for a silent clip."""
+    """The audio from the first frame on as stereo, float32 ``[2, N]`` in -1..1; None for a clip without audio."""
     index = index_of_file(path)
     with open_video(path) as source:
         if source.audio is None:
@@ -161,12 +161,12 @@ def sound(path: Path, rate: int) -> NDArray[np.float32] | None:
         track = AudioCollector(source.audio, "stereo", rate)
         for packet in source.container.demux(source.audio):
             track.add(packet)
-    found = track.finish(index.start, Fraction(index.end))
-    return found.samples[0] if found else None
+    audio = track.finish(index.start, Fraction(index.end))
+    return audio.samples[0] if audio else None
 
 
 def _frames(path: Path) -> Iterator[VideoFrame]:
-    """Every picture that can be decoded; a damaged packet is left out."""
+    """Every frame that can be decoded; damaged packets are skipped."""
     with open_video(path) as source:
         cast(Any, source.video).thread_type = "AUTO"
         for packet in source.container.demux(source.video):
@@ -175,7 +175,7 @@ def _frames(path: Path) -> Iterator[VideoFrame]:
 
 @dataclass
 class _Fit:
-    """Turns frames into pictures of one shape."""
+    """Converts frames to one format."""
 
     shape: VideoFormat
 
@@ -185,8 +185,8 @@ class _Fit:
         stored = orientation.size(width, height)
         matrix, range_ = source_colours(frame)
         if range_ == UNSPECIFIED_RANGE:
-            range_ = LIMITED_RANGE  # which goes without saying; said, there is nothing to convert
-        made = (
+            range_ = LIMITED_RANGE  # the default; if set, there may be nothing to convert
+        converted = (
             frame
             if self._fits(frame, stored, matrix, range_)
             else reformatter.reformat(
@@ -202,23 +202,23 @@ class _Fit:
             )
         )
         packed = np.empty((self.shape.height * 3 // 2, self.shape.width), np.uint8)
-        for plane, place, shrink in zip(made.planes, planes(packed), (1, 2, 2), strict=True):
+        for plane, target, shrink in zip(converted.planes, planes(packed), (1, 2, 2), strict=True):
             lines: Packed = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
             upright = orientation.apply(lines[: plane.height, : plane.width, np.newaxis])[..., 0]
             top = ((height - self.shape.height) // 2 // 2 * 2) // shrink
             left = ((width - self.shape.width) // 2 // 2 * 2) // shrink
-            place[:] = upright[top : top + place.shape[0], left : left + place.shape[1]]
+            target[:] = upright[top : top + target.shape[0], left : left + target.shape[1]]
         return packed
 
     def _fits(self, frame: VideoFrame, size: tuple[int, int], matrix: int, range_: int) -> bool:
-        """Whether there is nothing to convert; swscale would round all the same."""
+        """Whether there is nothing to convert. swscale would still round."""
         kind = (frame.format.name, frame.width, frame.height, matrix, range_)
         return kind == ("yuv420p", *size, self.shape.color.matrix, LIMITED_RANGE)
 
     def _cover(self, width: int, height: int) -> tuple[int, int]:
-        """The size in which a picture of ``width`` and ``height`` covers the film's, without distortion."""
+        """The size at which a frame of ``width`` and ``height`` covers the format's, without distortion."""
         wanted = Fraction(self.shape.width, self.shape.height)
-        # A tier's sides are rounded (854 x 480): that little is no other ratio.
+        # Nominal sizes are rounded (854 x 480), so a ratio that differs by less than 1 % is the same.
         if abs(Fraction(width, height) / wanted - 1) < Fraction(1, 100):
             return self.shape.width, self.shape.height
         scale = max(self.shape.width / width, self.shape.height / height)
@@ -230,7 +230,7 @@ def _even_up(side: float, least: int) -> int:
 
 
 def planes(packed: Packed) -> tuple[Packed, Packed, Packed]:
-    """Y, U and V of a packed picture, without a copy."""
+    """Views of Y, U and V of a packed frame."""
     height, width = packed.shape[0] * 2 // 3, packed.shape[1]
     small = (height // 2, width // 2)
     chroma = packed[height:].reshape(2, *small)

@@ -1,7 +1,7 @@
-"""A long film in pieces that fit the memory: which frames each has, and how the finished pieces become one film.
+"""Processes a long video in chunks that fit into memory: which frames each has, and how they are joined.
 
-A finished piece is a file of its own, so what is done stays done; joining copies the pieces, bit by bit, beside the
-sound of the source.
+Each finished chunk is a file, so that an interrupted run can be resumed. Joining copies the chunks unchanged, and adds
+the source's audio.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from .transcode import BEST_SOUND, AudioTrack, add_h264
 
 UNSPECIFIED = 2
 COPIED_SOUNDS = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
-"""Codecs that players know in an MP4. Others become AAC."""
+"""Codecs that players support in an MP4. Others are converted to AAC."""
 TICK, LEAST_TIMESCALE = Fraction(1, 90_000), 10_000
-"""Of a film whose rate varies, and per second of others: theirs is a multiple of the rate, so that times are exact."""
+"""The time base of a video of variable rate, and the minimum time scale of others, a multiple of their rate."""
 
 
 @dataclass(frozen=True)
 class PictureTags:
-    """What a film says of its pictures: a pixel's width by height (None: square), primaries and transfer.
+    """A pixel's width by height (None: square), and the color primaries and transfer of a video.
 
     The numbers are FFmpeg's AVColorPrimaries and AVColorTransferCharacteristic.
     """
@@ -52,12 +52,12 @@ class PictureTags:
 
 
 def read_tags(path: Path) -> PictureTags:
-    """The tags of the upright pictures of the film at ``path``. Raises DecodeError."""
+    """The tags of the video at ``path``, for its upright frames. Raises DecodeError."""
     with open_video(path) as source:
         context: Any = source.video.codec_context
         aspect = Orientation.from_frame(first_frame(source)).aspect(pixel_aspect(source.video))
-        given = int(context.color_primaries), int(context.color_trc)
-    primaries, transfer = (BT709 if one == UNSPECIFIED else one for one in given)
+        values = int(context.color_primaries), int(context.color_trc)
+    primaries, transfer = (BT709 if value == UNSPECIFIED else value for value in values)
     return PictureTags(aspect, primaries, transfer)
 
 
@@ -66,7 +66,7 @@ _PLAIN = PictureTags()
 
 @dataclass(frozen=True)
 class Chunk:
-    """Piece ``index`` of ``count``: ``frames`` from ``first`` on, of which ``overlap`` were in the piece before."""
+    """Chunk ``index`` of ``count``: ``frames`` from ``first`` on, of which ``overlap`` are also in the previous one."""
 
     index: int
     count: int
@@ -80,7 +80,7 @@ class Chunk:
         return FrameSelection(skip_first_frames=self.first, frame_load_cap=self.frames)
 
     def count_repeats(self, made: int) -> int:
-        """How many of the ``made`` frames repeat what the piece before has shown. Raises RequestError for too few."""
+        """How many of the ``made`` processed frames the previous chunk has too. Raises RequestError for too few."""
         if made < self.frames:
             raise RequestError(
                 f"Chunk {self.index} had {self.frames} frames and {made} came back. Between Split and Join, frames may "
@@ -88,22 +88,22 @@ class Chunk:
             )
         if not self.overlap:
             return 0
-        # An interpolator makes n frames to f (n - 1) + 1, with nothing after the last, or to f n.
+        # An interpolator makes f (n - 1) + 1 frames of n, with none after the last, or f n.
         if self.frames > 1 and (made - 1) % (self.frames - 1) == 0:
             return (self.overlap - 1) * ((made - 1) // (self.frames - 1)) + 1
         return round(self.overlap * made / self.frames)
 
     def factor(self, made: int) -> Fraction:
-        """By how much frames became more: 2 for an interpolator that puts one between each two."""
+        """The factor by which the number of frames grew: 2 for an interpolator that adds one between each two."""
         if self.frames > 1 and (made - 1) % (self.frames - 1) == 0:
             return Fraction((made - 1) // (self.frames - 1))
         return Fraction(made, self.frames)
 
 
 def chunk(index: int, total: int, size: int, overlap: int) -> Chunk:
-    """Piece ``index`` of ``total`` frames in pieces of ``size``, each after the first with ``overlap`` frames more.
+    """Chunk ``index`` of ``total`` frames in chunks of ``size``, each after the first with ``overlap`` frames more.
 
-    Raises RequestError if there is no such piece.
+    Raises RequestError if there is no such chunk.
     """
     count = -(-total // size)
     if not 0 <= index < count:
@@ -113,12 +113,12 @@ def chunk(index: int, total: int, size: int, overlap: int) -> Chunk:
     return Chunk(index, count, first - before, end - first + before, before)
 
 
-def write_piece(
+def write_chunk(
     path: Path, frames: Iterable[NDArray[Any]], rate: Fraction, crf: int, tags: PictureTags = _PLAIN
 ) -> None:
-    """Writes frames ``[H, W, 3]`` of floats in 0..1 as an H.264 film with ``tags``, whole or not at all.
+    """Write frames ``[H, W, 3]``, floats in 0..1, as an H.264 video with ``tags``, atomically.
 
-    Every piece of a film is encoded alike, so that they can be joined as they are. Raises EncodeError for none.
+    All chunks of a video are encoded alike, so that they can be joined unchanged. Raises EncodeError for no frames.
     """
     pictures = iter(frames)
     first = next(pictures, None)
@@ -128,7 +128,7 @@ def write_piece(
     with partial_file(path) as part, new_mp4(part) as container:
         video = add_h264(container, rate)
         video.width, video.height = width, height
-        # The usual format halves both sides of the colours, so they must be even.
+        # yuv420p halves both sides of the color planes, so they must be even.
         video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
         video.time_base = 1 / rate
         video.options = {"crf": str(crf), "preset": "medium"}
@@ -154,69 +154,69 @@ def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArra
 
 def _frame(reformatter: VideoReformatter, picture: NDArray[Any], pixel_format: str) -> VideoFrame:
     rgb = VideoFrame.from_ndarray(np.ascontiguousarray(to_uint8(picture[..., :3])), format="rgb24")
-    colours = {"src_colorspace": BT709, "dst_colorspace": BT709}
+    matrices = {"src_colorspace": BT709, "dst_colorspace": BT709}
     ranges = {"src_color_range": FULL_RANGE, "dst_color_range": LIMITED_RANGE}
     reformat = cast(Any, reformatter).reformat
-    frame = reformat(rgb, rgb.width, rgb.height, pixel_format, **colours, **ranges, **one_thread())
+    frame = reformat(rgb, rgb.width, rgb.height, pixel_format, **matrices, **ranges, **one_thread())
     frame.colorspace, frame.color_range = BT709, LIMITED_RANGE
     return frame
 
 
-def join_pieces(pieces: list[Path], source: Path, target: Path) -> None:
-    """One film of all pieces, copied, with the sound and the metadata of ``source``; whole or not at all.
+def join_chunks(chunks: list[Path], source: Path, target: Path) -> None:
+    """Join all chunks into one video with the audio and the metadata of ``source``, atomically.
 
-    Where the rate of ``source`` varies, the pieces' frames are shown when its frames are. The sound is copied, too, or
-    becomes AAC if an MP4 cannot hold it. Raises EncodeError if the pieces are not of one size.
+    If the frame rate of ``source`` varies, the frames get its times. The audio is copied, or converted to AAC if an MP4
+    cannot contain it. Raises EncodeError if the chunks differ in size.
     """
     try:
-        _join(pieces, source, target, copies_sound=True)
+        _join(chunks, source, target, copies_audio=True)
     except Uncopyable:
         try:
-            _join(pieces, source, target, copies_sound=False)
+            _join(chunks, source, target, copies_audio=False)
         except Uncopyable as error:
             raise EncodeError(f"{target.name} cannot be written as an MP4: {error}.") from error
 
 
-def _join(pieces: list[Path], source: Path, target: Path, copies_sound: bool) -> None:
+def _join(chunks: list[Path], source: Path, target: Path, copies_audio: bool) -> None:
     index = index_of_file(source)
-    layouts = [_read_layout(path) for path in pieces]
+    layouts = [_read_layout(path) for path in chunks]
     times, tick = _show_times(sum(len(layout.ranks) for layout in layouts), index)
     options = {**KEEPS_METADATA, "video_track_timescale": str(tick.denominator)}
     with (
-        open_video(pieces[0]) as first,
-        open_video(source) as sound,
+        open_video(chunks[0]) as first,
+        open_video(source) as audio_source,
         partial_file(target) as part,
-        new_mp4(part, options) as film,
+        new_mp4(part, options) as output,
     ):
-        film.metadata.update(read_all(source))
-        video = film.add_stream_from_template(first.video, opaque=True)
+        output.metadata.update(read_all(source))
+        video = output.add_stream_from_template(first.video, opaque=True)
         tracks: dict[int, Track] = {}
-        if sound.audio is not None:
-            is_copied = copies_sound and sound.audio.codec_context.name in COPIED_SOUNDS
-            tracks[sound.audio.index] = (
-                CopyTrack(film, sound.audio, index.start)
+        if audio_source.audio is not None:
+            is_copied = copies_audio and audio_source.audio.codec_context.name in COPIED_SOUNDS
+            tracks[audio_source.audio.index] = (
+                CopyTrack(output, audio_source.audio, index.start)
                 if is_copied
-                else AudioTrack(film, sound, sound.audio, BEST_SOUND, index.start)
+                else AudioTrack(output, audio_source, audio_source.audio, BEST_SOUND, index.start)
             )
         for packet in _timed_packets(layouts, times, tick):
             packet.stream = video
-            film.mux_one(packet)
+            output.mux_one(packet)
         if tracks:
-            write(sound, film, tracks, sys.maxsize, None)
+            write(audio_source, output, tracks, sys.maxsize, None)
 
 
 def _timed_packets(layouts: list[_Layout], times: list[int], tick: Fraction) -> Iterator[Packet[Any]]:
-    """The packets of all pieces, each with its time in the film."""
+    """The packets of all chunks, each with its time in the joined video."""
     depth = max(layout.depth for layout in layouts)
-    # Frames are decoded as many steps before they are shown as B-frames need.
+    # With B-frames, packets are decoded up to ``depth`` frames before they are shown.
     decoded = [times[0] - (times[1] - times[0]) * back for back in range(depth, 0, -1)] + times
     begin = 0
     for layout in layouts:
         if layout.size != layouts[0].size:
             wanted = f"{layouts[0].size[0]} × {layouts[0].size[1]}"
             raise EncodeError(f"{layout.path.name} is {layout.size[0]} × {layout.size[1]}, the first chunk {wanted}.")
-        with open_video(layout.path) as piece:
-            packets = (packet for packet in piece.container.demux(piece.video) if packet.dts is not None)
+        with open_video(layout.path) as chunk_file:
+            packets = (packet for packet in chunk_file.container.demux(chunk_file.video) if packet.dts is not None)
             for number, (packet, rank) in enumerate(zip(packets, layout.ranks, strict=True), begin):
                 shown = begin + rank
                 packet.time_base = tick
@@ -228,7 +228,7 @@ def _timed_packets(layouts: list[_Layout], times: list[int], tick: Fraction) -> 
 
 @dataclass(frozen=True)
 class _Layout:
-    """A piece's size in pixels, and for each packet, in the order of the file, which frame it holds."""
+    """A chunk's size in pixels, and for each packet, in file order, the number of its frame."""
 
     path: Path
     size: tuple[int, int]
@@ -236,23 +236,23 @@ class _Layout:
 
     @property
     def depth(self) -> int:
-        """By how many packets a frame comes later in the file than it is shown, at most."""
+        """The largest number of packets by which a frame is later in the file than in presentation order."""
         return max(number - rank for number, rank in enumerate(self.ranks))
 
 
 def _read_layout(path: Path) -> _Layout:
-    with open_video(path) as piece:
-        stream = piece.video
+    with open_video(path) as source:
+        stream = source.video
         size = stream.width, stream.height
-        shown = [cast(int, packet.pts) for packet in piece.container.demux(stream) if packet.dts is not None]
+        shown = [cast(int, packet.pts) for packet in source.container.demux(stream) if packet.dts is not None]
     order = {pts: rank for rank, pts in enumerate(sorted(shown))}
     return _Layout(path, size, [order[pts] for pts in shown])
 
 
 def _show_times(count: int, index: FrameIndex) -> tuple[list[int], Fraction]:
-    """When each of ``count`` frames that were made of ``index`` is shown, and when the last one ends; and the unit."""
+    """The times of ``count`` frames made of those of ``index``, the end of the last one, and the unit in seconds."""
     known = len(index.times)
-    # An interpolator makes n frames to f n, or to f (n - 1) + 1, with nothing after the last.
+    # An interpolator makes f n frames of n, or f (n - 1) + 1, with none after the last.
     factor = Fraction(count, known) if count % known == 0 or known == 1 else Fraction(count - 1, known - 1)
     if index.is_constant:
         rate = index.rate * factor
@@ -260,4 +260,4 @@ def _show_times(count: int, index: FrameIndex) -> tuple[list[int], Fraction]:
         return [number * rate.denominator * scale for number in range(count + 1)], Fraction(1, rate.numerator * scale)
     places = np.arange(count + 1) / float(factor)
     seconds = np.interp(places, np.arange(known + 1), [*index.times, index.end])
-    return [round(float(one) / float(TICK)) for one in seconds], TICK
+    return [round(float(time) / float(TICK)) for time in seconds], TICK

@@ -1,4 +1,4 @@
-"""Picture and sound encoded anew, as H.264 and AAC of high quality."""
+"""Encodes video and audio as H.264 and AAC of high quality."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from ..open import OpenVideo, decode_packet, file_duration, fraction, pixel_aspe
 from ..orientation import Orientation
 from .mp4_writer import is_end, map_errors
 
-# x264 makes the same of the same only so: with a fixed number of threads, without a limit on the bit rate, whose
-# bookkeeping depends on how far the other threads are, and without the tree of macroblocks, which reads past the end
-# of a row whose length is no multiple of 8 (seen in x264 165, at widths of 64, 160, 320, 480 and 854).
+# x264 is deterministic only with a fixed number of threads, without a bit rate limit, whose state depends on the other
+# threads' progress, and without mbtree, which reads past the end of rows whose length is not a multiple of 8 (seen in
+# x264 165, at widths of 64, 160, 320, 480 and 854).
 # Source: doc/threads.txt and doc/ratecontrol.txt of x264.
 X264 = {"preset": "medium", "mbtree": "0"}
 THREADS = 4
@@ -43,10 +43,10 @@ USUAL_RATE = Fraction(30)
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How the film is encoded.
+    """How a video is encoded.
 
-    ``size`` of the stored picture in pixels, x264's rate factor, the sound in bits per second, and ``rate`` in frames
-    per second.
+    ``size`` (width, height) of the stored frames in pixels, x264's rate factor, ``sound_rate`` in bits per second, and
+    ``rate`` in frames per second.
     """
 
     size: tuple[int, int]
@@ -56,20 +56,20 @@ class EncodeSettings:
 
 
 class VideoTrack:
-    """A track of H.264: upright, with even sides, 8 bits of 4:2:0, and the times of the source."""
+    """An H.264 track: upright, with even sides, 8-bit 4:2:0, and the times of the source."""
 
     def __init__(
-        self, film: OutputContainer, source: OpenVideo, first: VideoFrame, plan: EncodeSettings, start: Fraction
+        self, output: OutputContainer, source: OpenVideo, first: VideoFrame, plan: EncodeSettings, start: Fraction
     ) -> None:
         self._size = plan.size
         self._orientation = Orientation.from_frame(first)
         self._reformatter = VideoReformatter()
         self._base = fraction(source.video.time_base) or 1 / USUAL_RATE
-        self._late, self._next = round(start / self._base), 0
-        self._usual = max(1, round(1 / plan.rate / self._base))
-        self._stream = add_h264(film, plan.rate)
+        self._start, self._next = round(start / self._base), 0
+        self._frame_duration = max(1, round(1 / plan.rate / self._base))
+        self._stream = add_h264(output, plan.rate)
         self._configure(plan)
-        self._colours(first, source.video)
+        self._set_colors(first, source.video)
 
     def _configure(self, plan: EncodeSettings) -> None:
         stream = self._stream
@@ -80,7 +80,7 @@ class VideoTrack:
         context.thread_type, context.thread_count = ThreadType.FRAME, THREADS
         stream.options = {**X264, "crf": f"{plan.rate_factor:.1f}"}
 
-    def _colours(self, first: VideoFrame, video: VideoStream) -> None:
+    def _set_colors(self, first: VideoFrame, video: VideoStream) -> None:
         context, given = cast(Any, self._stream.codec_context), cast(Any, video.codec_context)
         context.color_range = LIMITED_RANGE
         if first.format.is_rgb:
@@ -93,33 +93,36 @@ class VideoTrack:
             context.sample_aspect_ratio = aspect
 
     def take(self, packet: Packet[Any]) -> list[Packet[Any]]:
-        """What the encoder makes of the frames in ``packet``. A packet that cannot be decoded is left out."""
-        made: list[Packet[Any]] = []
+        """Encode the frames of ``packet``. A packet that cannot be decoded is skipped."""
+        packets: list[Packet[Any]] = []
         for frame in decode_packet(packet):
-            prepared = self._prepared(frame)
+            prepared = self._prepare(frame)
             with map_errors():
-                made += self._stream.encode(prepared)
+                packets += self._stream.encode(prepared)
         if is_end(packet):
             with map_errors():
-                made += self._stream.encode()
-        for each in made:
-            # The last frame lasts as long as this says. PyAV 14 says the shortest time there is.
-            each.duration = max(each.duration or 0, self._usual)
-        return made
+                packets += self._stream.encode()
+        for new_packet in packets:
+            # The last frame's duration, which PyAV 14 sets to one tick.
+            new_packet.duration = max(new_packet.duration or 0, self._frame_duration)
+        return packets
 
-    def _prepared(self, frame: VideoFrame) -> VideoFrame:
-        # Only the pixels go into a new frame: the old one may carry texts of its own.
+    def _prepare(self, frame: VideoFrame) -> VideoFrame:
+        # Copies only the pixels, since the frame may have metadata.
         planes = list(self._planes(frame))
         packed = np.concatenate([plane.reshape(-1) for plane in planes])
-        made = VideoFrame.from_ndarray(packed.reshape(-1, planes[0].shape[1]), format="yuv420p")
+        prepared = VideoFrame.from_ndarray(packed.reshape(-1, planes[0].shape[1]), format="yuv420p")
         at = frame.pts if frame.pts is not None else frame.dts
-        # Frames of the same moment, or of none, follow each other by the smallest step.
-        made.pts, made.time_base = max(self._next, at - self._late) if at is not None else self._next, self._base
-        self._next = made.pts + 1
-        return made
+        # Frames with the same time, or without one, get successive times.
+        prepared.pts, prepared.time_base = (
+            max(self._next, at - self._start) if at is not None else self._next,
+            self._base,
+        )
+        self._next = prepared.pts + 1
+        return prepared
 
     def _planes(self, frame: VideoFrame) -> Iterator[NDArray[np.uint8]]:
-        """Luma and both chromas, upright, and without the last line or column of an odd side."""
+        """The luma and both chroma planes, upright, without the last row or column of an odd side."""
         matrix, range_ = source_colours(frame)
         width, height = self._size
         picture = self._reformatter.reformat(
@@ -142,19 +145,19 @@ class VideoTrack:
 
 
 class AacEncoder:
-    """A stream of AAC that is fed with samples, each right after the one before."""
+    """An AAC stream. Samples are encoded without gaps."""
 
-    def __init__(self, film: OutputContainer, rate: int, layout: str, bit_rate: int) -> None:
+    def __init__(self, output: OutputContainer, rate: int, layout: str, bit_rate: int) -> None:
         self._rate, self._layout = rate, layout
-        self._stream: Any = film.add_stream("aac", rate=rate)
+        self._stream: Any = output.add_stream("aac", rate=rate)
         self._stream.layout = layout
         self._stream.bit_rate = bit_rate
-        # Else the encoder writes its name into the first packet.
+        # Otherwise the encoder writes its name into the first packet.
         self._stream.options = {"flags": "+bitexact"}
         self.written = 0
 
     def encode(self, samples: NDArray[np.float32]) -> Iterator[Packet[Any]]:
-        """The packets that are complete with ``samples``, ``[channels, length]``. Raises EncodeError."""
+        """Encode ``samples``, ``[channels, length]``. Returns the packets that are complete. Raises EncodeError."""
         for at in range(0, samples.shape[1], _BLOCK):
             piece = np.ascontiguousarray(samples[:, at : at + _BLOCK])
             frame = AudioFrame.from_ndarray(piece, format="fltp", layout=self._layout)
@@ -163,7 +166,7 @@ class AacEncoder:
             yield from self._packets(frame)
 
     def finish(self) -> list[Packet[Any]]:
-        """The packets that are held back."""
+        """The remaining packets."""
         return self._packets(None)
 
     def _packets(self, frame: AudioFrame | None) -> list[Packet[Any]]:
@@ -172,23 +175,23 @@ class AacEncoder:
 
 
 class AudioTrack:
-    """A track of AAC in mono or stereo. Gaps in the source become silence."""
+    """An AAC track in mono or stereo. Gaps in the source become silence."""
 
     def __init__(
-        self, film: OutputContainer, source: OpenVideo, audio: AudioStream, bit_rate: int, start: Fraction
+        self, output: OutputContainer, source: OpenVideo, audio: AudioStream, bit_rate: int, start: Fraction
     ) -> None:
         given: Any = audio.codec_context
         rate = given.sample_rate if given.sample_rate in SOUND_RATES else SOUND_RATES[-1]
         layout = "mono" if len(given.layout.channels) == 1 else "stereo"
         self._decoder = AudioDecoder(layout, rate)
-        self._encoder = AacEncoder(film, rate, layout, bit_rate)
+        self._encoder = AacEncoder(output, rate, layout, bit_rate)
         self._channels = 1 if layout == "mono" else 2
         self._start = start
         # A time stamp beyond the end of the file is damaged.
         self._end = round(file_duration(source) * rate)
 
     def take(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """What the encoder makes of the sound in ``packet``. A packet that cannot be decoded is left out."""
+        """Encode the audio of ``packet``. A packet that cannot be decoded is skipped."""
         for place, samples in self._decoder.decode(packet):
             begin = self._decoder.start if self._decoder.start is not None else self._start
             at = place + round((begin - self._start) * self._decoder.rate)
@@ -204,9 +207,9 @@ def _even(side: int) -> int:
     return max(2, side - side % 2)
 
 
-def add_h264(film: OutputContainer, rate: Fraction) -> VideoStream:
-    """A new H.264 stream of ``film``. Raises EncodeError if this FFmpeg has no encoder for it."""
+def add_h264(output: OutputContainer, rate: Fraction) -> VideoStream:
+    """A new H.264 stream of ``output``. Raises EncodeError if this FFmpeg has no encoder for it."""
     try:
-        return film.add_stream("libx264", rate=rate)
+        return output.add_stream("libx264", rate=rate)
     except UnknownCodecError as error:
         raise EncodeError("This FFmpeg cannot write H.264. Convert the video to MP4 (H.264, AAC) first.") from error

@@ -1,4 +1,4 @@
-"""Batches: lists read, every fault named first, rows made within their caps, gone on with after any death."""
+"""Batches on the command line: reading lists, reporting faults, limits, and resuming after kills."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from grok_imagine.batch.run import Batch, prepare, run_batch
 from grok_imagine.cli.batch import write_results
 from grok_imagine.errors import RequestError
 from grok_imagine.jobs import Session
-from grok_imagine.journal.batches import Batches, Row, RowState
+from grok_imagine.journal.batch_row import Row, RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.sandbox import Sandbox
 
 from ..support.processes import client, finish, ledger, wait_until
@@ -64,7 +65,7 @@ async def test_equal_rows_are_priced_once(session: Session) -> None:
     assert price.usd == Decimal("0.108")
 
 
-async def test_again_only_what_is_new_is_made(open_session: Open, sandbox: Sandbox) -> None:
+async def test_a_second_run_makes_only_new_rows(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         first = await run_batch(session, batch("a", "b"))
     async with open_session() as session:
@@ -76,39 +77,41 @@ async def test_again_only_what_is_new_is_made(open_session: Open, sandbox: Sandb
     assert sandbox.ledger()["submits"] == 3
 
 
-async def test_a_failed_row_is_no_end(session: Session, sandbox: Sandbox) -> None:
-    wish = batch("a", "b [sandbox:failed]", "c [sandbox:moderated]", "d", "e [sandbox:drop-after]")
-    outcome = await run_batch(session, wish)
+async def test_a_failed_row_does_not_stop_the_batch(session: Session, sandbox: Sandbox) -> None:
+    the_batch = batch("a", "b [sandbox:failed]", "c [sandbox:moderated]", "d", "e [sandbox:drop-after]")
+    outcome = await run_batch(session, the_batch)
     assert outcome.summary.counts == {RowState.DONE: 2, RowState.FAILED: 2, RowState.UNKNOWN: 1}
     made = {row.number: row for row in await rows_of(session, outcome.id)}
     assert made[2].error_kind == "JobFailed"
     assert made[3].error_kind == "ContentRejected"
     assert "Outcome unknown" in (made[5].error or "")
     submits = sandbox.ledger()["submits"]
-    again = await run_batch(session, wish)
+    again = await run_batch(session, the_batch)
     assert again.summary.counts == outcome.summary.counts
     assert sandbox.ledger()["submits"] == submits, "neither what failed nor what is unknown is sent again by itself"
-    await run_batch(session, batch(*[row["prompt"] for row in wish.rows], retry_failed=True))
-    # Moderation would refuse the same wish again, and may charge for it: that row must be changed first.
+    await run_batch(session, batch(*[row["prompt"] for row in the_batch.rows], retry_failed=True))
+    # Moderation would refuse the same request again, and may charge for it: that row must be changed first.
     assert sandbox.ledger()["submits"] == submits + 1, "asked for, what failed is made anew"
 
 
-async def test_the_caps_hold(session: Session, sandbox: Sandbox) -> None:
-    wish = batch(*"abcdefgh", connection="sandbox", defaults={"duration_seconds": 6}, concurrency=3)
-    capped = Batch(**{**vars(wish), "max_usd": Decimal("0.2")})
+async def test_the_spending_limit_is_not_exceeded(session: Session, sandbox: Sandbox) -> None:
+    the_batch = batch(*"abcdefgh", connection="sandbox", defaults={"duration_seconds": 6}, concurrency=3)
+    capped = Batch(**{**vars(the_batch), "max_usd": Decimal("0.2")})
     outcome = await run_batch(session, capped)  # 0.054 a row
     assert outcome.summary.counts == {RowState.DONE: 3, RowState.WAITING: 5}
     assert "limit of $0.2 is reached" in outcome.stopped_by
     assert outcome.summary.cost_usd == Decimal("0.162")
     again = await run_batch(session, capped)
     assert again.summary.counts == outcome.summary.counts, "the cap is the whole list's, not one run's"
-    rest = await run_batch(session, wish)
+    rest = await run_batch(session, the_batch)
     assert rest.summary.counts == {RowState.DONE: 8}
     assert rest.stopped_by == ""
     assert sandbox.ledger()["submits"] == 8
 
 
-async def test_never_more_at_once_than_wished(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_never_more_clips_at_the_same_time_than_the_concurrency(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     under_way, most = 0, 0
     real = Session.generate
 
@@ -126,14 +129,16 @@ async def test_never_more_at_once_than_wished(session: Session, monkeypatch: pyt
     assert most == 3
 
 
-async def test_what_every_row_would_meet_stops_the_batch(session: Session, sandbox: Sandbox) -> None:
+async def test_an_error_that_every_row_would_get_stops_the_batch(session: Session, sandbox: Sandbox) -> None:
     outcome = await run_batch(session, batch("a", "b [sandbox:402]", "c", "d", concurrency=1))
     assert outcome.summary.counts == {RowState.DONE: 1, RowState.WAITING: 3}
     assert "402" in outcome.stopped_by
     assert sandbox.ledger()["submits"] == 1
 
 
-async def test_every_fault_of_every_row_is_named_first(session: Session, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_all_faults_of_all_rows_are_reported_before_anything_is_sent(
+    session: Session, sandbox: Sandbox, tmp_path: Path
+) -> None:
     rows = [
         {"prompt": "fine"},
         {"prompt": " ", "duration": 99},
@@ -167,8 +172,8 @@ async def test_rows_override_and_files_are_found_beside_the_list(
         "both,,one.png|two.png,sandbox-openai_videos,7\n"
         "plain,,,sandbox,\n".replace("plain,,", "plain,6,")
     )
-    wish = batch(rows=read_file(tmp_path / "list.csv"), folder=tmp_path)
-    outcome = await run_batch(session, wish)
+    the_batch = batch(rows=read_file(tmp_path / "list.csv"), folder=tmp_path)
+    outcome = await run_batch(session, the_batch)
     assert outcome.summary.counts == {RowState.DONE: 3}
     made = await rows_of(session, outcome.id)
     jobs = [await session.journal.get(row.job_id or "") for row in made]
@@ -176,15 +181,15 @@ async def test_rows_override_and_files_are_found_beside_the_list(
     assert [job and job.request["duration_seconds"] for job in jobs] == [2, 1, 6]
     assert [row.connection for row in made] == ["sandbox-xai", "sandbox-openai_videos", "sandbox"]
     (tmp_path / "one.png").write_bytes(make_picture((1, 2, 3)).data)
-    again = await run_batch(session, wish)
+    again = await run_batch(session, the_batch)
     assert again.summary.counts == {RowState.DONE: 3}
-    assert sandbox.ledger()["submits"] == 4, "another picture of the same name is another wish"
+    assert sandbox.ledger()["submits"] == 4, "another picture of the same name is another request"
 
 
 async def test_two_runs_of_one_batch_pay_each_row_once(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as one, open_session() as other:
-        wish = batch(*"abcdef")
-        await asyncio.gather(run_batch(one, wish), run_batch(other, wish))
+        the_batch = batch(*"abcdef")
+        await asyncio.gather(run_batch(one, the_batch), run_batch(other, the_batch))
     assert sandbox.ledger()["submits"] == 6
 
 
@@ -221,7 +226,7 @@ def test_lists_are_read_and_their_faults_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_three_times_on_the_way(running_sandbox: str, tmp_path: Path) -> None:
+def test_a_batch_is_resumed_after_three_kills(running_sandbox: str, tmp_path: Path) -> None:
     lines = [json.dumps({"prompt": f"clip {number}", "duration": 1, "resolution": "480p"}) for number in range(16)]
     (tmp_path / "list.jsonl").write_text("\n".join(lines))
     clips = tmp_path / "clips"

@@ -1,4 +1,4 @@
-"""What the commands check before anything is paid: places to write, lists, numbers; and texts shown as they are."""
+"""What the commands check before anything is paid: output folders, lists, numbers."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_csv_that_cannot_be_read_is_one_clear_error(text: str, told: str) -> N
     assert "Nothing was sent or charged" in str(caught.value)
 
 
-def test_odd_cells_of_a_csv_are_rows_all_the_same() -> None:
+def test_unusual_csv_cells_are_accepted() -> None:
     text = 'Prompt , seed,duration,,\n"a ""big"", red kite",--5,6,,\nb,99999999999999999999999,-1\n,,,,\nc\n'
     assert read_csv(text) == [
         {"prompt": 'a "big", red kite', "seed": "--5", "duration": 6},
@@ -115,7 +115,7 @@ def test_odd_cells_of_a_csv_are_rows_all_the_same() -> None:
         ('{"prompt": "a"}, {', "line 1: is not a JSON object"),
     ],
 )
-def test_json_that_is_no_row_is_one_clear_error(line: str, told: str) -> None:
+def test_json_that_is_not_a_row_is_one_clear_error(line: str, told: str) -> None:
     with pytest.raises(RequestError, match=told):
         read_lines([line])
 

@@ -1,4 +1,4 @@
-"""The command line as a script meets it: output, exit codes, and the demo."""
+"""The command line: output, exit codes, and the demo."""
 
 from __future__ import annotations
 

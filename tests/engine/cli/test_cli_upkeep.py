@@ -1,4 +1,4 @@
-"""The commands about money and jobs, as their user meets them: budget, again, drop, prune, and Ctrl-C."""
+"""The commands for money and jobs: budget, again, drop, prune, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_budget(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told["entries"] == []
 
 
-def test_again_only_knowingly(run: Run, running_sandbox: str) -> None:
+def test_again_asks_for_confirmation(run: Run, running_sandbox: str) -> None:
     assert make(run, "a kite [sandbox:drop-after]").exit_code == 6
     job = job_of(run)
     assert job["outcome_unknown"]
@@ -105,7 +105,7 @@ def test_drop(run: Run, running_sandbox: str) -> None:
     assert ledger(running_sandbox)["posts"] == 1
 
 
-def test_drop_what_goes_on(run: Run, held_sandbox: str) -> None:
+def test_dropping_a_submitted_job_says_that_it_is_billed(run: Run, held_sandbox: str) -> None:
     there = {"GROK_IMAGINE_SANDBOX_URL": held_sandbox, "GROK_IMAGINE_DEADLINE_SECONDS": "0.01"}
     late = run("generate", "a slow kite", "-r", "480p", "--json", env=there)
     assert (late.exit_code, json.loads(late.stdout)["error"]) == (5, "JobTimedOut")
@@ -148,7 +148,7 @@ def test_prune_asks_and_takes_yes(run: Run, home: Path) -> None:
     assert clip.is_file()
 
 
-def test_prune_keeps_what_nobody_else_has_until_told(run: Run, home: Path) -> None:
+def test_prune_keeps_irreplaceable_clips_without_for_good(run: Run, home: Path) -> None:
     clip = home / "results" / "20250101-000000-00000001.mp4"  # no journal knows its job
     clip.parent.mkdir(parents=True)
     clip.write_bytes(b"x")
@@ -162,7 +162,7 @@ def test_prune_keeps_what_nobody_else_has_until_told(run: Run, home: Path) -> No
     assert not clip.exists()
 
 
-def test_prune_takes_the_chunks_of_a_video_whole(run: Run, home: Path) -> None:
+def test_prune_removes_all_chunks_of_a_video_together(run: Run, home: Path) -> None:
     folder = home / "chunks" / "0123"
     folder.mkdir(parents=True)
     (folder / "joined.mp4").write_bytes(b"x")

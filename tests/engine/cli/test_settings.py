@@ -54,7 +54,7 @@ def test_a_pasted_base_url_becomes_the_right_one(dialect: str, pasted: str, base
 @pytest.mark.parametrize(
     ("name", "variable"), [("reapi", "REAPI_API_KEY"), ("mine", "GROK_IMAGINE_CONNECTIONS__MINE__API_KEY")]
 )
-async def test_the_missing_key_is_looked_for_where_the_text_says(
+async def test_the_error_names_the_variable_of_a_missing_key(
     name: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path, "connections", "mine", {"dialect": "reapi"})
@@ -114,7 +114,7 @@ def test_infinity_and_huge_numbers_are_refused(field: str, text: str, tmp_path: 
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"deadline_seconds": ' + "9" * 5000 + "}", "[]", "\x00"])
-def test_a_file_that_is_no_object_is_one_clear_error(text: str, tmp_path: Path) -> None:
+def test_a_settings_file_that_is_not_an_object_is_one_clear_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(text)
     for reads in (load, lambda home: put_options(home, {"store": None})):
         with pytest.raises(SettingsError, match=r"settings\.json cannot be read: .*Fix or delete it"):
@@ -154,7 +154,7 @@ def test_a_change_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "settings.json").read_bytes() == before
 
 
-def test_a_name_that_is_no_provider_is_not_saved(tmp_path: Path) -> None:
+def test_an_unknown_provider_name_is_not_saved(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["key", "reapii", "--home", str(tmp_path)], input="rk_live_secret\n")
     assert done.exit_code == 3
     assert "Not saved: 'reapii' is no provider. Choose one of reapi, aivideoapi" in " ".join(done.output.split())

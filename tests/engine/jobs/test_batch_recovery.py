@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from grok_imagine.batch.run import Batch, BatchResult, run_batch
 from grok_imagine.errors import JobFailed
 from grok_imagine.jobs import Session
-from grok_imagine.journal.batches import Batches, RowState
+from grok_imagine.journal.batch_row import RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.sandbox import Sandbox
 from grok_imagine.settings import Settings
 
@@ -77,7 +78,7 @@ async def test_a_failure_that_the_row_does_not_show_is_not_sent_again(unseen_fai
     assert row.error_kind == "JobFailed"
 
 
-async def test_it_is_sent_again_when_that_is_asked_for(unseen_failure: Path, sandbox: Sandbox) -> None:
+async def test_a_failed_row_is_sent_again_with_retry_failed(unseen_failure: Path, sandbox: Sandbox) -> None:
     for posts in (2, 3):
         result = await run(unseen_failure, sandbox, batch(FAILED, retry_failed=True))
         assert result.summary.counts == {RowState.FAILED: 1}
@@ -177,7 +178,7 @@ async def test_the_limit_holds_for_rows_that_were_claimed_before(sandbox: Sandbo
     assert charged(sandbox) == 2 * PRICE
 
 
-async def test_what_was_sent_is_finished_beyond_the_limit(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_sent_rows_are_finished_above_the_limit(sandbox: Sandbox, tmp_path: Path) -> None:
     result = await run(tmp_path, sandbox, batch("one", "two", max_usd=2 * PRICE))
     assert result.summary.counts == {RowState.DONE: 2}
     async with session_on(tmp_path, sandbox) as session:

@@ -1,4 +1,4 @@
-"""Budgets: refused before anything is uploaded, counted over what is spent and pending, also by other processes."""
+"""Budgets: refused before the upload; spent and pending jobs count, also those of other processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def kinds(session: Session, job_id: str) -> list[str]:
     return [entry.kind for entry in reversed(await session.journal.ledger.entries(job_id=job_id))]
 
 
-async def test_a_clip_over_the_day_is_refused_before_the_upload_with_the_figures(
+async def test_a_clip_over_the_daily_limit_is_refused_before_the_upload(
     open_session: Open, sandbox: Sandbox, picture: Blob
 ) -> None:
     async with open_session(connections=paid(sandbox), budget={"per_day": "0.10"}) as session:
@@ -67,7 +67,7 @@ async def test_every_limit_counts_also_after_a_restart(span: str, open_session: 
     assert sandbox.ledger()["submits"] == (3 if span == "per_run" else 2)
 
 
-async def test_all_that_is_queued_at_once_is_counted(open_session: Open, sandbox: Sandbox) -> None:
+async def test_jobs_that_start_at_the_same_time_all_count(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session(connections=paid(sandbox), budget={"per_day": "0.20"}) as session:
         outcomes = await asyncio.gather(
             *(session.generate(request_for("reapi", seed=n), "paid", owner=str(n)) for n in range(8)),
@@ -103,7 +103,7 @@ async def test_the_sandbox_is_free_and_passes_no_limit(open_session: Open) -> No
         assert result.job.estimate_usd == CLIP
 
 
-async def test_without_a_price_a_budget_asks_for_one(open_session: Open, sandbox: Sandbox) -> None:
+async def test_a_budget_needs_a_price(open_session: Open, sandbox: Sandbox) -> None:
     connections = paid(sandbox, "openai_videos")
     async with open_session(connections=connections, budget={"per_day": "5"}) as session:
         with pytest.raises(OverBudget, match="assumed_usd_per_second"):
@@ -116,7 +116,7 @@ async def test_without_a_price_a_budget_asks_for_one(open_session: Open, sandbox
         assert (await session.spend_summary()).today.spent == Decimal("0.11")
 
 
-async def test_what_the_provider_billed_takes_the_estimates_place(open_session: Open, sandbox: Sandbox) -> None:
+async def test_the_billed_cost_replaces_the_estimate(open_session: Open, sandbox: Sandbox) -> None:
     priced = paid(sandbox, "xai", assumed_usd_per_clip="9")
     async with open_session(connections=priced, budget={"per_day": "10"}) as session:
         result = await session.generate(request_for("xai"), "paid")
@@ -149,7 +149,7 @@ async def test_an_unknown_outcome_stays_counted_and_is_submitted_again_only_know
         assert found.file.is_file()
 
 
-async def test_two_processes_cannot_both_pass(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_two_processes_cannot_exceed_the_limit_together(sandbox: Sandbox, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "GROK_IMAGINE_HOME": str(tmp_path),

@@ -1,4 +1,4 @@
-"""Callbacks as hints: forged, doubled, early, late or without end, they change but the time of the next poll."""
+"""Callbacks: forged, repeated, early, late or endless ones change only the time of the next poll."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def open_scene(home: Path, held: Sandbox, scene: Scene) -> Any:
     @asynccontextmanager
     async def open_(hints: CallbackRegistry | None, **settings: Any) -> AsyncIterator[Session]:
         clock = {"sleep": scene.sleep, "monotonic": scene.read, "now": scene.now}
-        async with Session(home, stated(held, **settings), hints=hints, **clock) as session:
+        async with Session(home, stated(held, **settings), callbacks=hints, **clock) as session:
             yield session
 
     return open_
@@ -196,7 +196,7 @@ def call_all(hints: CallbackRegistry) -> None:
             hint.set()
 
 
-def test_the_gap_doubles_and_the_usual_time_is_never_passed() -> None:
+def test_the_gap_doubles_and_polls_are_never_later_than_scheduled() -> None:
     hint = WakeSignal()
     assert hint.next_poll_at(100, 105) == 105
     for gap in (MIN_POLL_GAP, 2 * MIN_POLL_GAP):
@@ -212,7 +212,7 @@ def test_the_gap_doubles_and_the_usual_time_is_never_passed() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_only_who_documents_callbacks_is_given_an_address(
+async def test_only_providers_with_documented_callbacks_get_a_callback_url(
     dialect: str, home: Path, held: Sandbox, open_scene: Any
 ) -> None:
     """The sandbox refuses a field that the dialect does not document."""
@@ -228,7 +228,7 @@ async def test_only_who_documents_callbacks_is_given_an_address(
 
 
 @pytest.mark.parametrize("base", [None, BASE, "https://studio.example/comfy"])
-async def test_an_address_of_this_machine_is_given_to_this_machine_alone(
+async def test_a_local_callback_url_is_sent_only_to_the_sandbox(
     base: str | None, home: Path, open_scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
@@ -252,7 +252,7 @@ async def test_an_address_of_this_machine_is_given_to_this_machine_alone(
 
 
 @pytest.mark.parametrize("hints", ["none", "off", "broken"])
-async def test_without_an_address_or_a_secret_it_is_polled_as_ever(
+async def test_without_a_callback_url_or_secret_polling_works(
     hints: str, home: Path, scene: Scene, held: Sandbox, open_scene: Any
 ) -> None:
     if hints == "broken":
@@ -268,7 +268,7 @@ async def test_without_an_address_or_a_secret_it_is_polled_as_ever(
 # -- the token
 
 
-async def test_the_same_wish_is_the_same_clip_with_and_without(home: Path, held: Sandbox, open_scene: Any) -> None:
+async def test_the_same_request_is_the_same_clip_with_and_without(home: Path, held: Sandbox, open_scene: Any) -> None:
     async with open_scene(None) as session:
         plain = await left_waiting(session)
     async with open_scene(CallbackRegistry(home, BASE)) as session:
@@ -309,7 +309,7 @@ def test_a_token_belongs_to_a_job_and_a_folder(tmp_path: Path) -> None:
     assert CallbackRegistry(tmp_path / "b").token("j1") not in tokens
 
 
-async def test_the_token_is_left_nowhere(
+async def test_the_token_is_not_stored_or_logged(
     home: Path, held: Sandbox, open_scene: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -341,7 +341,7 @@ async def test_the_token_is_left_nowhere(
         (None, None),
     ],
 )
-def test_what_the_base_may_be(value: str | None, kept: str | None) -> None:
+def test_valid_callback_base_urls(value: str | None, kept: str | None) -> None:
     assert Settings(public_callback_base=value).public_callback_base == kept
 
 
@@ -356,7 +356,7 @@ def test_what_the_base_may_be(value: str | None, kept: str | None) -> None:
         "https://studio.example/" + "a" * 2000,
     ],
 )
-def test_what_the_base_may_not_be(value: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_callback_base_urls(value: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROK_IMAGINE_PUBLIC_CALLBACK_BASE", value)
     with pytest.raises(SettingsError, match="public_callback_base") as caught:
         load(home)

@@ -1,4 +1,4 @@
-"""Long clips: segments that are jobs of their own, kept when a later one fails, paid once, joined to one film."""
+"""Films: each segment is a job, kept when a later one fails, paid once, and joined to one video."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def posts(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [one for one in sandbox.requests() if one["method"] == "POST"]
 
 
-async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
+async def test_a_film_continues_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
     source = await first_clip(session)
     seen = Recorder()
     film = await run_chain(session, chain(source), progress=seen)
@@ -60,7 +60,7 @@ async def test_from_the_last_frame(session: Session, sandbox: Sandbox) -> None:
     assert sandbox.ledger()["submits"] == 4
 
 
-async def test_again_it_is_the_same_film_and_nothing_is_paid(open_session: Open, sandbox: Sandbox) -> None:
+async def test_a_second_run_returns_the_same_film_at_no_cost(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         source = await first_clip(session)
         first = await run_chain(session, chain(source))
@@ -74,7 +74,7 @@ async def test_again_it_is_the_same_film_and_nothing_is_paid(open_session: Open,
     assert sandbox.ledger()["submits"] == 1 + 3 + 1 + 3
 
 
-async def test_a_failure_keeps_what_is_before_it(session: Session, sandbox: Sandbox) -> None:
+async def test_a_failed_segment_keeps_the_earlier_ones(session: Session, sandbox: Sandbox) -> None:
     source = await first_clip(session)
     bad = ("it rises", "it turns", "it falls [sandbox:failed]", "it lands")
     with pytest.raises(JobFailed, match=r"^Segment 3 of 4: .* Segments 1 to 2 are kept: run it again"):
@@ -92,13 +92,13 @@ async def test_a_failure_keeps_what_is_before_it(session: Session, sandbox: Sand
         pytest.param("openai_videos", ("on", "and on", "still", "to the end"), marks=pytest.mark.slow),
     ],
 )
-async def test_extended_where_the_dialect_can(
+async def test_a_film_is_extended_if_the_dialect_supports_it(
     dialect: str, prompts: tuple[str, ...], session: Session, sandbox: Sandbox
 ) -> None:
     source = await first_clip(session, dialect)
     before = len(posts(sandbox))
-    wish = chain(source, prompts, dialect, mode=None, duration_seconds=3)
-    film = await run_chain(session, wish)
+    request = chain(source, prompts, dialect, mode=None, duration_seconds=3)
+    film = await run_chain(session, request)
     assert film.plan.mode is Mode.EXTEND
     assert film.joined is not None
     assert film.joined.frames == decode(film.file).frame_count == 48 + len(prompts) * 72
@@ -109,7 +109,7 @@ async def test_extended_where_the_dialect_can(
         assert lengths == [2, 5, 8, 8], "of a long film only the end is sent, and billed"
 
 
-async def test_the_price_and_every_fault_come_first(session: Session, sandbox: Sandbox) -> None:
+async def test_the_price_and_all_faults_are_reported_first(session: Session, sandbox: Sandbox) -> None:
     source = await first_clip(session)
     submits = sandbox.ledger()["submits"]
     planned = await make_plan(session, chain(source, dialect="reapi", mode=None, duration_seconds=6))
@@ -132,7 +132,7 @@ async def test_the_price_and_every_fault_come_first(session: Session, sandbox: S
     assert sandbox.ledger()["submits"] == submits
 
 
-async def test_the_seams_are_not_seen_and_the_film_says_how_each_segment_was_made(session: Session) -> None:
+async def test_seams_are_invisible_and_the_metadata_has_each_segment(session: Session) -> None:
     """Between two frames at a seam there is no more change than motion makes anywhere in the film."""
     source = await first_clip(session)
     film = await run_chain(session, chain(source))

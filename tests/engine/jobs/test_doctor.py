@@ -1,4 +1,4 @@
-"""The doctor: what is well, what is not and what to do about it, and nothing on the page that is not for strangers."""
+"""The doctor: finds faults, says what to do about them, and reveals no secrets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def make(home: Path, **more: Any) -> None:
         await session.generate(request_for("reapi", **more), "mine")
 
 
-async def test_all_is_well_after_a_clip(home: Path, sandbox: Sandbox) -> None:
+async def test_the_doctor_finds_no_fault_after_a_clip(home: Path, sandbox: Sandbox) -> None:
     assert find(await run_checks(home), "journal", "journal").text == "file, created with the first job"
     assert not (home / "journal.db").exists()  # looking makes nothing
     await make(home)
@@ -167,12 +167,12 @@ async def test_journals_in_trouble(home: Path) -> None:
         return find(checks, "journal", name or "version")
 
     database = sqlite3.connect(whole)
-    (wish,) = database.execute("SELECT fingerprint FROM jobs").fetchone()
+    (fingerprint,) = database.execute("SELECT fingerprint FROM jobs").fetchone()
     (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs_by_wish'").fetchone()
     (size,) = database.execute("PRAGMA page_size").fetchone()
     database.close()
     data, start, end = whole.read_bytes(), (page - 1) * size, page * size
-    other = data[start:end].replace(wish.encode(), b"0" * len(wish))
+    other = data[start:end].replace(fingerprint.encode(), b"0" * len(fingerprint))
     assert other != data[start:end]
     assert "Restore a backup" in (await faulty("soundness", data[:start] + other + data[end:])).advice
     assert "Restore a backup" in (await faulty("journal", data[:start] + b"\0" * size + data[end:])).advice
@@ -183,7 +183,7 @@ async def test_journals_in_trouble(home: Path) -> None:
     assert older.text == "schema 0001; will be upgraded when next opened"
 
 
-async def test_jobs_that_stand_open_and_parts_that_were_left(home: Path) -> None:
+async def test_unfinished_jobs_and_partial_downloads_are_reported(home: Path) -> None:
     async with Session(home) as session:
         with pytest.raises(SubmitUncertain):
             await session.generate(request_for("reapi", prompt="a SECRETPROMPT [sandbox:drop-after]"), "mine")
@@ -288,7 +288,7 @@ async def test_a_store_is_tried_only_when_asked(home: Path, monkeypatch: pytest.
     assert "HTTP 404" in failed.text
 
 
-def test_the_page_can_be_shown_to_strangers(
+def test_the_report_has_no_secrets(
     running_sandbox: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -352,11 +352,11 @@ def test_exit_code_and_json(running_sandbox: str, tmp_path: Path) -> None:
     assert max(len(line) for line in out.splitlines()) <= 110
 
 
-def test_what_cannot_be_examined_is_an_error_of_ours() -> None:
+def test_a_failing_check_is_an_internal_error() -> None:
     from pydantic import SecretStr
 
     from grok_imagine.journal.database import database_location
-    from grok_imagine.journal.health import check_health
+    from grok_imagine.journal.durability.health import check_health
 
     with pytest.raises(GrokImagineError, match="Check that the server is running"):
         check_health(database_location(Path(), SecretStr("postgresql://u:p@127.0.0.1:1/d")))

@@ -1,4 +1,4 @@
-"""The whole walk over real HTTP: every dialect and mode against the sandbox, one submit and one clip each."""
+"""Whole jobs over HTTP: every dialect and mode against the sandbox, with one submit and one clip each."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_edit_and_extend(dialect: str, mode: Mode, session: Session) -> No
     assert clip_facts(result.file)[0] == (96 if mode is Mode.EXTEND else 48)
 
 
-async def test_the_same_wish_is_paid_once_and_a_new_seed_is_a_new_clip(open_session: Open, sandbox: Sandbox) -> None:
+async def test_the_same_request_is_paid_once_and_a_new_seed_is_a_new_clip(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         first = await session.generate(request_for("reapi"), "sandbox")
     async with open_session() as session:
@@ -100,8 +100,8 @@ async def test_one_picture_given_twice_is_uploaded_once_and_sent_twice(
 
 async def test_two_jobs_overlap(open_session: Open, held: Sandbox) -> None:
     async with open_session(sandbox_url=held.url) as session:
-        wishes = (session.generate(request_for("reapi", seed=n), "sandbox", owner=str(n)) for n in (0, 1))
-        both = asyncio.gather(*wishes)
+        requests = (session.generate(request_for("reapi", seed=n), "sandbox", owner=str(n)) for n in (0, 1))
+        both = asyncio.gather(*requests)
         await until(lambda: held.ledger()["submits"] == 2)  # the second does not wait for the first to end
         held.wind(60)
         assert [result.job.state for result in await both] == [JobState.SAVED] * 2
@@ -125,7 +125,7 @@ async def test_a_bad_request_sends_and_journals_nothing(session: Session, sandbo
     assert await session.journal.recent() == []
 
 
-async def test_a_mode_that_is_not_there_is_refused(session: Session) -> None:
+async def test_an_unsupported_mode_is_refused(session: Session) -> None:
     with pytest.raises(
         UnsupportedOption, match="reference-to-video is not supported here; choose one of: text-to-video"
     ):

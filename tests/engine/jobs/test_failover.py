@@ -1,4 +1,4 @@
-"""Several connections in order: who is tried after which refusal, and that nobody is after an acceptance."""
+"""Several connections in order: which errors lead to the next one, and none after an acceptance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..support.processes import client, finish
 from ..support.sessions import Open
 
 ORDER = ("sandbox", "sandbox-xai")
-WISH = VideoRequest(prompt="a kite", duration_seconds=6, resolution="480p")
+REQUEST = VideoRequest(prompt="a kite", duration_seconds=6, resolution="480p")
 
 
 def by_dialect(sandbox: Sandbox) -> list[str]:
@@ -51,71 +51,71 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("fault", "stage", "times", "goes_on"), REFUSALS, ids=[f"{r[0]}@{r[1]}" for r in REFUSALS])
-async def test_only_before_acceptance(
+async def test_the_next_connection_is_tried_only_before_acceptance(
     fault: str, stage: Any, times: int, goes_on: bool, open_session: Open, sandbox: Sandbox
 ) -> None:
     sandbox.fault(stage, fault, dialect="reapi", times=times)
     async with open_session(deadline_seconds=5) as session:
         if goes_on:
-            made = await generate_with_failover(session, WISH, ORDER, owner="7")
+            made = await generate_with_failover(session, REQUEST, ORDER, owner="7")
             assert made.job.provider == "xai"
-            assert made.warnings[0].startswith("not taken by sandbox: ")
+            assert made.warnings[0].startswith("not accepted by sandbox: ")
             assert by_dialect(sandbox) == ["reapi", "xai"]
-            again = await generate_with_failover(session, WISH, ORDER, owner="7")
+            again = await generate_with_failover(session, REQUEST, ORDER, owner="7")
             assert again.job.id == made.job.id, "what was chosen stays chosen"
             assert sandbox.ledger()["submits"] == 1
             return
         with pytest.raises(GrokImagineError):
-            await generate_with_failover(session, WISH, ORDER, owner="7")
+            await generate_with_failover(session, REQUEST, ORDER, owner="7")
         assert by_dialect(sandbox) == ["reapi"], "someone may have taken it: nobody else is asked"
 
 
-async def test_nobody_there_no_key_and_another_trade(open_session: Open, sandbox: Sandbox) -> None:
+async def test_unreachable_keyless_and_unsuitable_connections_are_skipped(open_session: Open, sandbox: Sandbox) -> None:
     nowhere = {"dialect": "reapi", "base_url": "http://127.0.0.1:9", "api_key": "rk_live_x"}
     async with open_session(connections={"gone": nowhere}) as session:
         for first in ("gone", "reapi", "no-such", "sandbox-apiinone"):
-            wish = WISH.model_copy(update={"seed": hash(first) % 1000})
-            made = await generate_with_failover(session, wish, (first, "sandbox-xai"), owner="7")
+            request = REQUEST.model_copy(update={"seed": hash(first) % 1000})
+            made = await generate_with_failover(session, request, (first, "sandbox-xai"), owner="7")
             assert made.job.provider == "xai", first
     assert sandbox.ledger()["submits"] == 4
 
 
-async def test_when_nobody_takes_it_all_are_heard(open_session: Open, sandbox: Sandbox) -> None:
+async def test_if_no_connection_accepts_all_errors_are_reported(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         with pytest.raises(GrokImagineError) as caught:
-            await generate_with_failover(session, WISH, ("reapi", "sandbox-apiinone"), owner="7")
+            await generate_with_failover(session, REQUEST, ("reapi", "sandbox-apiinone"), owner="7")
     told = str(caught.value)
-    assert "None of the 2 connections took it; nothing was charged" in told
+    assert "None of the 2 connections accepted the request; nothing was charged" in told
     assert "REAPI_API_KEY" in told
     assert "duration_seconds" in told
     assert sandbox.ledger()["submits"] == 0
 
 
-async def test_a_job_under_way_is_gone_on_with_first(open_session: Open, sandbox: Sandbox) -> None:
+async def test_a_job_that_exists_is_resumed_first(open_session: Open, sandbox: Sandbox) -> None:
     """The first connection is back in order: the job that the second one has is not made twice for it."""
     sandbox.fault("submit", "402", dialect="reapi")
     sandbox.fault("poll", "401", dialect="xai", times=50)
     async with open_session() as session:
         with pytest.raises(GrokImagineError):
-            await generate_with_failover(session, WISH, ORDER, owner="7")
+            await generate_with_failover(session, REQUEST, ORDER, owner="7")
     sandbox.core.fault_queue.clear()
     async with open_session() as session:
-        made = await generate_with_failover(session, WISH, ORDER, owner="7")
+        made = await generate_with_failover(session, REQUEST, ORDER, owner="7")
         assert (made.job.provider, made.job.state) == ("xai", JobState.SAVED)
     assert sandbox.ledger()["submits"] == 1
 
 
-async def test_the_users_own_limit_is_no_refusal(open_session: Open, sandbox: Sandbox) -> None:
+async def test_the_budget_does_not_trigger_failover(open_session: Open, sandbox: Sandbox) -> None:
     own = {"dialect": "reapi", "base_url": f"{sandbox.url}/reapi", "api_key": "rk_live_sandbox"}
     async with open_session(connections={"own": own}, budget={"per_day": Decimal("0.01")}) as session:
         with pytest.raises(GrokImagineError, match="limit"):
-            await generate_with_failover(session, WISH, ("own", "sandbox-xai"), owner="7")
+            await generate_with_failover(session, REQUEST, ("own", "sandbox-xai"), owner="7")
     assert sandbox.ledger()["submits"] == 0
 
 
 def test_the_same_clip_priced_everywhere() -> None:
     stated = {"connections": {"own": {"dialect": "xai", "assumed_usd_per_second": "0.05"}}}
-    found = quotes(Settings(**stated), WISH)
+    found = quotes(Settings(**stated), REQUEST)
     unpriced = ["comfyrouter", "kie", "apimart", "wavespeed"]
     assert [one.connection for one in found] == ["reapi", "aivideoapi", "own", "xai", "fal", *unpriced, "apiinone"]
     assert [one.cost and one.cost.usd for one in found[:3]] == [Decimal("0.054"), Decimal("0.075"), Decimal("0.30")]

@@ -22,7 +22,8 @@ from grok_imagine.jobs import Session, new_job
 from grok_imagine.jobs.failover import generate_with_failover
 from grok_imagine.jobs.new_job import fingerprints
 from grok_imagine.jobs.uploads import encode
-from grok_imagine.journal.batches import Batches, RowState
+from grok_imagine.journal.batch_row import RowState
+from grok_imagine.journal.batches import Batches
 from grok_imagine.models import Blob, Job, JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
@@ -75,7 +76,7 @@ async def test_version_1_of_the_formula_never_changes(session: Session, wanted: 
     assert found[-1] == expected
 
 
-async def test_who_asks_does_not_count(open_session: Open, sandbox: Sandbox) -> None:
+async def test_the_owner_is_not_part_of_the_identity(open_session: Open, sandbox: Sandbox) -> None:
     async with open_session() as session:
         first = await session.generate(BOAT, "sandbox", owner="7")
     async with open_session() as session:
@@ -206,7 +207,7 @@ async def test_the_commands_of_two_processes_share_their_clips(running_sandbox: 
     assert ledger(running_sandbox)["submits"] == 1
 
 
-async def test_a_chain_of_an_older_journal_is_found_whoever_made_it(session: Session, sandbox: Sandbox) -> None:
+async def test_a_chain_of_an_older_journal_is_found_for_every_owner(session: Session, sandbox: Sandbox) -> None:
     source = (await session.generate(request_for("xai"), "sandbox-xai")).file
     base = VideoRequest(resolution="480p", duration_seconds=2, mode=Mode.IMAGE)
     first = await run_chain(session, Chain("sandbox-xai", source, ("on",), base))

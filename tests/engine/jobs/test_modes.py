@@ -1,4 +1,4 @@
-"""Every mode that each dialect has, as a job on the sandbox, with the providers' own examples as what is sent."""
+"""Every mode of each dialect as a job on the sandbox, with the providers' documented examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..support.processes import ROOT
 from ..support.requests import connection_for, make_picture
 
 EXAMPLES = {row[0]: row[1:] for row in runpy.run_path(str(ROOT / "tests/providers/examples.py"))["EXAMPLES"]}
-"""The providers' own examples: dialect, path, body, and the wish that is written so."""
+"""The providers' own examples: dialect, path, body, and the request that it belongs to."""
 
 ONE_OF_EACH = {
     ("reapi", Mode.TEXT): "reapi quick example",
@@ -55,7 +55,7 @@ def make_film(path: Path, seconds: float, rate: int = 24) -> Path:
     return path
 
 
-def test_no_mode_of_any_dialect_is_left_out() -> None:
+def test_every_mode_of_every_dialect_has_an_example() -> None:
     from grok_imagine.providers import PROVIDERS
 
     offered = {(name, one.mode) for name, each in PROVIDERS.items() for one in each.capabilities}
@@ -68,13 +68,13 @@ def test_no_mode_of_any_dialect_is_left_out() -> None:
 async def test_the_example_is_what_is_sent(
     dialect: str, mode: Mode, name: str, session: Session, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    _, path, example, wish = EXAMPLES[name]
+    _, path, example, fields = EXAMPLES[name]
     # The shortest clip that is allowed: what is compared is the body, and rendering takes time.
-    wish = dict(wish)
-    pictures = wish.pop("reference_images", ())
-    seconds, source = wish.pop("source_seconds", None), wish.pop("source_video", None)
+    fields = dict(fields)
+    pictures = fields.pop("reference_images", ())
+    seconds, source = fields.pop("source_seconds", None), fields.pop("source_video", None)
     local = tuple(make_picture((number * 40, 90, 60), (64, 36)) for number in range(len(pictures)))
-    request = VideoRequest(**wish, reference_images=local)
+    request = VideoRequest(**fields, reference_images=local)
     if source:
         film = make_film(tmp_path / "source.mp4", seconds or 2.0)
         request = await with_source(session, connection_for(dialect), request, film)
@@ -113,7 +113,7 @@ async def test_a_source_of_the_wrong_length_is_refused_before_it_is_uploaded(
     assert sandbox.requests() == []
 
 
-async def test_what_is_no_video_and_what_no_dialect_edits_is_named(
+async def test_files_that_are_not_videos_and_unsupported_edits_are_named(
     session: Session, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     (tmp_path / "notes.mp4").write_text("not a film")

@@ -1,4 +1,4 @@
-"""What an MP4 says of its making: all of it, nothing secret, and not one bit of its streams changed."""
+"""The metadata of a clip: complete, without secrets, and the streams unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pruning: oldest first, only ours, and nothing that cannot be fetched again without being told so."""
+"""Pruning: oldest first, only our files, and irreplaceable ones only on request."""
 
 from __future__ import annotations
 

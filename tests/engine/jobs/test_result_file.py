@@ -1,4 +1,4 @@
-"""A saved clip is believed by its size and SHA-256: a damaged file is downloaded again, and never paid again."""
+"""A saved clip is checked by size and SHA-256: a damaged file is downloaded again, and not paid again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings, the journal and the sandbox's state of an older version: they open, and nothing is paid twice."""
+"""Settings, journal and sandbox state of an older version can be opened, and nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grok_imagine.batch.run import Batch, run_batch
 from grok_imagine.errors import ContentRejected, JobFailed, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.journal import workflows
-from grok_imagine.journal.batches import RowState
+from grok_imagine.journal.batch_row import RowState
 from grok_imagine.journal.uploads import Uploads
 from grok_imagine.models import Job, JobState, VideoRequest
 from grok_imagine.sandbox import Sandbox

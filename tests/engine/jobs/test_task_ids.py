@@ -1,4 +1,4 @@
-"""Task ids typed by hand: what the provider does not know is said so, and leaves no job behind."""
+"""Task ids that the user enters: an unknown id is reported, and leaves no job."""
 
 from __future__ import annotations
 

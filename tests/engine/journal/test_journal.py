@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from alembic.migration import MigrationContext
 
 from grok_imagine.errors import JournalError
 from grok_imagine.jobs import Session
+from grok_imagine.journal.database import migrate
 from grok_imagine.journal.journal import JobConflict, Journal
 from grok_imagine.journal.schema import NEWEST_VERSION, metadata
 from grok_imagine.models import TRANSITIONS, Job, JobState
@@ -120,19 +122,39 @@ async def test_lists_and_lookups(tmp_path: Path) -> None:
         assert found.id == "mid"
 
 
-def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
+def tables_of(connection: sa.Connection) -> dict[str, Any]:
+    """Everything that the database says of its tables but the order and the defaults of columns."""
+    inspector = sa.inspect(connection)
+    return {
+        table: (
+            {
+                one["name"]: (str(one["type"]), one["nullable"], one["primary_key"])
+                for one in inspector.get_columns(table)
+            },
+            sorted((str(one["name"]), one["column_names"], one["unique"]) for one in inspector.get_indexes(table)),
+            sorted((one["constrained_columns"], str(one)) for one in inspector.get_foreign_keys(table)),
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def test_a_new_journal_has_the_tables_that_the_migrations_make(tmp_path: Path) -> None:
     async def make() -> None:
         async with Journal(tmp_path):
             pass
 
     asyncio.run(make())
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'journal.db'}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, metadata) == []
-        assert context.get_current_revision() == NEWEST_VERSION
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
+    made, migrated = (sa.create_engine(f"sqlite:///{tmp_path / name}") for name in ("journal.db", "migrated.db"))
+    with made.connect() as new, migrated.begin() as old:
+        migrate(old)
+        for connection in (new, old):
+            context = MigrationContext.configure(connection)
+            assert compare_metadata(context, metadata) == []
+            assert context.get_current_revision() == NEWEST_VERSION
+        assert tables_of(new) == tables_of(old)
+        assert new.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    made.dispose()
+    migrated.dispose()
 
 
 async def test_without_a_journal_nothing_is_submitted(open_session: Open, sandbox: Sandbox, tmp_path: Path) -> None:

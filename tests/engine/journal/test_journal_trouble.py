@@ -22,8 +22,9 @@ from grok_imagine.journal.durability.disk_reserve import SIZE
 from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, JobState
 from grok_imagine.privacy import is_open_to_others
+from grok_imagine.private_files import private_folder
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.settings import Settings, private_folder
+from grok_imagine.settings import Settings
 
 from ..support.privacy import is_private
 from ..support.requests import a_job, request_for
@@ -137,7 +138,7 @@ async def test_a_disk_that_fills_up_after_the_post(disk: Disk, sandbox: Sandbox)
 
 async def test_a_disk_that_fills_up_during_the_download(disk: Disk, sandbox: Sandbox) -> None:
     async with session_on(disk.home, sandbox) as session:
-        filling = At("generating", disk.fill)
+        filling = At("queued", disk.fill)
         with pytest.raises(ResultNotFetched, match="No space left"):
             await session.generate(request_for("reapi"), "sandbox", progress=filling)
         (job,) = await session.journal.recent()
@@ -340,7 +341,7 @@ async def test_a_disk_that_fills_up_during_24_posts_loses_no_task_id(disk: Disk,
     count, sandbox = 24, quick_sandbox
     settings = Settings(connections=paid(sandbox, jobs_at_once=count, requests_per_second=200))
     async with Session(disk.home, settings, sleep=hurried) as session:
-        requests = [request_for("reapi", prompt=f"kite {n} [sandbox:stall@submit=8]") for n in range(count)]
+        requests = [request_for("reapi", prompt="kite [sandbox:stall@submit=8]", seed=n) for n in range(count)]
         going = [asyncio.ensure_future(session.generate(request, "paid")) for request in requests]
         while sandbox.ledger()["submits"] < count:
             await asyncio.sleep(0.01)

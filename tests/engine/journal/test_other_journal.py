@@ -17,7 +17,7 @@ import pytest
 from grok_imagine.errors import GrokImagineError, JournalError, SubmitUncertain
 from grok_imagine.jobs import Session
 from grok_imagine.journal.durability.generation import JournalGuard
-from grok_imagine.journal.health import check_health
+from grok_imagine.journal.durability.health import check_health
 from grok_imagine.journal.journal import Journal
 from grok_imagine.models import Job, JobState
 from grok_imagine.sandbox import Sandbox

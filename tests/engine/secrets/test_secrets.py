@@ -18,9 +18,10 @@ from grok_imagine.cli.console import job_as_json
 from grok_imagine.errors import GrokImagineError
 from grok_imagine.jobs.connections import profiles
 from grok_imagine.privacy import is_open_to_others
+from grok_imagine.private_files import private_folder
 from grok_imagine.redact import conceal, redact
 from grok_imagine.sandbox import Sandbox
-from grok_imagine.settings import ConnectionSettings, Settings, load, private_folder, save_connection
+from grok_imagine.settings import ConnectionSettings, Settings, load, save_connection
 
 from ..support.privacy import is_private, open_to_others
 from ..support.requests import DIALECTS, request_for

@@ -138,12 +138,12 @@ class Walked:
         """Each dialect makes a clip, and meets every kind of fault."""
         graph = json.dumps({"nodes": [{"widgets_values": ["a kite", "reapi"]}]}).encode()
         for dialect in DIALECTS:
-            wish = request_for(dialect, prompt=f"{dialect} [sandbox:cut@cdn]")
+            request = request_for(dialect, prompt=f"{dialect} [sandbox:cut@cdn]")
             make = self.session.generate
-            await self.good(make(wish, dialect, owner="7", workflow=graph, progress=self.progress))
+            await self.good(make(request, dialect, owner="7", workflow=graph, progress=self.progress))
         for number, fault in enumerate(FAULTS):
-            wish = request_for("reapi", prompt=f"x [sandbox:{fault}]", seed=number)
-            await self.bad(self.session.generate(wish, "reapi", progress=self.progress))
+            request = request_for("reapi", prompt=f"x [sandbox:{fault}]", seed=number)
+            await self.bad(self.session.generate(request, "reapi", progress=self.progress))
         await self.bad(self.session.generate(request_for("reapi", seed=99), "revoked"))
 
     async def wholes(self) -> None:

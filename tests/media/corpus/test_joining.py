@@ -1,4 +1,4 @@
-"""Odd videos split and joined, and continued: times, sound, the shape of a pixel, colours and metadata stay."""
+"""Unusual videos, split, joined and continued: times, audio, pixel aspect, colors and metadata are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grok_imagine.media.frames.index import index_of_file
 from grok_imagine.media.frames.selection import FrameSelection
 from grok_imagine.media.join.join import Part, join
 from grok_imagine.media.mux import chunks
-from grok_imagine.media.mux.chunks import chunk, join_pieces, read_tags, write_piece
+from grok_imagine.media.mux.chunks import chunk, join_chunks, read_tags, write_chunk
 
 from .generate import CLICK_AFTER, Video, click_in, has_flash, number_in, write
 
@@ -32,8 +32,8 @@ def split_and_join(source: Path, folder: Path, factor: int = 1) -> Path:
         clip = decode(source, window=part.window)
         made = np.repeat(clip.frames, factor, axis=0)
         pieces.append(folder / f"{index}.mp4")
-        write_piece(pieces[-1], made[part.count_repeats(len(made)) :], clip.rate * factor, 12, tags)
-    join_pieces(pieces, source, folder / "joined.mp4")
+        write_chunk(pieces[-1], made[part.count_repeats(len(made)) :], clip.rate * factor, 12, tags)
+    join_chunks(pieces, source, folder / "joined.mp4")
     return folder / "joined.mp4"
 
 

@@ -1,4 +1,4 @@
-"""Pictures with more than 8 bits: scaled where the range is clear, else refused with the range named."""
+"""Images with more than 8 bits: scaled if the range is clear, else refused."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ async def test_a_node_falls_back_before_acceptance_only(run: Any, sandbox: Any, 
     made = json.loads((await run("GIVTextToVideo", connection="reapi", **wish))[4])
     assert made["dialect"] == "xai"
     assert [one.split(":")[0] for one in made["warnings"][:2]] == [
-        "not taken by reapi",
-        "not taken by sandbox-apiinone",
+        "not accepted by reapi",
+        "not accepted by sandbox-apiinone",
     ]
     image = await run("GIVImageToVideo", connection="reapi", **wish, image_1=torch.rand(1, 72, 128, 3))
     assert json.loads(image[4])["dialect"] == "xai"

@@ -182,6 +182,19 @@ async def test_the_price_of_a_continued_video_is_that_of_its_segments(quote: Any
     assert (await quote(**node, prompts=""))["price"]["clips"] == 0
 
 
+async def test_the_price_of_a_film_is_that_of_its_takes(quote: Any) -> None:
+    film: dict[str, Any] = {"node": "GIVFilm", "prompt": None, "draft": False, "connection": "reapi"}
+    price = (await quote(**film, shots="# one\na kite\n[continue, 10s] it turns\n[take 2 of 3] a boat"))["price"]
+    assert (price["clips"], price["usd"], price["is_free"]) == (5, "0.306", False)
+    assert (await quote(**{**film, "draft": True}, shots="a kite"))["price"]["is_free"] is True
+    assert (await quote(**film, shots=""))["price"]["clips"] == 0
+    assert (await quote(**film, shots="[wide] a kite"))["price"] is None, "still being written"
+    price = (await quote(**{**film, "connection": "aivideoapi", "resolution": "480p"}, shots="a\n[continue] b"))[
+        "price"
+    ]
+    assert (price["clips"], price["usd"]) == (2, "0.15")
+
+
 async def test_an_assumed_price_counts(quote: Any, home: Path) -> None:
     home.mkdir(parents=True)
     stated = {"api_key": "xai-MARKER-4242424242", "assumed_usd_per_second": "0.05"}
@@ -197,7 +210,7 @@ async def test_usual_times_come_from_the_jobs_that_were_made(quote: Any, run: An
     assert 0 < found["low"] <= found["median"] <= found["high"]
     assert (await quote(connection="sandbox"))["usual"] is None
     assert (await quote("GIVWaitForTask", connection="sandbox-xai"))["usual"] == found
-    for node in ("GIVUploadMedia", "GIVBatch", "GIVContinueVideo"):
+    for node in ("GIVUploadMedia", "GIVBatch", "GIVContinueVideo", "GIVFilm"):
         assert (await quote(node, connection="sandbox-xai"))["usual"] is None, "it makes no clip, or several"
 
 

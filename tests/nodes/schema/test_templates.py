@@ -27,6 +27,8 @@ OURS = {
     "GIVExtendVideo",
     "GIVContinueVideo",
     "GIVBatch",
+    "GIVFilm",
+    "GIVCast",
     "GIVWaitForTask",
     "GIVLoadVideoFrames",
 }
@@ -120,7 +122,16 @@ async def test_a_template_makes_its_clips_on_the_sandbox(name: str, run: Any, sa
         if kind == "SaveVideo":
             videos = inputs["video"] if isinstance(inputs["video"], list) else [inputs["video"]]
             assert all(video is _FILM or video.get_duration() > 3 for video in videos)
-    clips = Counter({"GIVBatch": 2, "GIVContinueVideo": 1, "GIVWaitForTask": -1, "GIVLoadVideoFrames": -1})
+    clips = Counter(
+        {
+            "GIVBatch": 2,
+            "GIVContinueVideo": 1,
+            "GIVFilm": 2,
+            "GIVCast": -1,
+            "GIVWaitForTask": -1,
+            "GIVLoadVideoFrames": -1,
+        }
+    )
     ours = [node["type"] for node in workflow["nodes"] if node["type"].startswith("GIV")]
     assert sandbox.submits == sum(1 + clips[kind] for kind in ours), "each clip is submitted once"
 

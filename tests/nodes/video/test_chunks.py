@@ -83,10 +83,10 @@ async def test_interpolated_pieces_keep_time_with_the_sound(run: Any, film: Any,
 async def test_a_trimmed_video_is_cut_once(
     run: Any, film: Any, queue: list[Any], home: Path, part: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_piece = part("grok_imagine.media.mux.chunks").write_piece
+    write_chunk = part("grok_imagine.media.mux.chunks").write_chunk
 
     def save_to(video: Any, path: str) -> None:
-        write_piece(Path(path), video.get_components().images.numpy(), Fraction(12), 12)
+        write_chunk(Path(path), video.get_components().images.numpy(), Fraction(12), 12)
 
     monkeypatch.setattr(type(film), "save_to", save_to, raising=False)
     sources = set[Path]()

@@ -174,8 +174,8 @@ async def test_it_follows_no_link_out_of_comfyuis_folders(run: Any, user_folder:
         ("https://10.0.0.1/film.mp4", "URL is refused: it points to"),
         ("https://printer.local/film.mp4", "URL is refused: it points to"),
         ("file:///etc/passwd", "URL is refused: it"),
-        ("http://127.0.0.1:1/film.mp4", "leads to this machine, but is no file of the running sandbox"),
-        ("http://localhost:22/", "leads to this machine, but is no file of the running sandbox"),
+        ("http://127.0.0.1:1/film.mp4", "points to this machine, but not to a file of the sandbox"),
+        ("http://localhost:22/", "points to this machine, but not to a file of the sandbox"),
         ("https://user:word@example.com/film.mp4", "URL is refused: it"),
     ],
 )

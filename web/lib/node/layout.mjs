@@ -3,10 +3,13 @@
 // A workflow stores widget values by position, in the order of the node's definition. That order stays: only the page
 // shows another one, so that a workflow of any version, with or without this extension, means the same.
 
-import { app } from "../../../../scripts/app.js";
-import { isLinked } from "./widgets.mjs";
+import { isVueMode, setting, widgetHeight } from "../shared/comfyui.mjs";
+import { tOr } from "../shared/i18n.mjs";
+import { TEXTS, hasImages, isLinked, widget } from "./widgets.mjs";
 
-const FIRST = ["prompt", "prompts", "rows", "connection", "duration", "resolution", "aspect_ratio", "seed"];
+/** The least height of a prompt, in pixels: four lines. */
+const LEAST_PROMPT = 62;
+const FIRST = [...TEXTS, "connection", "duration", "resolution", "aspect_ratio", "seed"];
 
 /** The height of the advanced widgets that are seen, and whether they are folded away. @type {WeakMap<object, number>} */
 const rooms = new WeakMap();
@@ -56,13 +59,13 @@ export const hasAdvanced = (node) => node.widgets.some((/** @type {any} */ one) 
 
 /** Whether the node shows its advanced widgets. @param {any} node @returns {boolean} */
 export const showsAdvanced = (node) =>
-  Boolean(node.showAdvanced || app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
+  Boolean(node.showAdvanced || setting("Comfy.Node.AlwaysShowAdvancedWidgets"));
 
 /** Hide what need not be seen. Nodes 2.0 hides advanced widgets itself; the canvas would keep their room.
  * @param {any} node @param {boolean} hasMotion whether the connection offers motion modes
  * @param {boolean} [isLoading] the node has just been made or loaded, with its size */
 export function hideAdvanced(node, hasMotion, isLoading = false) {
-  const isFolded = !window.LiteGraph.vueNodesMode && !showsAdvanced(node);
+  const isFolded = !isVueMode() && !showsAdvanced(node);
   const before = rooms.get(node) ?? 0;
   for (const one of node.widgets) {
     if (!one.advanced) continue;
@@ -83,7 +86,7 @@ export function hideAdvanced(node, hasMotion, isLoading = false) {
 /** The height of the advanced widgets that are not hidden, in pixels of the canvas. @param {any} node */
 function roomOf(node) {
   const shown = node.widgets.filter((/** @type {any} */ one) => one.advanced && !one.hidden);
-  const heights = shown.map((/** @type {any} */ one) => one.computeLayoutSize?.(node)?.minHeight ?? window.LiteGraph.NODE_WIDGET_HEIGHT);
+  const heights = shown.map((/** @type {any} */ one) => one.computeLayoutSize?.(node)?.minHeight ?? widgetHeight());
   return heights.reduce((/** @type {number} */ sum, /** @type {number} */ height) => sum + height + 4, 0);
 }
 
@@ -92,4 +95,44 @@ function setHidden(widget, isHidden) {
   if (Boolean(widget.hidden) === isHidden) return;
   widget.hidden = isHidden;
   widget.options.hidden = isHidden;
+}
+
+/** Make room for the prompt in a new node, and say there what to write. @param {any} node */
+export function growPrompt(node) {
+  const name = TEXTS.find((one) => widget(node, one));
+  if (!name) return;
+  const box = widget(node, name);
+  const before = box.options.getMinHeight;
+  box.options.getMinHeight = () => Math.max(LEAST_PROMPT, before?.() ?? 0);
+  const hint = tOr(`node.placeholder.${hasImages(node) ? "images" : name}`, "");
+  if (hint) {
+    box.options.placeholder = hint;
+    const area = box.element ?? box.inputEl;
+    if (area) area.placeholder = hint;
+  }
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(400, width), height]);
+}
+
+/** Grow or shrink the node by what the status has grown or shrunk. A saved node has the size that it had with its clip
+ * already, so nothing is done until that is there again.
+ * @param {any} node @param {import("./status.mjs").NodeStatus} status */
+export function fit(node, status) {
+  if (status.height < status.awaited) return;
+  const before = status.awaited || status.fitted;
+  status.awaited = 0;
+  status.fitted = status.height;
+  if (node.properties?.grok_imagine) node.properties.grok_imagine.height = status.height;
+  const least = node.computeSize();
+  const height = Math.max(least[1], node.size[1] + status.height - before);
+  // Where it is not known how high the status was, the first measure only makes sure that it holds.
+  node.setSize([node.size[0], before ? height : Math.max(least[1], node.size[1])]);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
+/** No clip will be restored: shrink the node. @param {any} node @param {import("./status.mjs").NodeStatus} status */
+export function shrink(node, status) {
+  if (!status.awaited) return;
+  [status.fitted, status.awaited] = [status.awaited, 0];
+  fit(node, status);
 }

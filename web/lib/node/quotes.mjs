@@ -1,7 +1,7 @@
 // The quotes of nodes, as POST /grok_imagine/quote gives them: what is unsupported, what can be chosen, the price. Nodes
 // that change within a moment are asked for together.
-import { api } from "../../../../scripts/api.js";
 import { post } from "../shared/api.mjs";
+import { clientId } from "../shared/comfyui.mjs";
 
 const PAUSE = 150;
 
@@ -64,6 +64,6 @@ async function send() {
 
 /** Say that this page shows progress on the nodes itself, so that the server sends no text for it. */
 export async function registerPage() {
-  const name = api.clientId ?? api.initialClientId;
+  const name = clientId();
   if (name) await post("/face", { client_id: name }).catch(() => {});
 }

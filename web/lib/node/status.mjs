@@ -64,6 +64,8 @@ export class NodeStatus {
     this.player = this.inner.appendChild(make("div", "giv-node-player"));
     this.facts = this.inner.appendChild(make("dl", "giv-node-facts"));
     this.height = 0;
+    /** The height that the node has room for. */
+    this.fitted = 0;
     /** How high it was when the node was saved, until it is so again. */
     this.awaited = 0;
     this.observer = new ResizeObserver(() => this.measured());
@@ -131,7 +133,7 @@ export class NodeStatus {
     this.draw();
   }
 
-  /** The run ended without. @param {any} event kind, message, job, task */
+  /** The run ended without. @param {any} event kind, message, job, task, and actions to offer */
   fail(event) {
     const last = this.running ?? {};
     this.rest();
@@ -208,7 +210,8 @@ export class NodeStatus {
     const more = make("details");
     more.append(make("summary", "", t("node.error.details")), make("pre", "", this.error.message ?? ""));
     const lines = [make("strong", "", words.what), make("div", "", words.charged), make("div", "", words.next)];
-    this.errorBox.replaceChildren(...lines, ...(this.error.message ? [more] : []));
+    const buttons = (this.error.actions ?? []).map((/** @type {any} */ one) => fixButton(one.label, one.act));
+    this.errorBox.replaceChildren(...lines, ...buttons, ...(this.error.message ? [more] : []));
     more.addEventListener("toggle", () => this.measured());
   }
 
@@ -234,7 +237,9 @@ export class NodeStatus {
     const cards = this.error ? [this.error] : this.running ? [this.running] : this.cards;
     const rows = cards.slice(0, 4).flatMap((card) => {
       /** @type {[string, string | null | undefined, string?][]} */
-      const facts = [["job", card.job], ["task", card.task], ["cost", costWords(card.cost ?? null, this.free)]];
+      const facts = [["job", card.job], ["cost", costWords(card.cost ?? null, this.free)]];
+      if (cards.length > 1) return facts.filter(([, text]) => text).map(([name, text]) => this.fact(name, String(text)));
+      facts.splice(1, 0, ["task", card.task]);
       if (card.finished_at && card.submitted_at) facts.push(["took", clock(card.finished_at - card.submitted_at)]);
       const warnings = (card.warnings ?? []).map((/** @type {string} */ text) => ["note", text]);
       return [...facts, ...warnings].filter(([, text]) => text).map(([name, text]) => this.fact(name, String(text)));

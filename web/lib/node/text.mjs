@@ -49,6 +49,7 @@ export function violationWords({ field, reason, values, message }, provider) {
 
 /** @param {string} field @param {string | number} value */
 export function fixWords(field, value) {
+  if (/^image_\d+$/.test(field)) return t("node.disconnect", { socket: field });
   if (field === "mode") return tOr(`node.mode.${value}`, String(value));
   return field === "duration" ? t("node.seconds", { value }) : String(value);
 }

@@ -18,9 +18,11 @@ export function begun(text, caret, count) {
 /** Which token names the first image of each socket: they count in order, and a socket without a link is skipped.
  * After a socket whose batch may hold more than one, numbers are only known to be at least so much.
  * @param {{name: string, isLinked: boolean, size: number | null}[]} sockets ``size`` null: a batch of unknown size
- * @returns {{labels: Map<string, string>, least: number, isExact: boolean}} */
+ * ``ends`` holds the number of the last image of each socket, at least.
+ * @returns {{labels: Map<string, string>, ends: Map<string, number>, least: number, isExact: boolean}} */
 export function count(sockets) {
   const labels = new Map();
+  const ends = new Map();
   let next = 1;
   let isExact = true;
   for (const { name, isLinked, size } of sockets) {
@@ -28,7 +30,8 @@ export function count(sockets) {
     const from = `@image${next}${isExact ? "" : "+"}`;
     labels.set(name, size !== null && size > 1 ? `${from}–${next + size - 1}` : from);
     next += size ?? 1;
+    ends.set(name, next - 1);
     isExact &&= size !== null;
   }
-  return { labels, least: next - 1, isExact };
+  return { labels, ends, least: next - 1, isExact };
 }

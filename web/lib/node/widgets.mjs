@@ -2,10 +2,15 @@
 //
 // No value is ever changed here. A stored one that is not offered stays in its list, so that neither the canvas nor
 // Nodes 2.0 replaces it, and is marked; only the user, or a button that says so, changes it.
+import { isLightTheme } from "../shared/comfyui.mjs";
 import { count } from "./tokens.mjs";
 
+/** The text of what a node makes: one request, segments, a list, or a film. */
+export const TEXTS = ["prompt", "prompts", "rows", "shots"];
+
 const NARROWED = /** @type {const} */ (["model", "mode", "resolution", "aspect_ratio", "motion_mode"]);
-const RED = "#ff6b6b";
+/** On a dark theme, and on a light one. */
+const REDS = ["#ff6b6b", "#a1201a"];
 
 /** @param {any} node @param {string} name */
 export const widget = (node, name) => node.widgets?.find((/** @type {any} */ one) => one.name === name);
@@ -32,6 +37,18 @@ export function images(node) {
     });
   const urls = String(value(node, "image_urls") ?? "").split("\n").filter((line) => line.trim()).length;
   return { urls, ...count(sockets) };
+}
+
+/** @param {any} node */
+export const hasImages = (node) => node.inputs?.some((/** @type {any} */ one) => one.name === "image_1");
+
+/** The sockets whose images are more than `most`. @param {any} node @param {number} most */
+export const surplusSockets = (node, most) => [...images(node).ends].filter(([, end]) => end > most).map(([name]) => name);
+
+/** Nodes 2.0 draws its text boxes in the order of the widgets. @param {Element} area @param {any} node @param {Element} home */
+export function isPrompt(area, node, home) {
+  const texts = node.widgets.filter((/** @type {any} */ one) => one.type === "customtext" || one.options?.multiline);
+  return texts[[...home.querySelectorAll("textarea")].indexOf(/** @type {any} */ (area))]?.name === "prompt";
 }
 
 /** How many images ComfyUI's own nodes give, of those where it is known beforehand. @type {Record<string, (node: any) => number>} */
@@ -67,14 +84,24 @@ export function narrow(node, quote, connections) {
   slider.options.max = Math.max(most, Number(slider.value));
 }
 
-/** @param {any} list @param {string[]} values */
+/** Lists of our own: the one that came with the node's definition is shared by all nodes of the kind. @type {WeakSet<object>} */
+const ownLists = new WeakSet();
+
+/** A list keeps its array, since Nodes 2.0 reads that alone, as it opens. @param {any} list @param {string[]} values */
 function offer(list, values) {
   if (!list?.options) return;
   const all = values.includes(list.value) ? values : [...values, list.value];
+  if (!ownLists.has(list.options.values)) ownLists.add((list.options.values = [...(list.options.values ?? [])]));
   const now = list.options.values;
-  if (Array.isArray(now) && now.length === all.length && now.every((one, index) => one === all[index])) return;
-  // A list of its own: the one that came with the node's definition is shared by all nodes of the kind.
-  list.options.values = [...all];
+  if (now.length !== all.length || now.some((/** @type {string} */ one, /** @type {number} */ index) => one !== all[index])) now.splice(0, now.length, ...all);
+}
+
+/** Give each list of a new node an array of its own, before Nodes 2.0 sees it. @param {any} node */
+export function ownChoices(node) {
+  for (const name of ["connection", ...NARROWED]) {
+    const list = widget(node, name);
+    if (Array.isArray(list?.options?.values)) offer(list, list.options.values);
+  }
 }
 
 /** Mark the widgets with unsupported values; the node's status shows the reasons.
@@ -84,9 +111,11 @@ export function mark(node, found) {
   for (const one of node.widgets ?? []) {
     if (wrong.has(one.name) === Boolean(one.isGrokMarked)) continue;
     one.isGrokMarked = wrong.has(one.name);
-    for (const colour of ["text_color", "secondary_text_color", "outline_color"]) {
+    // A slider's text lies over its bar, which no red can be read on.
+    const colours = one.type === "slider" ? ["outline_color"] : ["text_color", "secondary_text_color", "outline_color"];
+    for (const colour of colours) {
       // The classes compute these from the theme; a property of the widget itself comes first.
-      if (one.isGrokMarked) Object.defineProperty(one, colour, { get: () => RED, configurable: true });
+      if (one.isGrokMarked) Object.defineProperty(one, colour, { get: () => REDS[Number(isLightTheme())], configurable: true });
       else delete one[colour];
     }
   }

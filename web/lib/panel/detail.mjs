@@ -1,7 +1,7 @@
 // One job in detail: its clip, request, outcome and actions.
 import { get, mediaUrl } from "../shared/api.mjs";
 import { notice } from "../shared/dialogs.mjs";
-import { button, h } from "../shared/dom.mjs";
+import { button, h, icon } from "../shared/dom.mjs";
 import { costInFull, date, standing } from "./format.mjs";
 import { t, tOr } from "../shared/i18n.mjs";
 import { errorText } from "../shared/feedback.mjs";
@@ -18,6 +18,7 @@ const SYMBOLS = {
   drop: "ban",
   frames: "images",
   workflow: "sitemap",
+  use: "sliders-h",
   remove: "trash",
 };
 
@@ -105,11 +106,14 @@ export class JobDetail {
 
   actions() {
     const { job } = this;
-    const names = job.has_workflow ? insertedBefore(job.actions, "workflow", "remove") : job.actions;
-    const shown = names.filter((/** @type {string} */ name) => KNOWN.includes(name));
+    const more = [job.has_workflow ? "workflow" : "", "use"];
+    const names = job.actions.filter((/** @type {string} */ name) => name !== "remove");
+    const last = job.actions.includes("remove") ? ["remove"] : [];
+    const shown = [...names, ...more, ...last].filter((/** @type {string} */ name) => KNOWN.includes(name));
     return h(
       "div",
       { class: "giv-actions", role: "group", "aria-label": t("panel.actions") },
+      job.has_file && download(job),
       job.is_busy ? h("span", { role: "status" }, t("panel.busy")) : null,
       ...shown.map((/** @type {keyof typeof SYMBOLS} */ name) =>
         button(t(`action.${name}`), () => act(name, job), {
@@ -179,8 +183,11 @@ export class JobDetail {
   }
 }
 
-/** @param {string[]} names @param {string} name @param {string} before */
-function insertedBefore(names, name, before) {
-  const place = names.indexOf(before);
-  return place < 0 ? [...names, name] : [...names.slice(0, place), name, ...names.slice(place)];
-}
+/** @param {any} job */
+const download = (job) =>
+  h(
+    "a",
+    { class: "giv-button", href: mediaUrl(`/jobs/${job.id}/video`), download: `grok-${job.id}.mp4`, "data-action": "download" },
+    icon("download"),
+    t("action.download"),
+  );

@@ -1,6 +1,5 @@
 // The Jobs panel as an extension of ComfyUI: a tab of the sidebar and a command that opens it.
-import { app } from "../../../../scripts/app.js";
-import { listen } from "../shared/api.mjs";
+import { addSidebarTab, listen, runCommand } from "../shared/comfyui.mjs";
 import { styled } from "../shared/dom.mjs";
 import { loadStrings, t } from "../shared/i18n.mjs";
 import { attempt, toast } from "../shared/feedback.mjs";
@@ -39,12 +38,12 @@ export const jobsExtension = {
       id: "GrokImagineVideo.ShowJobs",
       label: "Grok Imagine Video: Jobs",
       icon: "pi pi-video",
-      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
+      function: () => runCommand(`Workspace.ToggleSidebarTab.${TAB}`),
     },
   ],
   async setup() {
     await loadStrings();
-    app.extensionManager.sidebarTab.registerSidebarTab({
+    addSidebarTab({
       id: TAB,
       icon: "pi pi-video",
       title: t("panel.tab"),

@@ -1,4 +1,5 @@
 // Numbers, money and times as people read them, in the page's language.
+import { CHARGED } from "../node/text.mjs";
 import { locale, t, tOr } from "../shared/i18n.mjs";
 
 const UNITS = /** @type {const} */ ([
@@ -38,8 +39,16 @@ export const dollars = (amount) =>
 /** What a job costs, shortly; an estimate has a ~ before it. @param {any} job */
 export function cost(job) {
   if (job.is_free) return t("cost.free");
+  if (isUncharged(job)) return t("cost.nothing");
   if (!job.cost) return t("cost.unknown");
   return (job.cost.is_estimate ? "~" : "") + dollars(job.cost.usd);
+}
+
+/** Whether a job has failed at no cost: it was refused before there was a task, or billed nothing. @param {any} job */
+function isUncharged(job) {
+  if (job.state !== "failed") return false;
+  if (job.cost && !job.cost.is_estimate) return Number(job.cost.usd) === 0;
+  return !job.task_id && CHARGED[job.error_kind] === "no";
 }
 
 /** What a job costs, with the provider's credits. @param {any} job */
@@ -48,12 +57,19 @@ export function costInFull(job) {
   const credits = job.cost?.credits;
   const amount = credits === null || credits === undefined ? "" : t("cost.credits", { credits });
   if (job.is_free) return job.cost ? t("cost.freeHere", { usd: dollars(job.cost.usd) }) : usd;
+  if (isUncharged(job)) return usd;
   const kind = job.cost ? t(job.cost.is_estimate ? "cost.estimate" : "cost.billed") : "";
   return [usd, amount, kind].filter(Boolean).join(" · ");
 }
 
+/** What tells a job from others of its prompt: where it is made, and how long it is. @param {any} job */
+export function traits({ connection, parameters }) {
+  const seconds = parameters?.duration_seconds;
+  return [connection, seconds && t("node.seconds", { value: seconds })].filter(Boolean).join(" · ");
+}
+
 /**
- * Where a job stands, as a word of ours: its key, for colours, and its name.
+ * Where a job stands, or why it failed: its key, for colours, and its name.
  * @param {any} job
  * @returns {{key: string, name: string}}
  */
@@ -63,5 +79,6 @@ export function standing(job) {
   else if (job.state === "failed" && job.error_kind === "ContentRejected") key = "rejected";
   else if (job.state === "failed" && ["JobDropped", "JobCanceled"].includes(job.error_kind)) key = "dropped";
   else if (job.state === "saved" && !job.has_file) key = "gone";
-  return { key, name: tOr(`state.${key}`, job.state) };
+  const name = tOr(`state.${key}`, job.state);
+  return { key, name: key === "failed" ? tOr(`node.error.${job.error_kind}`, name) : name };
 }

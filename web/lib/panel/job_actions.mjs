@@ -1,6 +1,6 @@
 // What a user can do with a job: at the server, in the graph, on the clipboard.
-import { app } from "../../../../scripts/app.js";
 import { get, post } from "../shared/api.mjs";
+import { addNode, canvasHome, canvasPosition, openWorkflow, setWidget, shownGraph, visibleArea } from "../shared/comfyui.mjs";
 import { confirm, prompt } from "../shared/dialogs.mjs";
 import { copyText } from "../shared/dom.mjs";
 import { attempt, toast } from "../shared/feedback.mjs";
@@ -9,6 +9,9 @@ import { t } from "../shared/i18n.mjs";
 /** The type under which a dragged row carries its job's id. */
 export const DRAG_TYPE = "application/x-grok-imagine-job";
 const LOADER = "GIVLoadVideoFrames";
+/** Between nodes, and the height of a title bar, which lies above its node; in pixels of the canvas. */
+const GAP = 40;
+const TITLE = 40;
 
 /** @param {any} job @param {string} act @param {Record<string, unknown>} [body] */
 const send = (job, act, body) => post(`/jobs/${job.id}/${act}`, body);
@@ -31,7 +34,7 @@ const ACTS = {
       label: t("attach.label"),
       yes: t("action.attach"),
     });
-    if (task) await send(job, "attach", { task_id: task });
+    return task ? send(job, "attach", { task_id: task }) : null;
   },
   async attach_url(job) {
     const url = await prompt({
@@ -40,14 +43,13 @@ const ACTS = {
       label: t("attach_url.label"),
       yes: t("action.fetch"),
     });
-    if (url) await send(job, "attach", { url });
+    return url ? send(job, "attach", { url }) : null;
   },
   async again(job) {
     const yes = t("action.again");
     const text = t("again.text", { provider: job.provider });
-    if (await confirm({ title: t("again.title"), text, yes, isDangerous: true })) {
-      await send(job, "again", { knowingly: true });
-    }
+    const isSure = await confirm({ title: t("again.title"), text, yes, isDangerous: true });
+    return isSure ? send(job, "again", { knowingly: true }) : null;
   },
   async drop(job) {
     const text = t("drop.text", { provider: job.provider });
@@ -67,6 +69,9 @@ const ACTS = {
   async workflow(job) {
     await loadWorkflow(job);
   },
+  async use(job) {
+    useSettings(await get(`/jobs/${job.id}`));
+  },
 };
 
 /** The names of the actions that `act` knows. */
@@ -77,48 +82,76 @@ export const act = (name, job) => attempt(() => ACTS[name](job));
 
 /** Open the workflow that a job came from, as a new tab. @param {any} job */
 async function loadWorkflow(job) {
-  const kept = await get(`/jobs/${job.id}/workflow`);
-  const name = t("workflow.name", { id: job.id });
-  if (kept.workflow) await app.loadGraphData(kept.workflow, true, true, name);
-  else await app.loadApiJson(kept.prompt, name);
+  await openWorkflow(await get(`/jobs/${job.id}/workflow`), t("workflow.name", { id: job.id }));
   toast("success", t("workflow.loaded"));
 }
 
 /**
  * Put a Load Video Frames node for a job into the graph.
- * @param {string} id @param {[number, number]} [place] in the canvas; its middle where none is given
+ * @param {string} id @param {[number, number]} [place] in the canvas; a free one in its middle where none is given
  */
 export function addFrames(id, place) {
-  const node = window.LiteGraph.createNode(LOADER);
+  const node = addNode(LOADER, (one) => place ?? freePlace(one, id));
   if (!node) throw new Error(t("frames.missing"));
-  const [x, y, width, height] = app.canvas.ds.visible_area ?? [0, 0, 800, 600];
-  node.pos = place ?? [x + width / 2 - node.size[0] / 2, y + height / 2 - node.size[1] / 2];
-  const graph = app.canvas.graph ?? app.graph;
-  graph.add(node);
-  const source = node.widgets?.find((/** @type {any} */ widget) => widget.name === "source");
-  if (source) {
-    source.value = id;
-    source.callback?.(id);
-  }
-  app.canvas.selectNode?.(node);
-  graph.setDirtyCanvas(true, true);
+  setWidget(node, "source", id);
   toast("success", t("frames.added"));
-  return node;
+}
+
+/** Which node makes a job's kind of clip. @type {Record<string, string>} */
+const MAKERS = {
+  text_to_video: "GIVTextToVideo",
+  image_to_video: "GIVImageToVideo",
+  reference_to_video: "GIVImageToVideo",
+  edit_video: "GIVEditVideo",
+  extend_video: "GIVExtendVideo",
+};
+
+/** Add a node with a job's settings, its images aside. @param {any} job */
+function useSettings(job) {
+  const kind = MAKERS[job.mode];
+  const node = kind && addNode(kind, (one) => freePlace(one, job.id));
+  if (!node) throw new Error(t("use.impossible"));
+  const { duration_seconds: duration, ...parameters } = job.parameters;
+  const values = { connection: job.connection, model: job.model, mode: job.mode, prompt: job.prompt, duration, ...parameters };
+  for (const [name, value] of Object.entries(values)) {
+    const offered = node.widgets.find((/** @type {any} */ one) => one.name === name)?.options?.values;
+    if (value !== undefined && (!offered || offered.includes(value))) setWidget(node, name, value);
+  }
+  toast("success", t("use.added"));
+}
+
+/** A place that covers no other node: beside the one that made the clip, else in the middle of what is in sight.
+ * @param {any} node @param {string} id the job's @returns {[number, number]} */
+function freePlace(node, id) {
+  const [x, y, width, height] = visibleArea();
+  const [wide, high] = node.size;
+  const others = shownGraph()._nodes;
+  const maker = others.find((/** @type {any} */ one) => one.properties?.grok_imagine?.jobs?.includes(id));
+  let place = maker ? [maker.pos[0] + 1, maker.pos[1]] : [x + width / 2 - wide / 2, y + height / 2 - high / 2];
+  for (;;) {
+    const [left, top] = place;
+    const hit = others.find(
+      (/** @type {any} */ { pos, size }) =>
+        left < pos[0] + size[0] + GAP && pos[0] < left + wide + GAP && top < pos[1] + size[1] + TITLE && pos[1] < top + high + TITLE,
+    );
+    if (!hit) return /** @type {[number, number]} */ (place);
+    place = [hit.pos[0] + hit.size[0] + GAP, top];
+  }
 }
 
 /** Let rows be dropped on the canvas. */
 export function acceptDrops() {
-  const canvas = app.canvas.canvas.parentElement;
+  const canvas = canvasHome();
   const isOurs = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes(DRAG_TYPE);
-  canvas?.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
+  canvas.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
     if (isOurs(event)) event.preventDefault();
   });
-  canvas?.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+  canvas.addEventListener("drop", (/** @type {DragEvent} */ event) => {
     if (!isOurs(event)) return;
     event.preventDefault();
     event.stopPropagation();
     const id = event.dataTransfer?.getData(DRAG_TYPE) ?? "";
-    attempt(async () => addFrames(id, app.clientPosToCanvasPos([event.clientX, event.clientY])));
+    attempt(async () => addFrames(id, canvasPosition(event)));
   });
 }
 

@@ -1,5 +1,6 @@
 // The jobs that the panel shows: fetched page by page, kept up to date by the server's messages.
-import { get, listen } from "../shared/api.mjs";
+import { get } from "../shared/api.mjs";
+import { listen } from "../shared/comfyui.mjs";
 
 const FIRST = 100;
 const MORE = 500;

@@ -2,7 +2,7 @@
 import { mediaUrl } from "../shared/api.mjs";
 import { notice } from "../shared/dialogs.mjs";
 import { button, h, icon } from "../shared/dom.mjs";
-import { age, cost, dollars, standing } from "./format.mjs";
+import { age, cost, dollars, standing, traits } from "./format.mjs";
 import { t } from "../shared/i18n.mjs";
 import { errorText } from "../shared/feedback.mjs";
 import { DRAG_TYPE } from "./job_actions.mjs";
@@ -64,7 +64,7 @@ export class JobsPanel {
       { class: "giv-bar" },
       h("h2", {}, t("panel.title")),
       button(t("panel.refresh"), () => this.store.load(), { symbol: "refresh", quiet: true }),
-      button(t("settings.title"), this.openSettings, { symbol: "cog", quiet: true }),
+      button(t("settings.title"), () => this.openSettings(), { symbol: "cog", quiet: true }),
     );
     return h("header", { class: "giv-head" }, bar, this.money, this.search, this.groups);
   }
@@ -160,7 +160,7 @@ export class JobsPanel {
       return;
     }
     const state = standing(job);
-    const facts = `${cost(job)} · ${age(job.created_at)}`;
+    const facts = `${traits(job)} · ${cost(job)} · ${age(job.created_at)}`;
     const shown = `${job.id} ${state.key} ${facts} ${job.has_file} ${job.prompt}`;
     if (row.dataset.shown === shown) return; // most rows have not changed
     row.dataset.shown = shown;
@@ -192,7 +192,7 @@ export class JobsPanel {
           h("span", { class: "giv-dot" }),
           h("span", { class: "giv-name" }, state.name),
         ),
-        h("span", { class: "giv-more" }, facts),
+        h("span", { class: "giv-more", title: facts }, facts),
       ),
     );
   }

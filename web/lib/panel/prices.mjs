@@ -17,7 +17,8 @@ export function prices(job) {
 /** @param {any} place @param {any} job */
 async function fill(place, job) {
   try {
-    const found = (await get(`/jobs/${job.id}/prices`)).prices;
+    const found = (await get(`/jobs/${job.id}/prices`)).prices.filter((/** @type {any} */ one) => !one.fault);
+    if (!found.length) return place.replaceChildren(h("p", {}, t("prices.none")));
     const heads = ["connection", "price", "note"].map((name) => h("th", { scope: "col" }, t(`prices.${name}`)));
     const rows = found.map((/** @type {any} */ one) => row(one, job));
     place.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
@@ -30,13 +31,13 @@ async function fill(place, job) {
 function row(one, job) {
   const notes = [
     one.connection === job.connection ? t("prices.this") : "",
-    one.fault || one.note,
+    one.note,
     one.is_assumed ? t("prices.assumed") : "",
     one.has_key ? "" : t("prices.noKey"),
   ];
   return h(
     "tr",
-    { class: one.fault ? "giv-unable" : null },
+    {},
     h("th", { scope: "row" }, one.connection),
     h("td", {}, priceOf(one)),
     h("td", {}, notes.filter(Boolean).join(" · ")),
@@ -45,7 +46,6 @@ function row(one, job) {
 
 /** @param {any} one */
 function priceOf(one) {
-  if (one.fault) return t("prices.unable");
   if (one.usd === null) return t("cost.unknown");
   const usd = dollars(Number(one.usd));
   return one.credits === null ? usd : `${usd} · ${t("cost.credits", { credits: Number(one.credits) })}`;

@@ -10,30 +10,31 @@ import { storesPart } from "./stores.mjs";
 
 const PARTS = { connections: connectionsPart, stores: storesPart, options: optionsPart };
 
-/** Open the dialog; resolves when it is closed. */
-export async function openSettings() {
+/** Open the dialog; resolves when it is closed.
+ * @param {string} [part] which tab @param {string} [editing] the connection to edit there */
+export async function openSettings(part = "connections", editing = "") {
   const place = h("div", { class: "giv-settings" }, h("p", { role: "status" }, t("settings.loading")));
   const closed = openDialog({ title: t("settings.title"), content: [place], wide: true });
-  await fill(place);
+  await fill(place, part, editing);
   await closed;
 }
 
-/** @param {any} place */
-async function fill(place) {
+/** @param {any} place @param {string} part @param {string} editing */
+async function fill(place, part, editing) {
   try {
-    new Settings(place, await get("/settings"));
+    new Settings(place, await get("/settings"), part, editing);
   } catch (error) {
-    const again = button(t("panel.tryAgain"), () => fill(place), { symbol: "refresh" });
+    const again = button(t("panel.tryAgain"), () => fill(place, part, editing), { symbol: "refresh" });
     place.replaceChildren(notice("error", errorText(error)), again);
   }
 }
 
 /** What the parts share: the settings as they are, and redrawing after a change. */
 class Settings {
-  /** @param {any} place @param {any} view */
-  constructor(place, view) {
+  /** @param {any} place @param {any} view @param {string} part @param {string} editing */
+  constructor(place, view, part, editing) {
     this.view = view;
-    this.part = "connections";
+    this.part = part;
     /** What is open for editing: the name of a connection or store, "" for a new one, null for none. */
     this.editing = /** @type {string | null} */ (null);
     /** What the last trial of each connection and store found. @type {Record<string, any>} */
@@ -42,7 +43,8 @@ class Settings {
     this.body = h("div", { class: "giv-part", role: "tabpanel", id: "giv-settings-part", tabindex: "0" });
     for (const name of Object.keys(PARTS)) this.tabs.append(this.tab(name));
     place.replaceChildren(this.tabs, this.body);
-    this.draw();
+    const isKnown = view.connections.some((/** @type {any} */ one) => one.name === editing && !one.is_sandbox);
+    this.edit(isKnown ? editing : null);
   }
 
   /** @param {string} name */

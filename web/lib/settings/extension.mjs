@@ -21,10 +21,10 @@ export const settingsExtension = {
     {
       // ComfyUI keeps its settings in a file that anybody may read over HTTP, so there is only a button here.
       id: "GrokImagineVideo.Settings",
-      category: ["Grok Imagine Video", "Accounts", "Settings"],
-      name: "Connections, stores and budget",
+      category: ["Grok Imagine Video", "Connections, stores and budget", "Settings"],
+      name: "Keys, stores and limits",
       tooltip: "Keys are kept in a private file on the server, never in ComfyUI's own settings.",
-      type: () => h("span", {}, sheet("style.css"), button(t("settings.open"), open, { symbol: "cog" })),
+      type: () => h("span", { class: "giv-setting" }, sheet("style.css"), button(t("settings.open"), open, { symbol: "cog" })),
       defaultValue: null,
     },
   ],

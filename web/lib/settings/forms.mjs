@@ -51,18 +51,25 @@ export const dots = (four) => `••••${four}`;
 
 /**
  * A form that saves, and shows errors.
- * @param {{title: string, fields: any[], save: (values: Record<string, string>) => Promise<void>, cancel?: () => void}} parts
+ * @param {{title: string, isOnly?: boolean, fields: any[], save: (values: Record<string, string>) => Promise<void>,
+ *          cancel?: () => void, remove?: (() => void) | false}} parts `isOnly`: the title is above it already
  */
-export function form({ title, fields, save, cancel }) {
+export function form({ title, isOnly = false, fields, save, cancel, remove }) {
   const faults = h("div", { "aria-live": "assertive" });
   const go = h("button", { type: "submit", class: "giv-button giv-primary" }, t("settings.save"));
   const element = h(
     "form",
     { class: "giv-form", autocomplete: "off", "aria-label": title },
-    h("h3", {}, title),
+    isOnly ? null : h("h3", {}, title),
     ...fields,
     faults,
-    h("div", { class: "giv-actions" }, go, cancel ? button(t("dialog.cancel"), cancel) : null),
+    h(
+      "div",
+      { class: "giv-actions" },
+      go,
+      cancel ? button(t("dialog.cancel"), cancel) : null,
+      remove && button(t("settings.remove"), remove, { symbol: "trash", class: "giv-button giv-last" }),
+    ),
   );
   element.addEventListener("submit", async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -80,13 +87,4 @@ export function form({ title, fields, save, cancel }) {
     }
   });
   return element;
-}
-
-/** The result of a test. @param {any} found @param {string} kind of words: "connection" or "store" */
-export function findings(found, kind) {
-  if (found === "running") return h("p", { role: "status" }, t("test.running"));
-  if (found instanceof Error) return notice("error", errorText(found));
-  if (found.is_good) return notice("good", t(`test.good.${kind}`));
-  const bad = found.steps.find((/** @type {any} */ one) => one.fault);
-  return notice("error", `${t("test.bad")} ${bad.fault}`);
 }

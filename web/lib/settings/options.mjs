@@ -16,7 +16,8 @@ export function optionsPart(settings) {
   const off = (/** @type {string} */ name) => ({ disabled: fixed.includes(name) });
   const said = h("div", { role: "status" });
   const element = form({
-    title: t("options.title"),
+    title: t("settings.options"),
+    isOnly: true,
     fields: [
       has("budget") &&
         h(

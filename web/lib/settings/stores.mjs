@@ -1,10 +1,10 @@
 // Stores: where connected images and videos are uploaded, so that providers can fetch them.
 import { post } from "../shared/api.mjs";
 import { button, h } from "../shared/dom.mjs";
-import { field, findings, form, input, secret, select } from "./forms.mjs";
+import { field, form, input, secret, select } from "./forms.mjs";
 import { t } from "../shared/i18n.mjs";
 import { attempt } from "../shared/feedback.mjs";
-import { remove, tryOut } from "./cards.mjs";
+import { remove, row, test } from "./rows.mjs";
 
 /** Which fields each kind of store has; secrets last. */
 const KINDS = {
@@ -31,7 +31,7 @@ export function storesPart(settings) {
   return [
     h("p", { class: "giv-hint" }, t("store.hint")),
     stores.length ? null : h("p", {}, t("store.none")),
-    h("ul", { class: "giv-cards" }, ...stores.map((/** @type {any} */ one) => card(settings, one))),
+    h("ul", { class: "giv-cards" }, ...stores.map((/** @type {any} */ one) => store(settings, one))),
     settings.editing === "" ? edit(settings, null) : h("div", { class: "giv-actions" }, add),
     stores.length > 1 ? choice(settings) : null,
   ].filter(Boolean);
@@ -49,37 +49,14 @@ function choice(settings) {
 }
 
 /** @param {any} settings @param {any} one */
-function card(settings, one) {
-  const found = settings.found[`store ${one.name}`];
-  const named = (/** @type {string} */ text) => ({ "aria-label": `${text}: ${one.name}` });
-  return h(
-    "li",
-    { class: "giv-card", "data-store": one.name },
-    h(
-      "div",
-      { class: "giv-card-head" },
-      h("div", {}, h("strong", {}, one.name), h("span", { class: "giv-quiet-text" }, t(`store.kind.${one.kind}`))),
-      h("span", { class: "giv-tag" }, one.bucket ?? one.public_base_url ?? ""),
-    ),
-    settings.editing === one.name
-      ? edit(settings, one)
-      : h(
-          "div",
-          { class: "giv-actions" },
-          button(t("settings.edit"), () => settings.edit(one.name), { symbol: "pencil", ...named(t("settings.edit")) }),
-          button(t("settings.test"), () => tryOut(settings, "store", one.name), {
-            symbol: "bolt",
-            ...named(t("settings.test")),
-          }),
-          one.is_stored &&
-            button(t("settings.remove"), () => remove(settings, "store", one.name), {
-              symbol: "trash",
-              ...named(t("settings.remove")),
-            }),
-        ),
-    h("div", { "aria-live": "polite" }, found ? findings(found, "store") : null),
-  );
-}
+const store = (settings, one) =>
+  row(settings, "store", one, {
+    about: t(`store.kind.${one.kind}`),
+    detail: one.bucket ?? one.public_base_url ?? "",
+    canTest: true,
+    editLabel: t("settings.edit"),
+    form: () => edit(settings, one),
+  });
 
 /** @param {any} settings @param {any} one null for a new store */
 function edit(settings, one) {
@@ -104,8 +81,10 @@ function edit(settings, one) {
       for (const choiceName of CHOICES) if (choiceName in body) body[choiceName] = body[choiceName] === "yes";
       if (body.url_hours) body.url_hours = Number(body.url_hours);
       settings.take(await post("/settings/store", body));
+      void test(settings, "store", settings.view.stores.find((/** @type {any} */ each) => each.name === body.name));
     },
     cancel: () => settings.edit(null),
+    remove: one?.is_stored && (() => remove(settings, "store", one.name)),
   });
 }
 

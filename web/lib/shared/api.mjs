@@ -1,5 +1,5 @@
 // The pack's routes in ComfyUI's server: JSON both ways, with the header that tells our page from any other.
-import { api } from "../../../../scripts/api.js";
+import { apiUrl, fetchApi } from "./comfyui.mjs";
 
 const ROOT = "/grok_imagine";
 
@@ -34,32 +34,14 @@ export const get = (path, { signal } = {}) => send(path, { method: "GET", signal
 export const post = (path, body = {}) =>
   send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
-/**
- * The address of a picture or a clip below /grok_imagine, for an element's src. An element sends no header that names
- * the user of a ComfyUI with several.
- * @param {string} path without a query
- */
-export const mediaUrl = (path) =>
-  api.apiURL(ROOT + path + (api.user ? `?${new URLSearchParams({ user: api.user })}` : ""));
-
-/**
- * Listen to the server's messages of one type. Returns a function that stops listening.
- * @template T
- * @param {string} type such as "grok_imagine.job"
- * @param {(detail: T) => void} handle
- * @returns {() => void}
- */
-export function listen(type, handle) {
-  const handler = (/** @type {CustomEvent<T>} */ event) => handle(event.detail);
-  api.addEventListener(type, handler);
-  return () => api.removeEventListener(type, handler);
-}
+/** The address of a picture or a clip below /grok_imagine, for an element's src. @param {string} path without a query */
+export const mediaUrl = (path) => apiUrl(ROOT + path);
 
 /** @param {string} path @param {RequestInit} options */
 async function send(path, options) {
   let answer;
   try {
-    answer = await api.fetchApi(ROOT + path, { ...options, headers: { ...options.headers, [HEADER]: "1" } });
+    answer = await fetchApi(ROOT + path, { ...options, headers: { ...options.headers, [HEADER]: "1" } });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError("", "Unreachable", 0);

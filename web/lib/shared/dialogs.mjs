@@ -1,5 +1,5 @@
 // Dialogs of our own, on the browser's <dialog>: it traps the focus, closes on Escape and restores the focus.
-import { app } from "../../../../scripts/app.js";
+import { canvasHome } from "./comfyui.mjs";
 import { button, h, icon, styled } from "./dom.mjs";
 import { t } from "./i18n.mjs";
 
@@ -21,7 +21,7 @@ export async function openDialog({ title, content, buttons = [], wide = false, o
   // ComfyUI's shortcuts listen at the window: what is typed here is not for them.
   dialog.addEventListener("keydown", (/** @type {Event} */ event) => event.stopPropagation());
   // Beside the nodes' own elements. The browser draws it above everything, wherever it lies.
-  app.canvas.canvas.parentElement.append(dialog);
+  canvasHome().append(dialog);
   await styled(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {

@@ -1,11 +1,11 @@
 // Toasts, and error messages for the user.
-import { app } from "../../../../scripts/app.js";
 import { ApiError } from "./api.mjs";
+import { addToast } from "./comfyui.mjs";
 import { t } from "./i18n.mjs";
 
 /** @param {"success" | "info" | "warn" | "error"} severity @param {string} summary @param {string} [detail] */
 export function toast(severity, summary, detail) {
-  app.extensionManager.toast.add({ severity, summary, detail, life: severity === "error" ? 12000 : 4000 });
+  addToast({ severity, summary, detail, life: severity === "error" ? 12000 : 4000 });
 }
 
 /** What went wrong, in words. @param {unknown} error */

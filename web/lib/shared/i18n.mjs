@@ -1,6 +1,6 @@
 // Texts in the language that ComfyUI is set to. ComfyUI's own catalogue (locales/) serves only what it draws itself.
-import { app } from "../../../../scripts/app.js";
 import english from "../strings/en/index.mjs";
+import { setting } from "./comfyui.mjs";
 
 const TRANSLATED = ["zh", "ja"];
 
@@ -17,7 +17,7 @@ export function loadStrings() {
 }
 
 async function load() {
-  const chosen = String(app.extensionManager.setting.get("Comfy.Locale") ?? navigator.language);
+  const chosen = String(setting("Comfy.Locale") ?? navigator.language);
   const found = TRANSLATED.find((one) => chosen.toLowerCase().split("-")[0] === one);
   if (!found) return;
   words = (await import(`../strings/${found}/index.mjs`)).default;

@@ -1,0 +1,1 @@
+"""``grok-imagine film``: from a shot list to a film."""
