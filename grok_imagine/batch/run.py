@@ -218,7 +218,7 @@ def _check_row(connection: Connection, fields: Mapping[str, Any], batch: Batch) 
             checked_items.append(placeholder if path else item)
         values[name] = checked_items if isinstance(fields[name], list) else checked_items[0]
     request, checked = connection.provider.read(values, allow_private_urls=connection.is_local)
-    return connection.provider.estimate(request, checked.capability) or assumed_cost(request, connection, checked)
+    return assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
 
 
 async def _build_request(session: Session, row: Row, folder: Path) -> VideoRequest:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from ..jobs.failover import Quote, quotes
+from ..journal.database import FILE_NAME
+from ..journal.price_drift import price_drifts
 from ..models import Mode, VideoRequest
 from ..settings import load
 from . import console
-from .session import AsJson, Home, default_home
+from .session import AsJson, Home, default_home, with_session
 
 
 def price(
@@ -41,11 +45,22 @@ def price(
             source_video="https://example.com/source.mp4" if takes_video else None,
             source_seconds=source_seconds if takes_video else None,
         )
-        quoted = quotes(load(home or default_home()), request)
+        folder = home or default_home()
+        drifts = with_session(home, lambda session: price_drifts(session.journal)) if _has_journal(folder) else []
+        said = {(one.connection, one.model): f"{one}; see the provider's prices" for one in drifts}
+        quoted = [
+            replace(one, note="; ".join(filter(None, (one.note, said.get((one.connection, one.model))))))
+            for one in quotes(load(folder), request)
+        ]
         if as_json:
             console.print_json([quote.as_json for quote in quoted])
         else:
             console.out.print(_table(quoted))
+
+
+def _has_journal(folder: Path) -> bool:
+    """Comparing prices creates no journal."""
+    return load(folder).database_url is not None or (folder / FILE_NAME).exists()
 
 
 def _table(quoted: list[Quote]) -> Table:

@@ -151,8 +151,8 @@ def _quote(profile: Profile, settings: ConnectionSettings, request: VideoRequest
     except RequestError as error:
         return replace(quote, fault="; ".join(str(violation) for violation in error.violations) or str(error))
     capability = checked.capability
+    own = assumed_cost(request, settings, checked)
     cost = provider.estimate(request, capability)
-    assumed = assumed_cost(request, settings, checked) if cost is None else None
     page = provider.pricing_url or "the provider's page"
-    note = "" if cost or assumed else f"see {page}"
-    return replace(quote, model=capability.model, cost=cost or assumed, is_assumed=assumed is not None, note=note)
+    note = "" if cost or own else f"see {page}"
+    return replace(quote, model=capability.model, cost=own or cost, is_assumed=own is not None, note=note)

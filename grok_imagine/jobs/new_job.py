@@ -51,7 +51,7 @@ def new_job(
     request: VideoRequest, connection: Connection, checked: CheckResult, *, owner: str, fingerprint: str, now: float
 ) -> Job:
     """A PREPARED job with its estimated cost."""
-    estimate = connection.provider.estimate(request, checked.capability) or assumed_cost(request, connection, checked)
+    estimate = assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
     return Job(
         id=new_id(now),
         state=JobState.PREPARED,
@@ -70,7 +70,7 @@ def new_job(
 def assumed_cost(
     request: VideoRequest, connection: Connection | ConnectionSettings, checked: CheckResult
 ) -> Cost | None:
-    """The clip's cost by the prices in the connection's settings; None if there are none.
+    """The clip's cost by the prices in the connection's settings, which count before published ones; None without any.
 
     Counts the seconds of the clip and of the source video, as gateways bill both. An unknown length counts as the
     longest possible, so that a budget is not exceeded.

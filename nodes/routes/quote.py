@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...grok_imagine.jobs.connections import Profile
     from ...grok_imagine.journal.durations import DurationStats
+    from ...grok_imagine.journal.price_drift import PriceDrift
     from ...grok_imagine.models import VideoRequest
     from ..host.runtime import Runtime
 
@@ -81,8 +82,8 @@ def register(routes: web.RouteTableDef, runtime: Runtime) -> None:
     async def quote(request: ApiRequest) -> QuoteReply:
         """``{connections, quotes}`` for ``{nodes: [{node, values, images, is_exact}]}``, in the order of the nodes."""
         nodes = _nodes(request)
-        times = await _times(runtime)
-        return await asyncio.to_thread(lambda: _answer(nodes, runtime.settings.profiles(), times))
+        times, drifts = await _history(runtime)
+        return await asyncio.to_thread(lambda: _answer(nodes, runtime.settings.profiles(), times, drifts))
 
     routes.post("/grok_imagine/quote")(Guard(runtime).post(quote))
 
@@ -103,11 +104,15 @@ def _nodes(request: ApiRequest) -> list[NodeValues]:
     return found
 
 
-def _answer(nodes: list[NodeValues], profiles: Mapping[str, Profile], times: list[DurationStats]) -> QuoteReply:
-    return {"connections": list(profiles), "quotes": [_quote(node, profiles, times) for node in nodes]}
+def _answer(
+    nodes: list[NodeValues], profiles: Mapping[str, Profile], times: list[DurationStats], drifts: list[PriceDrift]
+) -> QuoteReply:
+    return {"connections": list(profiles), "quotes": [_quote(node, profiles, times, drifts) for node in nodes]}
 
 
-def _quote(node: NodeValues, profiles: Mapping[str, Profile], times: list[DurationStats]) -> QuoteView:
+def _quote(
+    node: NodeValues, profiles: Mapping[str, Profile], times: list[DurationStats], drifts: list[PriceDrift]
+) -> QuoteView:
     name = node.values.get("connection")
     profile = profiles.get(name) if isinstance(name, str) else None
     found = QuoteView(
@@ -127,6 +132,7 @@ def _quote(node: NodeValues, profiles: Mapping[str, Profile], times: list[Durati
         found["violations"] = [*_key_violations(profile)]
         if node.node in MODES:
             _judge(found, node, profile, profiles)
+            found["violations"] += _drift_violations(node, profile, drifts)
     if found["mode"] is not None or node.node == "GIVWaitForTask":
         found["usual"] = _usual(times, name, found["mode"])
     return found
@@ -137,6 +143,20 @@ def _key_violations(profile: Profile) -> Iterator[ViolationView]:
         message = f"No API key for {profile.name}."
         values = {"value": profile.name}
         yield _violation(Violation("", "connection", message, is_warning=True, reason="no_key", values=values), [])
+
+
+def _drift_violations(node: NodeValues, profile: Profile, drifts: list[PriceDrift]) -> Iterator[ViolationView]:
+    """A warning where the newest bill was not what was estimated, and the user has not stated a figure since."""
+    stated = profile.settings
+    has_own_figure = (stated.assumed_usd_per_second, stated.assumed_usd_per_clip) != (None, None)
+    request = single_request(node)
+    capability, _ = profile.provider.judge(request)
+    for one in drifts:
+        if not has_own_figure and capability and (one.connection, one.model) == (profile.name, capability.model):
+            values = {"value": one.model, "percent": one.percent}
+            message = f"Prices may have changed: {one}."
+            found = Violation("", "connection", message, is_warning=True, reason="price_drift", values=values)
+            yield _violation(found, [])
 
 
 def _judge(found: QuoteView, node: NodeValues, profile: Profile, profiles: Mapping[str, Profile]) -> None:
@@ -221,9 +241,8 @@ def _cost(request: VideoRequest, profile: Profile) -> Cost | None:
     from ...grok_imagine.jobs.new_job import assumed_cost
 
     capability = profile.provider.capability(request)
-    return profile.provider.estimate(request, capability) or assumed_cost(
-        request, profile.settings, CheckResult(capability)
-    )
+    own = assumed_cost(request, profile.settings, CheckResult(capability))
+    return own or profile.provider.estimate(request, capability)
 
 
 def _sum(costs: list[tuple[Cost | None, int]], *, one_currency: bool) -> tuple[str | None, str | None]:
@@ -249,15 +268,19 @@ def _usual(times: list[DurationStats], connection: object, mode: object) -> Mapp
     return asdict(best) if best else None
 
 
-async def _times(runtime: Runtime) -> list[DurationStats]:
-    """How long this user's own clips took. Before the first job there is no journal, and none is made for this."""
+async def _history(runtime: Runtime) -> tuple[list[DurationStats], list[PriceDrift]]:
+    """How long this user's own clips took, and whose bills were not as estimated.
+
+    Before the first job there is no journal, and none is made for this.
+    """
     if not await asyncio.to_thread(runtime.settings.has_journal):
-        return []
+        return [], []
 
     from ...grok_imagine.journal.durations import duration_stats
+    from ...grok_imagine.journal.price_drift import price_drifts
 
     try:
         async with runtime.session() as session:
-            return await duration_stats(session.journal)
+            return await duration_stats(session.journal), await price_drifts(session.journal)
     except GrokImagineError:
-        return []  # reported where a job needs the journal or the settings
+        return [], []  # reported where a job needs the journal or the settings

@@ -116,11 +116,13 @@ async def test_the_budget_does_not_trigger_failover(open_session: Open, sandbox:
 def test_the_same_clip_priced_everywhere() -> None:
     stated = {"connections": {"own": {"dialect": "xai", "assumed_usd_per_second": "0.05"}}}
     found = quotes(Settings(**stated), REQUEST)
-    assert [one.connection for one in found] == ["reapi", "aivideoapi", "own", "xai", "apiinone"]
+    unpriced = ["comfyrouter", "kie", "apimart", "wavespeed"]
+    assert [one.connection for one in found] == ["reapi", "aivideoapi", "own", "xai", "fal", *unpriced, "apiinone"]
     assert [one.cost and one.cost.usd for one in found[:3]] == [Decimal("0.054"), Decimal("0.075"), Decimal("0.30")]
     assert found[2].is_assumed
-    assert "docs.x.ai" in found[3].note
-    assert "duration_seconds" in found[4].fault
+    assert not found[3].is_assumed
+    assert "docs.comfy.org" in found[5].note
+    assert "duration_seconds" in found[-1].fault
     edits = quotes(Settings(), VideoRequest(mode=Mode.EDIT, prompt="x", source_video="https://example.com/a.mp4"))
     assert [one.connection for one in edits if not one.fault] == ["xai"]
 

@@ -56,7 +56,7 @@ async def test_a_fitting_request_has_choices_and_a_price(quote: Any, home: Path)
     price = {"clips": None, "is_free": False, "provider": "reAPI", "usd": "0.054", "credits": "54"}
     assert found["price"] == price
     assert (await quote(connection="sandbox"))["price"] == {**price, "is_free": True}
-    assert (await quote(connection="xai"))["price"]["usd"] is None, "no published price"
+    assert (await quote(connection="kie"))["price"]["usd"] is None, "no published price"
     assert found["usual"] is None
     assert not home.exists(), "looking writes nothing"
 
@@ -69,7 +69,8 @@ async def test_what_the_engine_refuses_is_a_violation_with_its_fix(quote: Any) -
         "duration": "duration_span",
     }
     assert said["resolution"]["fixes"][0] == {"field": "model", "value": "grok-imagine-video-1.5"}
-    assert said["resolution"]["fixes"][1] == {"field": "resolution", "value": "auto"}
+    assert said["resolution"]["fixes"][1] == {"field": "model", "value": "grok-imagine-video-1.5-lite"}
+    assert said["resolution"]["fixes"][2] == {"field": "resolution", "value": "auto"}
     assert said["duration"]["fixes"] == [{"field": "duration", "value": 15}]
     assert said["duration"]["values"] == {"least": 1, "most": 15, "value": 25}
     assert "1 to 15" in said["duration"]["message"], "in English, for what has no sentence of its own"

@@ -60,6 +60,7 @@ export default {
   "node.mode.extend_video": "extend video",
   "node.fault.no_connection": "No connection “{value}” on this machine. Choose another, or add it in the settings:",
   "node.fault.no_key": "No API key for “{value}”.",
+  "node.fault.price_drift": "The last bill for {value} was {percent} % of the estimate. Prices may have changed.",
   "node.fault.no_mode": "{label} doesn't support {mode}. Choose another connection.",
   "node.fault.not_offered": "{field}: {label} doesn't support {value}. Choose {choices}.",
   "node.fault.no_choice": "{field}: not available on {label} for {mode}. Use auto.",

@@ -60,6 +60,7 @@ export default {
   "node.mode.extend_video": "動画の延長",
   "node.fault.no_connection": "このマシンに接続「{value}」はありません。別の接続を選ぶか、設定で追加してください:",
   "node.fault.no_key": "「{value}」の API キーがありません。",
+  "node.fault.price_drift": "{value} の前回の請求は見積もりの {percent} % でした。価格が変わった可能性があります。",
   "node.fault.no_mode": "{label} は{mode}に対応していません。別の接続を選んでください。",
   "node.fault.not_offered": "{field}: {label} は {value} に対応していません。選択肢: {choices}。",
   "node.fault.no_choice": "{field}: {label} の{mode}では使えません。auto にしてください。",

@@ -60,6 +60,7 @@ export default {
   "node.mode.extend_video": "延长视频",
   "node.fault.no_connection": "本机没有连接“{value}”。请选择其他连接，或在设置中添加：",
   "node.fault.no_key": "“{value}”没有 API 密钥。",
+  "node.fault.price_drift": "{value} 的上一次账单是估价的 {percent} %，价格可能已变动。",
   "node.fault.no_mode": "{label} 不支持{mode}。请选择其他连接。",
   "node.fault.not_offered": "{field}：{label} 不支持 {value}。可选：{choices}。",
   "node.fault.no_choice": "{field}：{label} 的{mode}不支持此项。请用 auto。",
