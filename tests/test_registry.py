@@ -28,7 +28,7 @@ TOP = {
     "requirements.txt",
     "web",
 }
-KINDS = {"", ".css", ".jpg", ".json", ".md", ".mjs", ".js", ".png", ".py", ".svg", ".toml", ".txt"}
+KINDS = {"", ".css", ".html", ".jpg", ".json", ".md", ".mjs", ".js", ".png", ".py", ".svg", ".toml", ".txt"}
 ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1"}
 
 

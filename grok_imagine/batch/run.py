@@ -22,7 +22,7 @@ from ..errors import (
     SubmitUncertain,
     Violation,
 )
-from ..jobs.new_job import assumed_cost
+from ..jobs.new_job import estimate_cost
 from ..jobs.source_video import with_source
 from ..journal.batch_row import Row, RowState
 from ..journal.batches import Batches, Summary, owner_of
@@ -218,7 +218,7 @@ def _check_row(connection: Connection, fields: Mapping[str, Any], batch: Batch) 
             checked_items.append(placeholder if path else item)
         values[name] = checked_items if isinstance(fields[name], list) else checked_items[0]
     request, checked = connection.provider.read(values, allow_private_urls=connection.is_local)
-    return assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
+    return estimate_cost(request, connection, checked)
 
 
 async def _build_request(session: Session, row: Row, folder: Path) -> VideoRequest:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, Violation
+from ..jobs.new_job import estimate_cost
 from ..models import Blob, Cost, Mode, VideoRequest
 from ..models.capability import sum_costs
 
@@ -79,7 +80,7 @@ async def make_plan(session: Session, chain: Chain) -> ChainPlan:
     for number, draft in enumerate(drafts, 1):
         try:
             checked = session.check(draft, connection)
-            costs.append(connection.provider.estimate(draft, checked.capability))
+            costs.append(estimate_cost(draft, connection, checked))
         except RequestError as error:
             faults += [replace(fault, field=f"segment {number}, {fault.field}") for fault in error.violations]
     if faults:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RequestError, Violation
 from ..jobs.connections import profile, sandbox_of
-from ..jobs.new_job import assumed_cost
+from ..jobs.new_job import estimate_cost
 from ..models import Blob, Cost, MediaInput, Mode, VideoRequest
 from .cast import Cast, Mention, load_cast, members_of, render
 from .shots import Member, Shot, ShotList
@@ -102,7 +102,7 @@ def draft_connection(session: Session, name: str) -> str:
 
 
 def check_shots(session: Session, film: Film, requests: ShotRequests) -> list[Cost | None]:
-    """Check every shot, and price one take of each; None without a published price.
+    """Check every shot, and price one take of each; None without a price.
 
     Raises one RequestError with the faults of all shots.
     """
@@ -120,8 +120,7 @@ def check_shots(session: Session, film: Film, requests: ShotRequests) -> list[Co
             found = error.violations or (Violation("F5", "", str(error)),)
             faults += [replace(one, field=f"shot {number} (line {shot.line}), {one.field}") for one in found]
             continue
-        estimate = requests.connection.provider.estimate(request, checked.capability)
-        costs.append(estimate or assumed_cost(request, requests.connection, checked))
+        costs.append(estimate_cost(request, requests.connection, checked))
     if faults:
         label = requests.connection.provider.label
         raise RequestError(

@@ -51,7 +51,7 @@ def new_job(
     request: VideoRequest, connection: Connection, checked: CheckResult, *, owner: str, fingerprint: str, now: float
 ) -> Job:
     """A PREPARED job with its estimated cost."""
-    estimate = assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
+    estimate = estimate_cost(request, connection, checked)
     return Job(
         id=new_id(now),
         state=JobState.PREPARED,
@@ -67,10 +67,15 @@ def new_job(
     )
 
 
+def estimate_cost(request: VideoRequest, connection: Connection, checked: CheckResult) -> Cost | None:
+    """The clip's cost by the prices in the connection's settings, else by published ones; None without any."""
+    return assumed_cost(request, connection, checked) or connection.provider.estimate(request, checked.capability)
+
+
 def assumed_cost(
     request: VideoRequest, connection: Connection | ConnectionSettings, checked: CheckResult
 ) -> Cost | None:
-    """The clip's cost by the prices in the connection's settings, which count before published ones; None without any.
+    """The clip's cost by the prices in the connection's settings; None without any.
 
     Counts the seconds of the clip and of the source video, as gateways bill both. An unknown length counts as the
     longest possible, so that a budget is not exceeded.

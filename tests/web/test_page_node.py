@@ -29,7 +29,7 @@ async def test_the_price_follows_connection_duration_and_resolution(page: Any) -
         ({"connection": "aivideoapi", "duration": 6}, "≈ 15 credits · $0.075"),
         ({"resolution": "720p"}, "≈ 27 credits · $0.135"),
         ({"connection": "apiinone", "resolution": "auto", "duration": 0}, "≈ 24 credits · $0.24"),
-        ({"connection": "xai"}, "Price: see provider"),
+        ({"connection": "kie"}, "Price: see provider"),
     ]
     for changes, words in expected:
         for name, value in changes.items():
@@ -51,7 +51,7 @@ async def test_the_price_of_many_clips_is_their_sum(page: Any) -> None:
     assert "2 clips · ≈ $0.129" in await price(page, batch), "credits of two providers cannot be added"
     await choose(page, film, "prompts", "on it goes\nand on")
     assert "2 clips · Free (about $0.108 on reAPI)" in await price(page, film)
-    await choose(page, film, "connection", "xai")
+    await choose(page, film, "connection", "kie")
     assert "2 clips · Price: see provider" in await price(page, film)
     await page.fit()
     await page.shot("price-many")

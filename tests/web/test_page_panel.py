@@ -93,7 +93,11 @@ async def test_a_clip_appears_by_itself_plays_and_gives_its_workflow_back(page: 
     assert job == await shown.locator(".giv-facts code").first.inner_text()
     await shown.get_by_text("Compare prices").click()
     await shown.locator(".giv-prices tbody th").first.wait_for()
-    assert await shown.locator(".giv-prices tbody th").all_inner_texts() == ["xai"], "no other makes one second"
+    assert await shown.locator(".giv-prices tbody th").all_inner_texts() == [
+        "xai",
+        "fal",
+        "comfyrouter",
+    ], "no other makes one second"
     await page.shot("panel-detail")
     await shown.get_by_role("button", name="Load frames").click()
     sources = "() => window.app.graph._nodes.map(n => [n.type, n.widgets?.find(w => w.name === 'source')?.value])"

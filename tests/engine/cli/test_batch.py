@@ -155,7 +155,7 @@ async def test_all_faults_of_all_rows_are_reported_before_anything_is_sent(
     with pytest.raises(Exception, match="no connection 'sandbox-reapi-no'"):
         await prepare(session, batch(rows=rows[4:]))
     with pytest.raises(RequestError, match="publishes no prices"):
-        await prepare(session, batch("a", max_usd=Decimal(1)))
+        await prepare(session, batch("a", connection="sandbox-openai_videos", max_usd=Decimal(1)))
     with pytest.raises(RequestError, match="choose 1 to 50"):
         await prepare(session, batch("a", concurrency=51))
     assert sandbox.requests() == []

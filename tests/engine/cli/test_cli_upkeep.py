@@ -114,7 +114,7 @@ def test_dropping_a_submitted_job_says_that_it_is_billed(run: Run, held_sandbox:
     assert given_up.exit_code == 0
     told = json.loads(given_up.stdout)
     assert told["state"] == "failed"
-    assert "cannot cancel: the job goes on there and is billed" in told["note"]
+    assert "cannot cancel: the job continues there and is billed" in told["note"]
     assert run("drop", job_id, env=there).exit_code == 3
     wind(held_sandbox)
     del there["GROK_IMAGINE_DEADLINE_SECONDS"]
@@ -209,7 +209,7 @@ def test_ctrl_c_does_what_the_settings_say(
     code, out, err = finish(process)
     assert (code, out) == (130, ""), err
     if choice == "drop":
-        assert "cannot cancel: the job goes on there and is billed" in err
+        assert "cannot cancel: the job continues there and is billed" in err
         assert "The job is kept" not in err
         assert state_of(tmp_path) == "failed"
     else:

@@ -60,10 +60,10 @@ class Scene:
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene, real = Scene(), Provider.poll
 
-    def poll(self: Provider, task_id: str) -> Call:
+    def poll(self: Provider, task_id: str, model: str = "") -> Call:
         if self.name == "aivideoapi":
             scene.polls.append(scene.seconds)
-        return real(self, task_id)
+        return real(self, task_id, model)
 
     monkeypatch.setattr(Provider, "poll", poll)
     return scene

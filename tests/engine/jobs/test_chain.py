@@ -118,7 +118,7 @@ async def test_the_price_and_all_faults_are_reported_first(session: Session, san
     assert (planned.total.credits, planned.total.usd) == (162, Decimal("0.162"))
     assert planned.text == "3 segments, continued from the last frame: about 162 credits ($0.162) in total"
     assert planned.base.resolution == "480p", "the source's own"
-    unpriced = await make_plan(session, chain(source))
+    unpriced = await make_plan(session, chain(source, dialect="openai_videos"))
     assert "see the provider for the price" in unpriced.text
     with pytest.raises(RequestError) as caught:
         await make_plan(session, chain(source, ("fine", "x" * 5000, "@image2 waves"), "aivideoapi", duration_seconds=2))

@@ -18,7 +18,7 @@ from grok_imagine.models import JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
 from ..support.processes import ROOT
-from ..support.requests import connection_for, make_picture
+from ..support.requests import DIALECTS, connection_for, make_picture
 
 EXAMPLES = {row[0]: row[1:] for row in runpy.run_path(str(ROOT / "tests/providers/examples.py"))["EXAMPLES"]}
 """The providers' own examples: dialect, path, body, and the request that it belongs to."""
@@ -58,7 +58,7 @@ def make_film(path: Path, seconds: float, rate: int = 24) -> Path:
 def test_every_mode_of_every_dialect_has_an_example() -> None:
     from grok_imagine.providers import PROVIDERS
 
-    offered = {(name, one.mode) for name, each in PROVIDERS.items() for one in each.capabilities}
+    offered = {(name, one.mode) for name in DIALECTS for one in PROVIDERS[name].capabilities}
     assert set(ONE_OF_EACH) == offered
 
 

@@ -155,7 +155,7 @@ async def test_a_failed_stamp_never_costs_the_clip(
     seen = Recorder()
     result = await session.generate(request_for("reapi"), "sandbox", progress=seen)
     assert result.file.read_bytes()[4:8] == b"ftyp"
-    assert any("without its metadata" in update.note for update in seen.updates)
+    assert any("without metadata" in update.note for update in seen.updates)
     assert metadata.read(result.file) is None
     assert sandbox.ledger()["submits"] == 1
 

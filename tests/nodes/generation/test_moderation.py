@@ -77,7 +77,7 @@ async def test_a_stop_keeps_or_drops_the_job_and_running_again_pays_nothing(
     management.interrupt_current_processing(False)
     if choice == "drop":
         await until(lambda: [one[1] for one in jobs_in(home)] == ["failed"])
-        await until(lambda: "goes on there and is billed" in caplog.text)
+        await until(lambda: "continues there and is billed" in caplog.text)
     else:
         assert [one[1] for one in jobs_in(home)] == ["submitted"]
     again = asyncio.ensure_future(run("GIVTextToVideo", "4", **wish))
