@@ -103,6 +103,7 @@ async def test_a_clip_appears_by_itself_plays_and_gives_its_workflow_back(page: 
     sources = "() => window.app.graph._nodes.map(n => [n.type, n.widgets?.find(w => w.name === 'source')?.value])"
     assert await shown.evaluate(sources) == [["GIVLoadVideoFrames", job]]
     await shown.get_by_role("button", name="Use these settings").click()
+    await shown.wait_for_function("() => app.graph._nodes.length === 2")
     values = "() => Object.fromEntries(app.graph._nodes[1].widgets.map(one => [one.name, one.value]))"
     used = await shown.evaluate(values)
     wanted = {"connection": "sandbox-xai", "prompt": "a lighthouse in the rain", "duration": 1}

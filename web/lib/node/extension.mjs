@@ -29,7 +29,10 @@ export const extension = {
     for (const end of ["execution_success", "execution_error", "execution_interrupted"]) {
       listen(end, () => shown.forEach((one) => one.ended()));
     }
-    listen("execution_start", () => void registerPage());
+    listen("execution_start", () => {
+      shown.forEach((one) => one.began());
+      void registerPage();
+    });
   },
 
   /** @param {any} node */

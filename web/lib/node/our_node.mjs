@@ -26,6 +26,7 @@ export class OurNode {
     /** @type {import("./quotes.mjs").Quote | null} */
     this.quote = null;
     this.isRemoved = false;
+    this.hasFinished = false;
     this.status = new NodeStatus({
       onResize: () => fit(node, this.status),
       onShown: () => this.watchPrompt(),
@@ -162,6 +163,7 @@ export class OurNode {
 
   /** A message of nodes/host/node_events.py. @param {any} event */
   take(event) {
+    if (this.hasFinished) return; // a late note must not hide the clips
     if (event.step === "failed") this.fail(event);
     else if (event.step === "stopped") this.status.fail({ kind: "Stopped" });
     else this.status.step(event);
@@ -172,6 +174,7 @@ export class OurNode {
     const { node, status } = this;
     if (!cards?.length) return status.rest(), status.draw();
     status.done(cards);
+    this.hasFinished = true;
     this.remember(cards);
     const jobs = cards.map((card) => card.job).slice(0, 4);
     node.properties[KEPT] = { node: String(node.id), jobs, height: status.fitted };
@@ -197,6 +200,11 @@ export class OurNode {
     status.done(cards);
     this.remember(cards);
     return true;
+  }
+
+  /** A run begins. */
+  began() {
+    this.hasFinished = false;
   }
 
   /** The run is over. A node that showed only a note outputs no clip, so no other event ends it. */
