@@ -109,7 +109,7 @@ def _sunrise(graph: Any) -> Any:
     )
     edges = {"left": 110, "top": 110, "right": 110, "bottom": 110}
     soft = graph.node("FeatherMask", (second, 500), plain, "Soft edges", {"mask": (square, "MASK")}, **edges)
-    disc = graph.node("ThresholdMask", (second, 690), (width, 60), "Disc", {"mask": (soft, "MASK")}, value=0.17)
+    disc = graph.node("ThresholdMask", (second, 710), (width, 60), "Disc", {"mask": (soft, "MASK")}, value=0.17)
     sun = graph.node(
         "ImageCompositeMasked",
         (third, 60),
