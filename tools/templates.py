@@ -396,11 +396,12 @@ def film(graph: Any) -> None:
 **One line is one shot.** Press **Run**: three clips are made and joined. It is free on the sandbox.
 
 1. Change a word in a shot and press Run again: only that shot is made again, with the shots that continue it.
-2. Write options in brackets before a prompt: `[continue]` starts from the last frame of the shot before, `[8s]` sets its \
-length, `[take 2 of 4]` makes four takes and uses the second.
+2. Write options in brackets before a prompt: `[continue]` starts from the last frame of the shot before, `[8s]` sets \
+its length, `[take 2 of 4]` makes four takes and uses the second.
 3. **@anna** stands for the images of *Grok Imagine: Cast*. Connect your own picture there.
 
-**Before you pay:** turn **draft** on. The film is then made on the sandbox, within the limits of your connection's provider.""",
+**Before you pay:** turn **draft** on. The film is then made on the sandbox, within the limits of your connection's \
+provider.""",
     )
     graph.group("An image: plug your own in instead", (-665, -20, 695, 460))
     hero = _shades(graph, "Anna", 60, 16763282, 9118015)
