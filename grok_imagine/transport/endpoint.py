@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urljoin
@@ -19,13 +20,17 @@ Authorize = Callable[[Call, str], Call]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A connection's base URL, and how its Calls are signed. The key is used only in :meth:`sign`."""
+    """A connection's base URL, and how its Calls are signed. The key never leaves this class."""
 
     base_url: str
     key: SecretStr
     authorize: Authorize
     rate_limiter: RateLimiter | None = None
     """Shared by all jobs of the connection; None for no limit."""
+
+    def account(self, salt: str) -> str:
+        """A digest of the key, equal for the same key and ``salt``. The key cannot be found from it."""
+        return hmac.new(self.key.get_secret_value().encode(), salt.encode(), "sha256").hexdigest()[:16]
 
     def url(self, call: Call) -> str:
         """The absolute URL of the call."""

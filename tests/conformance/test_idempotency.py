@@ -6,6 +6,7 @@ The server counts tasks by itself: one for each key, whatever becomes of its ans
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .server import CLIP, Reply, World, served
 
 REQUEST = VideoRequest(model="grok-imagine-video", prompt="a kite", duration_seconds=4, resolution="480p")
 DAY = 24 * 3600.0
+KEY, OTHER_KEY = "comfyui-x1234567", "comfyui-another-account"
 
 
 class Router(World):
@@ -35,15 +37,17 @@ class Router(World):
         """What the next submits are answered instead; "lost" closes the connection."""
 
     def answer(self, method: str, path: str, body: bytes) -> Any:
+        """Each account has its own keys, as its own tasks."""
         if method == "GET":
             return self._read(path)
         headers = self.requests[-1][2]
-        assert headers["X-API-Key"] == "comfyui-x1234567"
+        assert headers["X-API-Key"] in (KEY, OTHER_KEY)
         self.bodies.append(body)
         instead = self.answers.pop(0) if self.answers else None
         if isinstance(instead, tuple):  # refused before anything was made
             return instead
-        task = self.tasks.setdefault(headers["Idempotency-Key"], f"req-{len(self.tasks) + 1}")
+        account = headers["X-API-Key"] + headers["Idempotency-Key"]
+        task = self.tasks.setdefault(account, f"req-{len(self.tasks) + 1}")
         if instead == "lost":
             return Reply(201, {}, b"", 0, 0)
         return 201, {}, {"request_id": task, "status": "IN_QUEUE", "queue_position": 1}
@@ -65,8 +69,8 @@ def router() -> Iterator[Router]:
         yield world
 
 
-def session(router: Router, home: Path, **more: Any) -> Session:
-    own = {"dialect": "comfyrouter", "base_url": router.url, "api_key": "comfyui-x1234567"}
+def session(router: Router, home: Path, key: str = KEY, **more: Any) -> Session:
+    own = {"dialect": "comfyrouter", "base_url": router.url, "api_key": key}
     stated = Settings(connections={"mine": own}, answer_seconds=0.1, **more.pop("settings", {}))  # type: ignore[arg-type]
     return Session(home, stated, sleep=hurry, **more)
 
@@ -132,18 +136,35 @@ async def test_a_refusal_of_the_question_says_nothing_of_the_first_submit(
     assert len(router.tasks) == 1
 
 
-async def test_after_a_day_the_key_is_forgotten_and_nothing_is_sent(router: Router, tmp_path: Path) -> None:
-    import time
-
+@pytest.mark.parametrize("away", [-DAY, DAY])
+async def test_with_a_clock_that_is_wrong_nothing_is_sent(away: float, router: Router, tmp_path: Path) -> None:
     router.answers = ["lost"] * 6
     async with session(router, tmp_path) as opened:
         with pytest.raises(SubmitUncertain):
             await opened.generate(REQUEST, "mine")
     posts = router.posts
-    async with session(router, tmp_path, now=lambda: time.time() + DAY) as opened:
+    async with session(router, tmp_path, now=lambda: time.time() + away) as opened:
         with pytest.raises(SubmitUncertain):
             await opened.generate(REQUEST, "mine")
     assert router.posts == posts
+
+
+async def test_another_account_is_not_asked_since_it_would_make_and_charge_a_new_task(
+    router: Router, tmp_path: Path
+) -> None:
+    router.answers = ["lost"] * 6
+    async with session(router, tmp_path) as opened:
+        with pytest.raises(SubmitUncertain):
+            await opened.generate(REQUEST, "mine")
+    router.answers, posts = [], router.posts
+    async with session(router, tmp_path, OTHER_KEY) as opened:
+        with pytest.raises(SubmitUncertain):
+            await opened.generate(REQUEST, "mine")
+        assert OTHER_KEY not in (tmp_path / "journal.db").read_bytes().decode("latin-1")
+    assert (router.posts, len(router.tasks)) == (posts, 1)
+    async with session(router, tmp_path) as opened:
+        assert (await opened.generate(REQUEST, "mine")).job.state is JobState.SAVED
+    assert len(router.tasks) == 1
 
 
 async def test_another_clip_has_another_key(router: Router, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from ...providers.user_files import FOLDER, read_user_file
 from ...settings import Settings, private_folder
 from ...transport.client import Client
 from ...transport.endpoint import Endpoint
-from ..connections import SANDBOX, sandbox_names
+from ..connections import SANDBOX, sandbox_of
 from ..sandbox_process import SandboxProcess
 from ..session import Session
 from ..source_video import with_source
@@ -116,9 +116,7 @@ class _Bench:
 
     @property
     def connection(self) -> str:
-        return next(
-            name for name, dialect in sandbox_names([self.provider.name]).items() if dialect == self.provider.name
-        )
+        return sandbox_of(self.provider.name)
 
     def place(self, loc: Location) -> str:
         where = ".".join(str(part) for part in loc)

@@ -107,15 +107,30 @@ async def handle_uncertain(job: Job, context: JobContext) -> Job:
                 break
         if job.state is not JobState.SUBMITTING:
             return job
-    if context.request is not None and _is_remembered(job, context):
+    if context.request is not None and await _is_remembered(job, context):
         return await context.services.run_in_flight(job.id, _ask_again(job, context, context.request))
     raise SubmitUncertain(UNKNOWN_OUTCOME.format(label=context.connection.label), job_id=job.id)
 
 
-def _is_remembered(job: Job, context: JobContext) -> bool:
-    """Whether the provider still knows the job's idempotency key. The job was created before its POST."""
-    remembers = context.connection.provider.definition.idempotency
-    return remembers is not None and context.services.now() - job.created_at < 3600 * remembers.hours - _MARGIN
+async def _is_remembered(job: Job, context: JobContext) -> bool:
+    """Whether the provider still knows the job's idempotency key, which holds for one account alone.
+
+    The job was created before its POST.
+    """
+    idempotency = context.connection.provider.definition.idempotency
+    if idempotency is None:
+        return False
+    age = context.services.now() - job.created_at
+    steps = await context.services.journal.history(job.id)
+    sent = next((step["note"] for step in reversed(steps) if step["after"] == JobState.SUBMITTING.value), None)
+    return -_MARGIN < age < 3600 * idempotency.hours - _MARGIN and sent == _account(job, context)
+
+
+def _account(job: Job, context: JobContext) -> str | None:
+    """What the journal keeps of the account that a POST is sent from; None if it is not needed."""
+    if not context.connection.provider.remembers_submits:
+        return None
+    return f"from account {context.connection.endpoint.account(job.id)}"
 
 
 async def _ask_again(job: Job, context: JobContext, request: VideoRequest) -> Job:
@@ -128,6 +143,7 @@ async def _ask_again(job: Job, context: JobContext, request: VideoRequest) -> Jo
     call = provider.submit(request, urls, _idempotency_key(job))
     reason = "no answer"
     for failures in range(1, services.submit_backoff.tries):
+        await context.connection.endpoint.wait_turn()
         try:
             reply = await services.client.send(call, context.connection.endpoint)
             if reply.is_success:
@@ -178,7 +194,8 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
     """Journal the POST, send it, and journal its outcome."""
     journal, provider = context.services.journal, context.connection.provider
     call = provider.submit(request, urls, _idempotency_key(job))
-    job = await journal.advance(job, JobState.SUBMITTING, error=None, error_kind=None, origin=context.connection.origin)
+    sent: dict[str, Any] = {"error": None, "error_kind": None, "origin": context.connection.origin}
+    job = await journal.advance(job, JobState.SUBMITTING, note=_account(job, context), **sent)
     try:
         reply = await context.services.client.send(call, context.connection.endpoint)
         task_id = _accepted_task_id(provider, reply)
@@ -187,7 +204,7 @@ async def _post(job: Job, context: JobContext, request: VideoRequest, urls: Publ
         raise _NotAccepted(job, error) from error
     except (TransportError, ProviderDown, UnreadableReply) as error:
         job = await journal.update_fields(job, error=str(error), error_kind=SubmitUncertain.__name__)
-        if _is_remembered(job, context):
+        if await _is_remembered(job, context):
             return await _ask_again(job, context, request)
         text = f"{UNKNOWN_OUTCOME.format(label=context.connection.label)} What happened: {error}"
         raise SubmitUncertain(text, job_id=job.id) from error
