@@ -40,7 +40,7 @@ from pydantic_settings import (
 
 from .errors import SettingsError
 from .filelock import file_lock
-from .models.url import is_loopback, is_private_host, split
+from .models.url import clean_base_url, is_loopback, is_private_host
 from .privacy import ensure_private
 from .private_files import private_folder, write_private
 
@@ -49,11 +49,6 @@ T = TypeVar("T")
 MAX_USD = 10_000_000
 """The largest limit in US dollars. The journal's exact amounts end near 900 million."""
 _WEEK = 7 * 24 * 3600
-_ENDPOINT = re.compile(
-    r"/+v1(/+(videos?|tasks|models|chat|images|responses|completions|uploads|files)(/.*)?)?$", re.IGNORECASE
-)
-"""The version at the end of a base URL, or with an endpoint of any OpenAI-like API behind it, as people paste them. A
-version elsewhere in the path belongs to the base URL."""
 _LONGEST_BASE = 1900
 """A callback URL may have 2048 characters (contract, rule A8), including the path and token that are appended."""
 
@@ -291,18 +286,3 @@ def clean_key(key: SecretStr) -> SecretStr:
             "the API key is empty or contains spaces, line breaks or other invalid characters; paste it again"
         )
     return SecretStr(text)
-
-
-def clean_base_url(url: str, *, keep_version: bool = False) -> str:
-    """The base URL as stored (rule C2): https, or http on this machine; no query, and neither the API's version nor
-    what follows it where an endpoint's whole URL was given.
-
-    Raises ValueError for any other URL.
-    """
-    text = url.strip().rstrip("/ ")
-    parts = split(text)
-    if parts is None or parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
-        raise ValueError("the base URL must be an https URL without user name, query or fragment")
-    if parts.scheme != "https" and not is_loopback(text):
-        raise ValueError("the base URL must use https; http is allowed only for this machine")
-    return text if keep_version else _ENDPOINT.sub("", text)

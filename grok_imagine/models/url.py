@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Iterable
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -13,6 +14,12 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NO_HOST = frozenset('<>"{}|^`')
 """Characters that no host name has, as in an example that was pasted unchanged (``https://<account>.example``)."""
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa")
+
+_ENDPOINT = re.compile(
+    r"/+v1(/+(videos?|tasks|models|chat|images|responses|completions|uploads|files)(/.*)?)?$", re.IGNORECASE
+)
+"""The version at the end of a base URL, or with an endpoint of any OpenAI-like API behind it, as people paste them. A
+version elsewhere in the path belongs to the base URL."""
 
 
 def split(url: str) -> SplitResult | None:
@@ -157,3 +164,18 @@ def _number(text: str) -> int:
     if text.startswith("0x"):
         return int(text[2:] or "0", 16)
     return int(text, 8) if len(text) > 1 and text.startswith("0") else int(text, 10)
+
+
+def clean_base_url(url: str, *, keep_version: bool = False) -> str:
+    """The base URL as stored (rule C2): https, or http on this machine; no query, and neither the API's version nor
+    what follows it where an endpoint's whole URL was given.
+
+    Raises ValueError for any other URL.
+    """
+    text = url.strip().rstrip("/ ")
+    parts = split(text)
+    if parts is None or parts.query or parts.fragment or parts.username is not None or "?" in text or "#" in text:
+        raise ValueError("the base URL must be an https URL without user name, query or fragment")
+    if parts.scheme != "https" and not is_loopback(text):
+        raise ValueError("the base URL must use https; http is allowed only for this machine")
+    return text if keep_version else _ENDPOINT.sub("", text)

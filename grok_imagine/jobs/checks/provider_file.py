@@ -18,12 +18,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from ...errors import (
-    AuthRejected,
     BadRequest,
-    ContentRejected,
     GrokImagineError,
-    JobFailed,
-    OutOfCredit,
     ResultNotFetched,
     SettingsError,
     SubmitUncertain,
@@ -40,6 +36,7 @@ from ..connections import SANDBOX, sandbox_of
 from ..sandbox_process import SandboxProcess
 from ..session import Session
 from ..source_video import with_source
+from .fault_cases import CASES, FaultCase
 
 _OPTIONS = ("--seconds", "0.2", "--draft", "--strict-extra")
 _IDS = ("a" * 200, "dmlkZW9fMTIzNA==", "openai|video_1", "video_1@eu-west", "01J:0000", "~x.y_z-9", "12345")
@@ -54,37 +51,6 @@ class FileCheck:
     fault: str = ""
     place: str = ""
     body: str = ""
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A fault of the sandbox, the error that it must end in (None: a clip), and how many tasks may be charged."""
-
-    name: str
-    stage: str
-    fault: str
-    error: type[Exception] | None
-    tasks: int
-    place: Location = ()
-
-
-_CASES = (
-    _Case("429 on submit: waits and submits once", "submit", "429", None, 1, ("errors", "codes")),
-    _Case("401: the key is rejected", "submit", "401", AuthRejected, 0, ("errors", "codes")),
-    _Case("402: out of credit", "submit", "402", OutOfCredit, 0, ("errors", "codes")),
-    _Case("500 on submit: outcome unknown, not repeated", "submit", "500", SubmitUncertain, 0, ("errors", "codes")),
-    _Case("lost answer: outcome unknown", "submit", "drop-after", SubmitUncertain, 1, ("read", "task_id")),
-    _Case("answer without an id: outcome unknown", "submit", "no-id", SubmitUncertain, 1, ("read", "task_id")),
-    _Case("HTML page of a proxy: outcome unknown", "submit", "html-502", SubmitUncertain, 0, ("errors", "codes")),
-    _Case("moderation: rejected, not sent again", "submit", "moderated", ContentRejected, 1, ("errors",)),
-    _Case("failed task", "submit", "failed", JobFailed, 1, ("errors",)),
-    _Case("503 on a poll: asks again", "poll", "503", None, 1, ("poll",)),
-    _Case("404 right after the submit: asks again", "poll", "404", None, 1, ("errors", "codes")),
-    _Case("empty error object while running", "submit", "empty-error", None, 1, ("read",)),
-    _Case("answer wrapped in data", "submit", "wrapped", None, 1, ("read", "video")),
-    _Case("URL inside a list", "submit", "nested-url", None, 1, ("read", "video")),
-    _Case("done without a URL: paid, not lost", "submit", "no-url", ResultNotFetched, 1, ("read", "video")),
-)
 
 
 @dataclass
@@ -141,7 +107,7 @@ async def check_file(source: str) -> AsyncIterator[FileCheck]:
                 for check in bench.checks:
                     yield check
                 bench.checks.clear()
-            for case in _CASES:
+            for case in CASES:
                 await _check_fault(bench, case)
                 yield bench.checks.pop()
 
@@ -238,7 +204,7 @@ def _place_of(error: GrokImagineError, index: int) -> Location:
     return ("read", "video") if isinstance(error, ResultNotFetched) else ("capabilities", index)
 
 
-async def _check_fault(bench: _Bench, case: _Case) -> None:
+async def _check_fault(bench: _Bench, case: FaultCase) -> None:
     capability = bench.provider.capabilities[0]
     remembers = bench.provider.remembers_submits and case.error is SubmitUncertain
     if remembers:  # asked again with the same key, the provider names the one task
@@ -311,7 +277,7 @@ def _body(provider: Provider, capability: Capability, request: VideoRequest) -> 
     return f"{call.method} {call.target} {json.dumps(call.body, ensure_ascii=False)}"
 
 
-async def _queue_fault(bench: _Bench, case: _Case) -> None:
+async def _queue_fault(bench: _Bench, case: FaultCase) -> None:
     body = {"dialect": bench.provider.name, "on": case.stage, "fault": case.fault, "times": 1}
     await _ask(bench, Call("POST", "/_sandbox/faults", body=body))
 

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,17 @@ def slow(*values: object, also: Sequence[pytest.MarkDecorator] = ()) -> list[Any
     return [pytest.param(value, marks=[pytest.mark.slow, *also]) for value in values]
 
 
+@asynccontextmanager
+async def session_and_older_copy(home: Path, sandbox: Sandbox) -> AsyncIterator[tuple[Session, Path]]:
+    """A session with two clips, and a copy of its journal with the first one alone."""
+    async with session_on(home, sandbox) as session:
+        await make(session, "first")
+    backup = copy_of(home)
+    async with session_on(home, sandbox) as session:
+        await make(session, "second")
+        yield session, backup
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -100,11 +111,7 @@ async def test_nothing_is_sent_after_the_files_changed_under_a_running_process(
     damage: Damage, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    async with session_on(home, sandbox) as session:
-        await make(session, "first")
-    backup = copy_of(home)
-    async with session_on(home, sandbox) as session:
-        await make(session, "second")
+    async with session_and_older_copy(home, sandbox) as (session, backup):
         damage(backup, home)
         for prompt in ("second", "third"):
             with pytest.raises(JournalError, match="Nothing is submitted"):
@@ -122,11 +129,7 @@ async def test_windows_refuses_to_change_the_files_of_a_running_process(
     damage: Damage, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    async with session_on(home, sandbox) as session:
-        await make(session, "first")
-    backup = copy_of(home)
-    async with session_on(home, sandbox) as session:
-        await make(session, "second")
+    async with session_and_older_copy(home, sandbox) as (session, backup):
         with pytest.raises(PermissionError):
             damage(backup, home)
         for prompt in ("first", "second"):

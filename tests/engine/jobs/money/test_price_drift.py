@@ -20,7 +20,7 @@ from grok_imagine.sandbox.dialects import xai
 from grok_imagine.settings import Settings
 from grok_imagine.settings_file import put
 
-from ..support.sessions import hurried
+from ...support.sessions import hurried
 
 REQUEST = VideoRequest(model="grok-imagine-video", prompt="a kite", duration_seconds=2, resolution="480p")
 

@@ -24,9 +24,9 @@ from grok_imagine.jobs import Session
 from grok_imagine.models import Blob
 from grok_imagine.sandbox import Sandbox
 
-from ..support.processes import ROOT
-from ..support.requests import request_for
-from ..support.sessions import Open, paid
+from ...support.processes import ROOT
+from ...support.requests import request_for
+from ...support.sessions import Open, paid
 
 CLIP = Decimal("0.054")
 """Six seconds at reAPI."""

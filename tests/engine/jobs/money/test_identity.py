@@ -27,11 +27,11 @@ from grok_imagine.journal.batches import Batches
 from grok_imagine.models import Blob, Job, JobState, Mode, VideoRequest
 from grok_imagine.sandbox import Sandbox
 
-from ..support.processes import client, finish, ledger
-from ..support.requests import request_for
-from ..support.sessions import Open
+from ...support.processes import client, finish, ledger
+from ...support.requests import request_for
+from ...support.sessions import Open
 
-CLIP = Path(__file__).parents[2] / "conformance" / "clip.mp4"
+CLIP = Path(__file__).parents[3] / "conformance" / "clip.mp4"
 BOAT = request_for("reapi")
 BOAT_FINGERPRINT = "343ff7cad07aa8015b169139c5c7126b08836f66a02433b9414d92d2ac4c291e"
 FULL = VideoRequest(
